@@ -1,0 +1,2 @@
+//! Set up, test, build packages, measure size.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Runs model folders and policy files; the only crate that names tract.

@@ -1,0 +1,1 @@
+//! Int8 weight quantiser and ONNX writer.

@@ -1,0 +1,1 @@
+//! Renders household scenes, cameras and prompts whose right answers are known.

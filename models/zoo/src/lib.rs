@@ -1,0 +1,1 @@
+//! Trains the shipped models; the only crate that names burn.

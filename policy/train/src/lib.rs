@@ -1,0 +1,1 @@
+//! The policy lab: collect, train, quantise and evaluate policies (binary trimtab-lab).

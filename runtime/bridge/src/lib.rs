@@ -1,0 +1,1 @@
+//! The bridge from MQTT to OpenAI-compatible upstreams (binary trimtab-bridge).

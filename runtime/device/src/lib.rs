@@ -1,0 +1,1 @@
+//! The device runtime: cameras, meters, ledger, offload client, local API (binary trimtab).

@@ -1,0 +1,1 @@
+//! MQTT v5 client settings and the one task that polls.

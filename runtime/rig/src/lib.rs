@@ -1,0 +1,1 @@
+//! Broker, shaped link, stand-in cloud, bridge and device in one process.

@@ -1,0 +1,1 @@
+//! One turn as a state machine without I/O: events in, steps out.

@@ -1,0 +1,1 @@
+//! The postcard contract between device and bridge, and the topic names.
