@@ -1,2 +1,44 @@
-//! Set up, test, build packages, measure size.
-fn main() {}
+//! Sets up, tests and measures the workspace: `cargo xtask test` is the whole of the continuous integration.
+
+mod clock;
+mod setup;
+mod test;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+/// Sets up, tests and measures the workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what the checks need and print what was missing
+    Setup,
+    /// Set up, then format check, lints, dependency rules, every test, and a table of where the time went
+    Test,
+}
+
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    let root = workspace_root()?;
+    match arguments.task {
+        Task::Setup => setup::everything(&root),
+        Task::Test => test::run(&root),
+    }
+}
+
+/// The folder of the workspace's `Cargo.toml`, two above this crate's.
+fn workspace_root() -> Result<PathBuf> {
+    let crate_dir = std::env::var_os("CARGO_MANIFEST_DIR")
+        .context("not started by cargo: run `cargo xtask`")?;
+    let root = PathBuf::from(crate_dir).join("../..");
+    root.canonicalize()
+        .with_context(|| format!("cannot resolve the workspace root {}", root.display()))
+}

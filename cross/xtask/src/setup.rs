@@ -1,0 +1,270 @@
+//! Finds out what the checks need and do not have, says so, and installs it.
+//!
+//! Everything is pinned where its registry allows: the toolchain by `rust-toolchain.toml`, `cargo-deny` by version, the
+//! Python packages by a requirements file. Debian's packages come as the release has them. No foreign architecture is
+//! added: the cross compiler and its C library are ordinary packages of the host's architecture.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::clock::{must, succeeds};
+
+/// The target the boards run.
+pub(crate) const BOARD_TARGET: &str = "aarch64-unknown-linux-gnu";
+/// Where Debian's cross packages put the board's C library, for the linker and for emulation.
+const BOARD_SYSROOT: &str = "/usr/aarch64-linux-gnu";
+const CARGO_DENY_VERSION: &str = "0.20.2";
+const REQUIREMENTS: &str = "tests/e2e/requirements.txt";
+/// Tools that outlive a clone are kept here; the default is `trimtab` in the user's cache folder.
+const TOOL_CACHE_VARIABLE: &str = "TRIMTAB_TOOL_CACHE";
+
+/// One thing the checks need from the system, and the Debian package that brings it.
+struct Need {
+    package: &'static str,
+    why: &'static str,
+    present: fn() -> bool,
+}
+
+const NEEDS: [Need; 8] = [
+    Need {
+        package: "build-essential",
+        why: "C compiler for ring and SQLite",
+        present: || on_path("cc"),
+    },
+    Need {
+        package: "mosquitto",
+        why: "the broker of the end-to-end tests",
+        present: || on_path("mosquitto"),
+    },
+    Need {
+        package: "mosquitto-clients",
+        why: "an operator's MQTT client",
+        present: || on_path("mosquitto_sub"),
+    },
+    Need {
+        package: "gcc-aarch64-linux-gnu",
+        why: "linker for the boards",
+        present: || on_path("aarch64-linux-gnu-gcc"),
+    },
+    Need {
+        package: "libc6-dev-arm64-cross",
+        why: "C library of the boards",
+        present: || Path::new(BOARD_SYSROOT).join("include/stdio.h").exists(),
+    },
+    Need {
+        package: "qemu-user",
+        why: "runs the boards' program here",
+        present: || on_path("qemu-aarch64"),
+    },
+    Need {
+        package: "python3",
+        why: "an ordinary OpenAI client",
+        present: || on_path("python3"),
+    },
+    Need {
+        package: "python3-venv",
+        why: "a private place for its packages",
+        present: venv_works,
+    },
+];
+
+/// Installs whatever is missing; prints the list first.
+pub(crate) fn everything(root: &Path) -> Result<()> {
+    let packages: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
+    let target = !board_target_installed();
+    let deny = !cargo_deny()?.exists();
+    let python = !venv_current(root);
+
+    let mut missing: Vec<String> = packages
+        .iter()
+        .map(|need| format!("Debian package {}: {}", need.package, need.why))
+        .collect();
+    if target {
+        missing.push(format!("Rust target {BOARD_TARGET}"));
+    }
+    if deny {
+        missing.push(format!(
+            "cargo-deny {CARGO_DENY_VERSION}, into {}",
+            cargo_deny()?.display()
+        ));
+    }
+    if python {
+        missing.push(format!(
+            "the Python packages of {REQUIREMENTS}, into {}",
+            venv(root).display()
+        ));
+    }
+    if missing.is_empty() {
+        println!("nothing is missing");
+        return Ok(());
+    }
+    println!("missing, installed now:");
+    for thing in &missing {
+        println!("  {thing}");
+    }
+
+    install_packages(&packages)?;
+    if target {
+        must(
+            Command::new("rustup")
+                .current_dir(root)
+                .args(["target", "add", BOARD_TARGET]),
+        )?;
+    }
+    if deny {
+        install_cargo_deny(root)?;
+    }
+    if python {
+        install_venv(root)?;
+    }
+    Ok(())
+}
+
+/// The pinned `cargo-deny`, built once into the cache.
+pub(crate) fn cargo_deny() -> Result<PathBuf> {
+    Ok(tool_cache()?
+        .join(format!("cargo-deny-{CARGO_DENY_VERSION}"))
+        .join("bin/cargo-deny"))
+}
+
+fn tool_cache() -> Result<PathBuf> {
+    if let Some(folder) = env::var_os(TOOL_CACHE_VARIABLE) {
+        return Ok(PathBuf::from(folder));
+    }
+    let cache = env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    cache.map(|folder| folder.join("trimtab")).with_context(|| {
+        format!("no cache folder: set HOME, XDG_CACHE_HOME or {TOOL_CACHE_VARIABLE}")
+    })
+}
+
+fn on_path(program: &str) -> bool {
+    // Debian keeps brokers and daemons in sbin, which an ordinary user's PATH leaves out.
+    let listed = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&listed)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|folder| folder.join(program).is_file())
+}
+
+fn venv_works() -> bool {
+    succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]))
+}
+
+fn board_target_installed() -> bool {
+    let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
+    sysroot.is_ok_and(|output| {
+        let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
+        folder
+            .join("lib/rustlib")
+            .join(BOARD_TARGET)
+            .join("lib")
+            .is_dir()
+    })
+}
+
+fn install_packages(needs: &[&Need]) -> Result<()> {
+    if needs.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = needs.iter().map(|need| need.package).collect();
+    let by_hand = format!(
+        "sudo apt-get update && sudo apt-get install --no-install-recommends -y {}",
+        names.join(" ")
+    );
+    if !on_path("apt-get") {
+        bail!(
+            "this system has no apt-get: install the equivalents of {}",
+            names.join(", ")
+        );
+    }
+    let root_user = succeeds(Command::new("sh").args(["-c", "test \"$(id -u)\" = 0"]));
+    if !root_user && !succeeds(Command::new("sudo").args(["-n", "true"])) {
+        bail!("packages are missing and sudo asks for a password; run this once:\n  {by_hand}");
+    }
+    let apt = |words: &[&str]| {
+        // `env` inside, because sudo resets the environment.
+        let mut command = if root_user {
+            Command::new("env")
+        } else {
+            Command::new("sudo")
+        };
+        if !root_user {
+            command.args(["-n", "env"]);
+        }
+        command
+            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"])
+            .args(words);
+        must(&mut command)
+    };
+    apt(&["update"])?;
+    let mut install = vec!["install", "--no-install-recommends", "-y"];
+    install.extend(&names);
+    apt(&install).with_context(|| format!("by hand: {by_hand}"))?;
+    if let Some(still) = needs.iter().find(|need| !(need.present)()) {
+        bail!(
+            "package {} is installed, yet {} is not there: is another one first on the PATH?",
+            still.package,
+            still.why
+        );
+    }
+    Ok(())
+}
+
+fn install_cargo_deny(root: &Path) -> Result<()> {
+    let folder = tool_cache()?.join(format!("cargo-deny-{CARGO_DENY_VERSION}"));
+    must(
+        Command::new("cargo")
+            .current_dir(root)
+            .args([
+                "install",
+                "cargo-deny",
+                "--locked",
+                "--quiet",
+                "--no-default-features",
+                "--version",
+            ])
+            .arg(CARGO_DENY_VERSION)
+            .arg("--root")
+            .arg(folder),
+    )
+}
+
+fn venv(root: &Path) -> PathBuf {
+    root.join("target/venv")
+}
+
+/// The list the environment was made from is kept inside it: a changed list means a new environment.
+fn venv_current(root: &Path) -> bool {
+    let wanted = fs::read(root.join(REQUIREMENTS));
+    let made_from = fs::read(venv(root).join("requirements.txt"));
+    matches!((wanted, made_from), (Ok(wanted), Ok(made_from)) if wanted == made_from)
+}
+
+fn install_venv(root: &Path) -> Result<()> {
+    let folder = venv(root);
+    must(
+        Command::new("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder),
+    )?;
+    must(
+        Command::new(folder.join("bin/python"))
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--requirement",
+            ])
+            .arg(root.join(REQUIREMENTS)),
+    )?;
+    fs::copy(root.join(REQUIREMENTS), folder.join("requirements.txt"))
+        .with_context(|| format!("cannot write into {}", folder.display()))?;
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! The whole check, in the order in which a mistake is cheapest to hear about.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::clock::{Clock, must};
+use crate::setup;
+
+/// Sets up, checks and tests everything; prints where the time went, also after a failure.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    let mut clock = Clock::start();
+    let outcome = steps(root, &mut clock);
+    println!("{}", clock.table());
+    outcome
+}
+
+fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
+    let cargo = |words: &[&str]| {
+        let mut command = Command::new("cargo");
+        command.current_dir(root).args(words);
+        command
+    };
+    clock.step("set up", || setup::everything(root))?;
+    clock.step("format", || must(&mut cargo(&["fmt", "--all", "--check"])))?;
+    clock.step("dependency rules", || dependency_rules(root))?;
+    clock.step("lints", || {
+        must(&mut cargo(&[
+            "clippy",
+            "--release",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--quiet",
+            "--",
+            "-D",
+            "warnings",
+        ]))
+    })?;
+    // Programs and tests in one go: the end-to-end tests start the programs, and both must share every dependency.
+    clock.step("build", || {
+        must(&mut cargo(&[
+            "build",
+            "--release",
+            "--locked",
+            "--workspace",
+            "--bins",
+            "--tests",
+        ]))
+    })?;
+    clock.step("build for the boards", || {
+        must(&mut cargo(&[
+            "build",
+            "--profile",
+            "dist",
+            "--locked",
+            "--package",
+            "trimtab-device",
+            "--target",
+            setup::BOARD_TARGET,
+        ]))
+    })?;
+    clock.step("tests", || {
+        must(&mut cargo(&[
+            "test",
+            "--release",
+            "--locked",
+            "--workspace",
+            "--no-fail-fast",
+        ]))
+    })
+}
+
+fn dependency_rules(root: &Path) -> Result<()> {
+    let check = |rules: &[&str]| {
+        let mut command = Command::new(setup::cargo_deny()?);
+        command
+            .current_dir(root)
+            .args(["--offline", "--locked", "check", "--hide-inclusion-graph"])
+            .args(rules);
+        must(&mut command)
+    };
+    // Every crate's source must be there before the licences can be read without a network.
+    must(
+        Command::new("cargo")
+            .current_dir(root)
+            .args(["fetch", "--locked", "--quiet"]),
+    )?;
+    check(&["bans", "licenses", "sources"])?;
+    if advisory_database().is_some_and(|folder| folder.is_dir()) {
+        check(&["advisories"])
+    } else {
+        println!(
+            "advisories: not checked, because their database is not on this machine (`cargo deny fetch` brings it)"
+        );
+        Ok(())
+    }
+}
+
+fn advisory_database() -> Option<PathBuf> {
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))?;
+    Some(home.join("advisory-dbs"))
+}
