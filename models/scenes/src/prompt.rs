@@ -1,0 +1,170 @@
+//! What a person says to the robot, with what is right.
+
+use crate::rng::Rng;
+use crate::scene::{CAMERAS, Scene, Split};
+use crate::thing::{Category, Colour, Kind, Place};
+use crate::topic::Topic;
+use crate::{assistive, message, phrasing};
+
+/// The four task kinds.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum TaskKind {
+    /// A command to the house or the robot.
+    Assistive,
+    /// A question about what the cameras show.
+    Query,
+    /// A request for advice that depends on what the cameras show.
+    Recommendation,
+    /// A message to somebody.
+    Message,
+}
+
+impl TaskKind {
+    /// Every kind, in the order of the task vocabulary.
+    pub const ALL: [Self; 4] = [
+        Self::Assistive,
+        Self::Query,
+        Self::Recommendation,
+        Self::Message,
+    ];
+
+    /// Its name in files and on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Assistive => "assistive",
+            Self::Query => "query",
+            Self::Recommendation => "recommendation",
+            Self::Message => "message",
+        }
+    }
+
+    /// Its position in [`Self::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// A wording, the reply to it and the words the reply must hold.
+pub(crate) struct Exchange {
+    pub(crate) text: String,
+    pub(crate) reply: String,
+    pub(crate) slots: Vec<String>,
+}
+
+/// What a person says, and what is right to reply.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Prompt {
+    /// The words.
+    pub text: String,
+    /// The task kind.
+    pub kind: TaskKind,
+    /// What it asks about.
+    pub topic: Topic,
+    /// Whether the right answer depends on what the cameras show.
+    pub needs_views: bool,
+    /// A right reply, in full.
+    pub answer: String,
+    /// Phrases that a right reply to an assistive prompt or message holds; empty for questions about views.
+    pub slots: Vec<String>,
+}
+
+impl Prompt {
+    /// A prompt of `kind` that has one right answer in `scene`.
+    #[must_use]
+    pub fn generate(kind: TaskKind, scene: &Scene, split: Split, rng: &mut Rng) -> Self {
+        let exchange = match kind {
+            TaskKind::Assistive => assistive::exchange(split, rng),
+            TaskKind::Message => message::exchange(split, rng),
+            TaskKind::Query | TaskKind::Recommendation => {
+                return Self::about(draw_topic(kind, scene, rng), kind, scene, split, rng);
+            }
+        };
+        let Exchange { text, reply, slots } = exchange;
+        Self {
+            text,
+            kind,
+            topic: Topic::Nothing,
+            needs_views: false,
+            answer: reply,
+            slots,
+        }
+    }
+
+    fn about(topic: Topic, kind: TaskKind, scene: &Scene, split: Split, rng: &mut Rng) -> Self {
+        let answer = topic.answer(scene, &[0, 1, 2]).unwrap_or_default();
+        let text = phrasing::question(topic, split, rng).unwrap_or_default();
+        Self {
+            text,
+            kind,
+            topic,
+            needs_views: true,
+            answer,
+            slots: Vec::new(),
+        }
+    }
+
+    /// Whether `camera` shows what the prompt asks for. See [`Topic::shown_in`].
+    #[must_use]
+    pub fn relevant(&self, scene: &Scene, camera: usize) -> bool {
+        camera < CAMERAS && self.topic.shown_in(&scene.visible(camera))
+    }
+
+    /// Whether the views of `cameras` suffice for the right answer; prompts that need no view are always answerable.
+    #[must_use]
+    pub fn answerable(&self, scene: &Scene, cameras: &[usize]) -> bool {
+        !self.needs_views || self.topic.answer(scene, cameras).is_some()
+    }
+}
+
+/// Draws the family first, so that questions with many instances do not crowd out the others.
+fn draw_topic(kind: TaskKind, scene: &Scene, rng: &mut Rng) -> Topic {
+    let families: &[fn(&mut Rng) -> Topic] = if kind == TaskKind::Query {
+        &[
+            |r| Topic::ColourOf(*r.pick(Kind::ALL)),
+            |r| Topic::ColourOf(*r.pick(Kind::ALL)),
+            |r| Topic::PlaceOf(*r.pick(Kind::ALL)),
+            |r| Topic::KindOfColour(*r.pick(Colour::ALL)),
+            |r| Topic::KindOn(*r.pick(Place::ALL)),
+            |_| Topic::LampState,
+            |_| Topic::StoveState,
+            |_| Topic::DoorState,
+            |_| Topic::People,
+            |_| Topic::CatAnywhere,
+            |_| Topic::WhichRoom,
+        ]
+    } else {
+        &[
+            |_| Topic::Recommend(Category::Fruit),
+            |_| Topic::Recommend(Category::Drink),
+            |_| Topic::Recommend(Category::Toy),
+            |_| Topic::Recommend(Category::Fruit),
+            |_| Topic::Recommend(Category::Drink),
+            |_| Topic::Recommend(Category::Toy),
+            |_| Topic::Recommend(Category::Other),
+            |_| Topic::TidyFloor,
+            |_| Topic::AdviseLamp,
+            |_| Topic::AdviseStove,
+            |_| Topic::AdviseDoor,
+        ]
+    };
+    // Every family holds topics that need not fit; those about fixtures always do, so the search ends.
+    for _ in 0..DRAWS_MAX {
+        let family = *rng.pick(families);
+        for _ in 0..INSTANCES_MAX {
+            let topic = family(rng);
+            if topic.fits(scene) {
+                return topic;
+            }
+        }
+    }
+    if kind == TaskKind::Query {
+        Topic::LampState
+    } else {
+        Topic::AdviseLamp
+    }
+}
+
+const DRAWS_MAX: usize = 64;
+const INSTANCES_MAX: usize = 6;

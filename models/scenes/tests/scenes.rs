@@ -1,0 +1,192 @@
+//! Same seed, same scene; the splits share nothing; right answers are graded right and wrong ones wrong.
+
+use proptest::prelude::*;
+use trimtab_scenes::{
+    CAMERAS, CANNOT_SEE, Conversation, Picture, Prompt, RenderError, Rng, Scene, Split, TaskKind,
+    Thing, grade, is_held_out, unknown_prompts, view_answers, words,
+};
+
+fn picture(scene: &Scene, camera: usize, width: usize, height: usize) -> Picture {
+    scene
+        .render(camera, width, height)
+        .expect("a camera that exists and a size within bounds")
+}
+
+#[test]
+fn a_seed_gives_the_same_picture_and_another_seed_another() {
+    let a = Scene::generate(7, Split::Train);
+    for camera in 0..CAMERAS {
+        let first = picture(&a, camera, 64, 64);
+        assert_eq!(
+            first,
+            picture(&Scene::generate(7, Split::Train), camera, 64, 64)
+        );
+        assert_ne!(
+            first,
+            picture(&Scene::generate(8, Split::Train), camera, 64, 64)
+        );
+        assert_ne!(
+            first,
+            picture(&Scene::generate(7, Split::HeldOut), camera, 64, 64)
+        );
+    }
+}
+
+#[test]
+fn bad_cameras_and_sizes_are_refused() {
+    let scene = Scene::generate(1, Split::Train);
+    assert_eq!(scene.render(3, 64, 64), Err(RenderError::NoSuchCamera(3)));
+    assert_eq!(
+        scene.render(0, 0, 64),
+        Err(RenderError::Size {
+            width: 0,
+            height: 64
+        })
+    );
+    assert!(scene.render(0, 64, 1 << 20).is_err());
+    assert!(scene.visible(9).is_empty());
+}
+
+#[test]
+fn a_large_picture_shows_what_a_small_one_shows() {
+    let scene = Scene::generate(11, Split::Train);
+    let (small, large) = (picture(&scene, 2, 64, 64), picture(&scene, 2, 640, 480));
+    let mut difference = 0.0;
+    for y in 0..64 {
+        for x in 0..64 {
+            for channel in 0..3 {
+                let near = large.rgb[((y * 480 / 64 + 3) * 640 + x * 10 + 5) * 3 + channel];
+                difference += f32::from(near.abs_diff(small.rgb[(y * 64 + x) * 3 + channel]));
+            }
+        }
+    }
+    assert!(
+        difference / (64.0 * 64.0 * 3.0) < 12.0,
+        "mean difference {}",
+        difference / 12_288.0
+    );
+}
+
+#[test]
+fn training_never_shows_a_reserved_pair_and_evaluation_does() {
+    let reserved = |split| {
+        (0..300)
+            .flat_map(|seed| Scene::generate(seed, split).items())
+            .filter(|&(kind, colour, _)| is_held_out(kind, colour))
+            .count()
+    };
+    assert_eq!(reserved(Split::Train), 0);
+    assert!(reserved(Split::HeldOut) > 100);
+}
+
+#[test]
+fn held_out_prompts_are_mostly_new() {
+    let texts = |split| -> std::collections::HashSet<String> {
+        Conversation::generate(5, split, 2000)
+            .turns
+            .into_iter()
+            .filter(|t| !t.prompt.needs_views)
+            .map(|t| t.prompt.text)
+            .collect()
+    };
+    let (train, held_out) = (texts(Split::Train), texts(Split::HeldOut));
+    assert!(held_out.intersection(&train).count() * 20 < held_out.len());
+}
+
+#[test]
+fn kinds_come_in_equal_shares_and_most_things_show_in_few_views() {
+    let conversation = Conversation::generate(3, Split::HeldOut, 400);
+    for kind in TaskKind::ALL {
+        assert_eq!(
+            conversation
+                .turns
+                .iter()
+                .filter(|t| t.prompt.kind == kind)
+                .count(),
+            100
+        );
+    }
+    let needing: Vec<_> = conversation
+        .turns
+        .iter()
+        .filter(|t| t.prompt.needs_views)
+        .collect();
+    let one_view = needing
+        .iter()
+        .filter(|t| {
+            (0..CAMERAS)
+                .filter(|&c| t.prompt.relevant(&t.scene, c))
+                .count()
+                == 1
+        })
+        .count();
+    assert!(
+        one_view * 2 > needing.len(),
+        "{one_view} of {}",
+        needing.len()
+    );
+    assert!(
+        needing
+            .iter()
+            .all(|t| t.prompt.answerable(&t.scene, &[0, 1, 2])
+                && view_answers().contains(&t.prompt.answer))
+    );
+}
+
+#[test]
+fn unknown_prompts_are_not_shared_between_splits() {
+    let train = unknown_prompts(Split::Train);
+    assert!(
+        unknown_prompts(Split::HeldOut)
+            .iter()
+            .all(|p| !train.contains(p))
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_right_answer_passes_and_every_other_fails(seed in any::<u64>(), kind in 0usize..4) {
+        let mut rng = Rng::new(seed);
+        let scene = Scene::generate(seed, Split::HeldOut);
+        let prompt = Prompt::generate(TaskKind::ALL[kind], &scene, Split::HeldOut, &mut rng);
+        prop_assert!(grade(&prompt, &prompt.answer), "{prompt:?}");
+        let loud = format!("Well, {}!", prompt.answer.to_uppercase());
+        prop_assert!(grade(&prompt, &loud));
+        prop_assert!(!grade(&prompt, ""));
+        prop_assert!(!grade(&prompt, "I cannot see that from here."));
+        for wrong in view_answers().iter().filter(|a| words(a) != words(&prompt.answer)) {
+            prop_assert!(!grade(&prompt, wrong), "{wrong} passes for {prompt:?}");
+            let last = words(wrong).pop().unwrap_or_default();
+            if wrong != CANNOT_SEE && prompt.topic.vocabulary().contains(&last.as_str()) {
+                let both = format!("{} or {wrong}", prompt.answer);
+                prop_assert!(!grade(&prompt, &both));
+            }
+        }
+        for slot in &prompt.slots {
+            prop_assert!(!grade(&prompt, &prompt.answer.to_lowercase().replace(&slot.to_lowercase(), "something")));
+        }
+    }
+
+    #[test]
+    fn views_that_show_it_suffice_and_others_do_not(seed in any::<u64>()) {
+        let scene = Scene::generate(seed, Split::Train);
+        let prompt = Prompt::generate(TaskKind::Query, &scene, Split::Train, &mut Rng::new(seed));
+        let whole_house = matches!(prompt.topic, trimtab_scenes::Topic::People | trimtab_scenes::Topic::CatAnywhere);
+        for camera in 0..CAMERAS {
+            if !whole_house {
+                prop_assert_eq!(prompt.relevant(&scene, camera), prompt.answerable(&scene, &[camera]));
+            }
+        }
+        let people: usize = (0..CAMERAS).map(|c| scene.visible(c).iter().filter(|s| s.thing == Thing::Person).count()).sum();
+        prop_assert_eq!(people, scene.people());
+    }
+
+    #[test]
+    fn any_reply_is_graded_without_panic(reply in ".{0,200}", seed in any::<u64>()) {
+        let scene = Scene::generate(seed, Split::Train);
+        let prompt = Prompt::generate(TaskKind::ALL[(seed % 4) as usize], &scene, Split::Train, &mut Rng::new(seed));
+        let _ = grade(&prompt, &reply);
+    }
+}
