@@ -1,0 +1,136 @@
+//! Reads the files of a model folder, each with a bound on its size.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use crate::ModelError;
+
+/// Largest JSON file read: tokenizers of full-size models have a few megabytes.
+pub const JSON_BYTES_MAX: u64 = 64 << 20;
+/// Largest ONNX file read: the limit of the protobuf format.
+pub const ONNX_BYTES_MAX: u64 = (2 << 30) - 1;
+
+/// A model folder in the Hugging Face layout.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    path: PathBuf,
+    contents: &'static str,
+}
+
+impl Folder {
+    /// `contents` says in errors what a folder of this kind holds.
+    pub(crate) fn open(path: &Path, contents: &'static str) -> Result<Self, ModelError> {
+        let folder = Self {
+            path: path.into(),
+            contents,
+        };
+        if path.is_dir() {
+            Ok(folder)
+        } else {
+            Err(folder.missing(path.into()))
+        }
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.path.join(file)
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(&self, file: &str) -> Result<T, ModelError> {
+        let path = self.path(file);
+        let bytes = self.bytes(file, JSON_BYTES_MAX)?;
+        serde_json::from_slice(&bytes).map_err(|source| ModelError::Json { path, source })
+    }
+
+    /// As [`Folder::json`], or `None` when the file is not there.
+    pub(crate) fn json_if_present<T: DeserializeOwned>(
+        &self,
+        file: &str,
+    ) -> Result<Option<T>, ModelError> {
+        if self.path(file).exists() {
+            self.json(file).map(Some)
+        } else {
+            Ok(None)
+        }
+    }
+
+    pub(crate) fn bytes(&self, file: &str, limit: u64) -> Result<Vec<u8>, ModelError> {
+        let path = self.path(file);
+        if !path.exists() {
+            return Err(self.missing(path));
+        }
+        read(&path, limit)
+    }
+
+    fn missing(&self, path: PathBuf) -> ModelError {
+        ModelError::Missing {
+            path,
+            remedy: format!("the folder must hold {}", self.contents),
+        }
+    }
+}
+
+/// Reads a whole file of at most `limit` bytes.
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
+    let failed = |source| ModelError::Read {
+        path: path.into(),
+        source,
+    };
+    let file = File::open(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => ModelError::Missing {
+            path: path.into(),
+            remedy: "check the path in the configuration".into(),
+        },
+        _ => failed(source),
+    })?;
+    let have = file.metadata().map_err(failed)?.len();
+    if have > limit {
+        return Err(ModelError::TooLarge {
+            path: path.into(),
+            have,
+            limit,
+        });
+    }
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}
+
+/// Identity of a model: the sha256 over the named files, each preceded by its name and length.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Of files given as (name, contents), in this order.
+    pub(crate) fn of(files: &[(&str, &[u8])]) -> Self {
+        let mut hash = Sha256::new();
+        for (name, contents) in files {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name);
+            hash.update((contents.len() as u64).to_le_bytes());
+            hash.update(contents);
+        }
+        Self(hash.finalize().into())
+    }
+
+    /// The 32 bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Fingerprint {
+    /// 64 hexadecimal digits, lower case.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}

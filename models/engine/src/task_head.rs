@@ -1,0 +1,136 @@
+//! The task classifier: a calibrated linear head on the unit text embedding, and the distance to what it has seen.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use trimtab_core::{TaskKind, TaskMix};
+
+use crate::encoder::{Embedding, TaskEstimate};
+use crate::{ModelError, softmax};
+
+/// Most centroids of training prompts.
+const CENTROIDS_MAX: usize = 65_536;
+
+/// `task_head.json` as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct File {
+    labels: Vec<String>,
+    weight: Vec<Vec<f32>>,
+    bias: Vec<f32>,
+    temperature: f32,
+    centroids: Vec<Vec<f32>>,
+    min_cosine: f32,
+}
+
+/// A checked head; rows are in the order of [`TaskKind::KNOWN`].
+#[derive(Clone, Debug)]
+pub(crate) struct TaskHead {
+    weight: [Vec<f32>; 4],
+    bias: [f32; 4],
+    temperature: f32,
+    centroids: Vec<Embedding>,
+    min_cosine: f32,
+}
+
+impl TaskHead {
+    pub(crate) fn check(path: &Path, file: File, dimension: usize) -> Result<Self, ModelError> {
+        let bad = |key: &str, problem: String| ModelError::config(path, key, problem);
+        if file.weight.len() != file.labels.len() || file.bias.len() != file.labels.len() {
+            return Err(bad(
+                "weight",
+                format!(
+                    "one row and one bias for each of the {} labels",
+                    file.labels.len()
+                ),
+            ));
+        }
+        if let Some(row) = file
+            .weight
+            .iter()
+            .chain(&file.centroids)
+            .find(|row| row.len() != dimension)
+        {
+            return Err(bad(
+                "weight",
+                format!(
+                    "a row of {} numbers for embeddings of {dimension}",
+                    row.len()
+                ),
+            ));
+        }
+        let numbers = file
+            .weight
+            .iter()
+            .flatten()
+            .chain(&file.bias)
+            .chain([&file.min_cosine]);
+        if numbers.into_iter().any(|v| !v.is_finite())
+            || !(file.temperature.is_finite() && file.temperature > 0.0)
+        {
+            return Err(bad(
+                "temperature",
+                "every number must be finite and the temperature positive".into(),
+            ));
+        }
+        if file.centroids.is_empty() || file.centroids.len() > CENTROIDS_MAX {
+            return Err(bad(
+                "centroids",
+                format!(
+                    "{} of them; from 1 to {CENTROIDS_MAX} are allowed",
+                    file.centroids.len()
+                ),
+            ));
+        }
+        let mut weight: [Vec<f32>; 4] = Default::default();
+        let mut bias = [0.0; 4];
+        for (index, kind) in TaskKind::KNOWN.iter().enumerate() {
+            let row = file.labels.iter().position(|label| label == kind.name());
+            let row = row.ok_or_else(|| bad("labels", format!("{} is missing", kind.name())))?;
+            weight[index].clone_from(&file.weight[row]);
+            bias[index] = file.bias[row];
+        }
+        let centroids: Option<Vec<Embedding>> =
+            file.centroids.into_iter().map(Embedding::unit).collect();
+        let centroids = centroids.ok_or_else(|| bad("centroids", "one has no direction".into()))?;
+        Ok(Self {
+            weight,
+            bias,
+            temperature: file.temperature,
+            centroids,
+            min_cosine: file.min_cosine,
+        })
+    }
+
+    pub(crate) fn estimate(&self, prompt: &Embedding) -> TaskEstimate {
+        let logit = |index: usize| -> f32 {
+            let dot: f32 = self.weight[index]
+                .iter()
+                .zip(prompt.as_slice())
+                .map(|(w, e)| w * e)
+                .sum();
+            (dot + self.bias[index]) / self.temperature
+        };
+        let mut probabilities: TaskMix = std::array::from_fn(logit);
+        softmax(&mut probabilities);
+        let nearest = self
+            .centroids
+            .iter()
+            .map(|centroid| centroid.cosine(prompt))
+            .fold(-1.0, f32::max);
+        let out_of_distribution = nearest < self.min_cosine;
+        let likeliest = (0..4)
+            .max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]))
+            .unwrap_or(0);
+        let kind = if out_of_distribution {
+            TaskKind::Unknown
+        } else {
+            TaskKind::KNOWN[likeliest]
+        };
+        TaskEstimate {
+            probabilities,
+            kind,
+            out_of_distribution,
+        }
+    }
+}
