@@ -15,11 +15,7 @@ impl NodeIndex {
     /// Node number `index`, if it is below [`NODES_MAX`].
     #[must_use]
     pub const fn new(index: usize) -> Option<Self> {
-        if index < NODES_MAX {
-            Some(Self(index as u8))
-        } else {
-            None
-        }
+        if index < NODES_MAX { Some(Self(index as u8)) } else { None }
     }
     /// As an index.
     #[must_use]
@@ -34,9 +30,7 @@ impl NodeIndex {
 }
 
 /// A set of views, by their index.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ViewSet(u8);
 
@@ -53,20 +47,12 @@ impl ViewSet {
     /// With view `index` added; unchanged if there is no such view.
     #[must_use]
     pub const fn with(self, index: usize) -> Self {
-        if index < VIEWS_MAX {
-            Self(self.0 | 1 << index)
-        } else {
-            self
-        }
+        if index < VIEWS_MAX { Self(self.0 | 1 << index) } else { self }
     }
     /// Without view `index`.
     #[must_use]
     pub const fn without(self, index: usize) -> Self {
-        if index < VIEWS_MAX {
-            Self(self.0 & !(1 << index))
-        } else {
-            self
-        }
+        if index < VIEWS_MAX { Self(self.0 & !(1 << index)) } else { self }
     }
     /// Whether view `index` is in the set.
     #[must_use]
@@ -117,10 +103,7 @@ struct Combinations {
 
 impl Combinations {
     const fn new(views: usize, count: usize) -> Self {
-        Self {
-            views,
-            next: Some(ViewSet::first(count)),
-        }
+        Self { views, next: Some(ViewSet::first(count)) }
     }
 }
 
@@ -137,10 +120,8 @@ impl Iterator for Combinations {
             }
             if index + 1 + tail < self.views {
                 let kept = current.bits() & ViewSet::first(index).bits();
-                self.next = Some(
-                    (index + 1..index + 2 + tail)
-                        .fold(ViewSet::from_bits(kept), |set, view| set.with(view)),
-                );
+                self.next =
+                    Some((index + 1..index + 2 + tail).fold(ViewSet::from_bits(kept), |set, view| set.with(view)));
                 break;
             }
             tail += 1;
@@ -160,10 +141,7 @@ pub struct Action {
 
 impl Action {
     /// The local engine, which uploads nothing.
-    pub const LOCAL: Self = Self {
-        node: NodeIndex::LOCAL,
-        views: ViewSet::EMPTY,
-    };
+    pub const LOCAL: Self = Self { node: NodeIndex::LOCAL, views: ViewSet::EMPTY };
 
     /// Every action over `nodes` nodes (the local one included) and `views` views, in the order of their numbers.
     pub fn all(nodes: usize, views: usize) -> impl Iterator<Item = Self> {
@@ -190,13 +168,8 @@ mod tests {
 
     #[test]
     fn one_cloud_node_and_three_views_are_the_published_nine() {
-        let sets: heapless::Vec<u8, 16> = Action::all(2, 3)
-            .map(|action| action.views.bits())
-            .collect();
-        assert_eq!(
-            sets,
-            [0, 0, 0b001, 0b010, 0b100, 0b011, 0b101, 0b110, 0b111]
-        );
+        let sets: heapless::Vec<u8, 16> = Action::all(2, 3).map(|action| action.views.bits()).collect();
+        assert_eq!(sets, [0, 0, 0b001, 0b010, 0b100, 0b011, 0b101, 0b110, 0b111]);
         assert_eq!(Action::count(2, 3), 9);
     }
 
@@ -207,15 +180,7 @@ mod tests {
             let seen = ViewSet::subsets(views).fold(0_u64, |seen, set| seen | 1 << set.bits());
             assert_eq!(seen.count_ones(), 1 << views);
         }
-        assert_eq!(
-            Action::all(NODES_MAX, VIEWS_MAX).count(),
-            crate::limits::CANDIDATES_MAX
-        );
-        assert_eq!(
-            Action::all(3, 3)
-                .nth(9)
-                .and_then(|action| action.number(3, 3)),
-            Some(9)
-        );
+        assert_eq!(Action::all(NODES_MAX, VIEWS_MAX).count(), crate::limits::CANDIDATES_MAX);
+        assert_eq!(Action::all(3, 3).nth(9).and_then(|action| action.number(3, 3)), Some(9));
     }
 }

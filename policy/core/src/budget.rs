@@ -105,38 +105,22 @@ impl Budget {
     /// On energy.
     #[must_use]
     pub const fn energy(window: Window, limit: Joules) -> Self {
-        Self {
-            resource: Resource::Energy,
-            window,
-            limit: limit.micro(),
-        }
+        Self { resource: Resource::Energy, window, limit: limit.micro() }
     }
     /// On money.
     #[must_use]
     pub const fn money(window: Window, limit: Usd) -> Self {
-        Self {
-            resource: Resource::Money,
-            window,
-            limit: limit.nano(),
-        }
+        Self { resource: Resource::Money, window, limit: limit.nano() }
     }
     /// On bytes over the uplink.
     #[must_use]
     pub const fn bytes(window: Window, limit: Bytes) -> Self {
-        Self {
-            resource: Resource::Bytes,
-            window,
-            limit: limit.get(),
-        }
+        Self { resource: Resource::Bytes, window, limit: limit.get() }
     }
     /// On time.
     #[must_use]
     pub const fn latency(window: Window, limit: Millis) -> Self {
-        Self {
-            resource: Resource::Latency,
-            window,
-            limit: limit.get(),
-        }
+        Self { resource: Resource::Latency, window, limit: limit.get() }
     }
     /// What it limits.
     #[must_use]
@@ -278,11 +262,7 @@ impl Budgets {
     /// Without limits; what was spent before comes from the ledger, and `next_hold` is above every hold it knows.
     #[must_use]
     pub fn new(spent: Spent, next_hold: HoldId) -> Self {
-        Self {
-            spent,
-            next_hold: next_hold.0,
-            ..Self::default()
-        }
+        Self { spent, next_hold: next_hold.0, ..Self::default() }
     }
 
     /// Replaces the limits; what was spent stays spent. Fails with the limits untouched if there are more than
@@ -337,9 +317,7 @@ impl Budgets {
             let index = idle.ok_or(Short::Conversations)?;
             self.conversations.remove(index);
         }
-        self.conversations
-            .push((id, spent))
-            .map_err(|_| Short::Conversations)
+        self.conversations.push((id, spent)).map_err(|_| Short::Conversations)
     }
     /// Whether a conversation is in memory.
     #[must_use]
@@ -350,12 +328,7 @@ impl Budgets {
     /// Takes over a hold that a dead runtime left open.
     pub fn adopt(&mut self, hold: OpenHold) -> Result<(), Short> {
         self.next_hold = self.next_hold.max(hold.id.0.saturating_add(1));
-        self.open
-            .push(OpenHold {
-                orphan: true,
-                ..hold
-            })
-            .map_err(|_| Short::Holds)
+        self.open.push(OpenHold { orphan: true, ..hold }).map_err(|_| Short::Holds)
     }
 
     /// What is left of one budget for one conversation, in the resource's unit.
@@ -365,27 +338,17 @@ impl Budgets {
         let used = match budget.window {
             Window::Turn => 0,
             Window::Conversation => {
-                let spent = self
-                    .conversation_index(conversation)
-                    .and_then(|index| self.conversations.get(index));
+                let spent = self.conversation_index(conversation).and_then(|index| self.conversations.get(index));
                 spent
                     .map_or(0, |(_, spent)| resource.of(spent))
                     .saturating_add(self.held(resource, |hold| hold.conversation == conversation))
             }
-            Window::Hour => {
-                resource
-                    .of(&self.spent.this_hour)
-                    .saturating_add(self.held(resource, |hold| {
-                        !hold.orphan || hold.opened.get() / HOUR == self.spent.hour
-                    }))
-            }
-            Window::Day => {
-                resource
-                    .of(&self.spent.this_day)
-                    .saturating_add(self.held(resource, |hold| {
-                        !hold.orphan || hold.opened.get() / DAY == self.spent.day
-                    }))
-            }
+            Window::Hour => resource.of(&self.spent.this_hour).saturating_add(
+                self.held(resource, |hold| !hold.orphan || hold.opened.get() / HOUR == self.spent.hour),
+            ),
+            Window::Day => resource
+                .of(&self.spent.this_day)
+                .saturating_add(self.held(resource, |hold| !hold.orphan || hold.opened.get() / DAY == self.spent.day)),
         };
         budget.limit.saturating_sub(used)
     }
@@ -393,17 +356,9 @@ impl Budgets {
     /// What is left of the tightest budget on a resource, as a share of its limit; one where there is none.
     #[must_use]
     pub fn remaining(&self, resource: Resource, conversation: ConversationId) -> f32 {
-        let shares = self
-            .limits
-            .iter()
-            .filter(|budget| budget.resource == resource)
-            .map(|budget| {
-                if budget.limit == 0 {
-                    0.0
-                } else {
-                    (self.left(budget, conversation) as f64 / budget.limit as f64) as f32
-                }
-            });
+        let shares = self.limits.iter().filter(|budget| budget.resource == resource).map(|budget| {
+            if budget.limit == 0 { 0.0 } else { (self.left(budget, conversation) as f64 / budget.limit as f64) as f32 }
+        });
         shares.fold(1.0, f32::min)
     }
 
@@ -413,35 +368,19 @@ impl Budgets {
             let (needed, left) = (budget.resource.of(cost), self.left(budget, conversation));
             // What costs nothing of a resource is never blocked by its budget, even one already exceeded.
             if needed > left && needed > 0 {
-                return Err(Short::Budget {
-                    resource: budget.resource,
-                    window: budget.window,
-                    needed,
-                    left,
-                });
+                return Err(Short::Budget { resource: budget.resource, window: budget.window, needed, left });
             }
         }
         Ok(())
     }
 
     /// Reserves `cost`, or says which budget is short.
-    pub fn reserve(
-        &mut self,
-        now: Millis,
-        conversation: ConversationId,
-        cost: Cost,
-    ) -> Result<Hold, Short> {
+    pub fn reserve(&mut self, now: Millis, conversation: ConversationId, cost: Cost) -> Result<Hold, Short> {
         self.advance(now);
         self.open_conversation(conversation, Cost::ZERO)?;
         self.check(conversation, &cost)?;
         let id = HoldId(self.next_hold);
-        let hold = OpenHold {
-            id,
-            conversation,
-            cost,
-            opened: self.now,
-            orphan: false,
-        };
+        let hold = OpenHold { id, conversation, cost, opened: self.now, orphan: false };
         self.open.push(hold).map_err(|_| Short::Holds)?;
         self.next_hold = self.next_hold.saturating_add(1);
         Ok(Hold { id, cost })
@@ -483,33 +422,21 @@ impl Budgets {
             money: actual.money.minus(open.cost.money),
             bytes: actual.bytes.minus(open.cost.bytes),
         };
-        Some(Settlement {
-            debited: actual,
-            overrun,
-        })
+        Some(Settlement { debited: actual, overrun })
     }
 
     fn conversation_index(&self, id: ConversationId) -> Option<usize> {
-        self.conversations
-            .iter()
-            .position(|(known, _)| *known == id)
+        self.conversations.iter().position(|(known, _)| *known == id)
     }
 
     fn debit_conversation(&mut self, id: ConversationId, cost: Cost) {
-        if let Some((_, spent)) = self
-            .conversations
-            .iter_mut()
-            .find(|(known, _)| *known == id)
-        {
+        if let Some((_, spent)) = self.conversations.iter_mut().find(|(known, _)| *known == id) {
             *spent = spent.plus(cost);
         }
     }
 
     fn held(&self, resource: Resource, counts: impl Fn(&OpenHold) -> bool) -> u64 {
-        self.open
-            .iter()
-            .filter(|hold| counts(hold))
-            .fold(0, |sum, hold| sum.saturating_add(resource.of(&hold.cost)))
+        self.open.iter().filter(|hold| counts(hold)).fold(0, |sum, hold| sum.saturating_add(resource.of(&hold.cost)))
     }
 }
 
@@ -519,10 +446,7 @@ pub struct TooManyBudgets;
 
 impl fmt::Display for TooManyBudgets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "more than {BUDGETS_MAX} budgets: remove some, or widen their windows"
-        )
+        write!(f, "more than {BUDGETS_MAX} budgets: remove some, or widen their windows")
     }
 }
 

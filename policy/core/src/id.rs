@@ -22,10 +22,7 @@ impl TurnId {
     /// The turn that [`TurnId::key`] came from.
     #[must_use]
     pub const fn from_key(key: u64) -> Self {
-        Self {
-            boot: (key >> 32) as u32,
-            number: key as u32,
-        }
+        Self { boot: (key >> 32) as u32, number: key as u32 }
     }
 }
 
@@ -51,10 +48,7 @@ impl FromStr for TurnId {
     type Err = NotATurnId;
     fn from_str(text: &str) -> Result<Self, NotATurnId> {
         let (boot, number) = text.split_once('-').ok_or(NotATurnId)?;
-        Ok(Self {
-            boot: boot.parse().map_err(|_| NotATurnId)?,
-            number: number.parse().map_err(|_| NotATurnId)?,
-        })
+        Ok(Self { boot: boot.parse().map_err(|_| NotATurnId)?, number: number.parse().map_err(|_| NotATurnId)? })
     }
 }
 

@@ -20,7 +20,4 @@ pub const NAME_BYTES_MAX: usize = 32;
 pub const PROMPT_FEATURES: usize = 24;
 
 const _: () = assert!(VIEWS_MAX <= 8, "a ViewSet is one byte");
-const _: () = assert!(
-    CANDIDATES_MAX <= u16::MAX as usize,
-    "an action number is two bytes"
-);
+const _: () = assert!(CANDIDATES_MAX <= u16::MAX as usize, "an action number is two bytes");

@@ -21,13 +21,7 @@ pub struct Preference {
 
 impl Default for Preference {
     fn default() -> Self {
-        Self {
-            quality: 1.0,
-            association: 0.05,
-            latency: 0.3,
-            cost: 0.1,
-            energy: 0.05,
-        }
+        Self { quality: 1.0, association: 0.05, latency: 0.3, cost: 0.1, energy: 0.05 }
     }
 }
 
@@ -35,13 +29,7 @@ impl Preference {
     /// The weights in the order of the fields.
     #[must_use]
     pub const fn weights(&self) -> [f32; 5] {
-        [
-            self.quality,
-            self.association,
-            self.latency,
-            self.cost,
-            self.energy,
-        ]
+        [self.quality, self.association, self.latency, self.cost, self.energy]
     }
     /// Whether every weight is a number in 0..=1.
     #[must_use]

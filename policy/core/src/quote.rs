@@ -22,12 +22,7 @@ impl Quote {
     /// What counts against budgets.
     #[must_use]
     pub const fn cost(&self) -> Cost {
-        Cost {
-            latency: self.latency,
-            energy: self.energy,
-            money: self.money,
-            bytes: self.bytes,
-        }
+        Cost { latency: self.latency, energy: self.energy, money: self.money, bytes: self.bytes }
     }
 }
 
@@ -46,12 +41,7 @@ pub struct Cost {
 
 impl Cost {
     /// Nothing.
-    pub const ZERO: Self = Self {
-        latency: Millis::ZERO,
-        energy: Joules::ZERO,
-        money: Usd::ZERO,
-        bytes: Bytes::ZERO,
-    };
+    pub const ZERO: Self = Self { latency: Millis::ZERO, energy: Joules::ZERO, money: Usd::ZERO, bytes: Bytes::ZERO };
 
     /// Sum, resource by resource.
     #[must_use]

@@ -64,22 +64,10 @@ impl Reason {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Budget {
-                resource: Resource::Energy,
-                ..
-            } => "energy_budget",
-            Self::Budget {
-                resource: Resource::Money,
-                ..
-            } => "money_budget",
-            Self::Budget {
-                resource: Resource::Bytes,
-                ..
-            } => "bytes_budget",
-            Self::Budget {
-                resource: Resource::Latency,
-                ..
-            } => "latency_budget",
+            Self::Budget { resource: Resource::Energy, .. } => "energy_budget",
+            Self::Budget { resource: Resource::Money, .. } => "money_budget",
+            Self::Budget { resource: Resource::Bytes, .. } => "bytes_budget",
+            Self::Budget { resource: Resource::Latency, .. } => "latency_budget",
             Self::MemoryCeiling => "memory_ceiling",
             Self::Privacy { .. } => "privacy",
             Self::ViewMissing { .. } => "view_missing",
@@ -224,13 +212,7 @@ impl Shield {
             proposal
                 .candidates
                 .get(index)
-                .map_or(f32::NEG_INFINITY, |c| {
-                    if c.score.is_nan() {
-                        f32::NEG_INFINITY
-                    } else {
-                        c.score
-                    }
-                })
+                .map_or(f32::NEG_INFINITY, |c| if c.score.is_nan() { f32::NEG_INFINITY } else { c.score })
         };
         let best_of = |admissible: &dyn Fn(usize) -> bool| {
             (0..ruled_out.len())
@@ -238,40 +220,24 @@ impl Shield {
                 .reduce(|best, next| if rank(next) > rank(best) { next } else { best })
         };
         let favourite = best_of(&|_| true);
-        let objection_to =
-            |index: Option<usize>| index.and_then(|index| ruled_out.get(index).copied().flatten());
+        let objection_to = |index: Option<usize>| index.and_then(|index| ruled_out.get(index).copied().flatten());
         let Some(chosen) = best_of(&|index| matches!(ruled_out.get(index), Some(None))) else {
-            return (
-                Err(Refusal {
-                    best: objection_to(favourite),
-                }),
-                ruled_out,
-            );
+            return (Err(Refusal { best: objection_to(favourite) }), ruled_out);
         };
         let (index, dropped) = self.without_idle_views(proposal, around, &ruled_out, chosen);
         let Some(candidate) = proposal.candidates.get(index) else {
             return (Err(Refusal { best: None }), ruled_out);
         };
-        let verdict = match budgets.reserve(
-            now,
-            proposal.conversation,
-            candidate.quote.cost().plus(proposal.guard),
-        ) {
+        let verdict = match budgets.reserve(now, proposal.conversation, candidate.quote.cost().plus(proposal.guard)) {
             Ok(hold) => Ok(Approved {
                 index,
                 action: candidate.action,
                 quote: candidate.quote,
                 hold,
                 dropped,
-                instead: if favourite == Some(chosen) {
-                    None
-                } else {
-                    objection_to(favourite)
-                },
+                instead: if favourite == Some(chosen) { None } else { objection_to(favourite) },
             }),
-            Err(short) => Err(Refusal {
-                best: Some(short.into()),
-            }),
+            Err(short) => Err(Refusal { best: Some(short.into()) }),
         };
         (verdict, ruled_out)
     }
@@ -311,13 +277,7 @@ impl Shield {
         if around.energy_unknown {
             return Some(Reason::NoMeter);
         }
-        budgets
-            .check(
-                proposal.conversation,
-                &candidate.quote.cost().plus(proposal.guard),
-            )
-            .err()
-            .map(Reason::from)
+        budgets.check(proposal.conversation, &candidate.quote.cost().plus(proposal.guard)).err().map(Reason::from)
     }
 
     /// The same node with fewer views, where some are unlikely to add anything and what remains is admissible. A set in
@@ -333,27 +293,13 @@ impl Shield {
             return (chosen, ViewSet::EMPTY);
         };
         let Action { node, views } = candidate.action;
-        let idle = |view: &usize| {
-            around
-                .views
-                .get(*view)
-                .is_none_or(|gate| gate.shows < self.view_threshold)
-        };
-        let dropped = views
-            .iter()
-            .filter(idle)
-            .fold(ViewSet::EMPTY, |set, view| set.with(view));
+        let idle = |view: &usize| around.views.get(*view).is_none_or(|gate| gate.shows < self.view_threshold);
+        let dropped = views.iter().filter(idle).fold(ViewSet::EMPTY, |set, view| set.with(view));
         if dropped.is_empty() || dropped == views {
             return (chosen, ViewSet::EMPTY);
         }
-        let kept = Action {
-            node,
-            views: dropped.iter().fold(views, |set, view| set.without(view)),
-        };
-        let fewer = proposal
-            .candidates
-            .iter()
-            .position(|other| other.action == kept);
+        let kept = Action { node, views: dropped.iter().fold(views, |set, view| set.without(view)) };
+        let fewer = proposal.candidates.iter().position(|other| other.action == kept);
         match fewer {
             Some(index) if matches!(ruled_out.get(index), Some(None)) => (index, dropped),
             _ => (chosen, ViewSet::EMPTY),
@@ -364,9 +310,7 @@ impl Shield {
 impl From<Short> for Reason {
     fn from(short: Short) -> Self {
         match short {
-            Short::Budget {
-                resource, window, ..
-            } => Self::Budget { resource, window },
+            Short::Budget { resource, window, .. } => Self::Budget { resource, window },
             Short::Holds | Short::Conversations => Self::Busy,
         }
     }

@@ -20,12 +20,7 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// The four known kinds, in the order of their index.
-    pub const KNOWN: [Self; 4] = [
-        Self::Assistive,
-        Self::Message,
-        Self::Query,
-        Self::Recommendation,
-    ];
+    pub const KNOWN: [Self; 4] = [Self::Assistive, Self::Message, Self::Query, Self::Recommendation];
 
     /// Name as in records and topics.
     #[must_use]
@@ -41,10 +36,7 @@ impl TaskKind {
     /// The kind of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::KNOWN
-            .into_iter()
-            .chain([Self::Unknown])
-            .find(|kind| kind.name() == name)
+        Self::KNOWN.into_iter().chain([Self::Unknown]).find(|kind| kind.name() == name)
     }
     /// Index among the known kinds, as the published state numbers them; none for `Unknown`.
     #[must_use]

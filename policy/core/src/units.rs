@@ -170,11 +170,7 @@ impl Millis {
     #[must_use]
     pub const fn from_duration(span: core::time::Duration) -> Self {
         let micros = span.as_micros().div_ceil(1000);
-        Self(if micros > u64::MAX as u128 {
-            u64::MAX
-        } else {
-            micros as u64
-        })
+        Self(if micros > u64::MAX as u128 { u64::MAX } else { micros as u64 })
     }
 }
 

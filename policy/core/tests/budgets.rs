@@ -3,9 +3,7 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use trimtab_core::budget::{HoldId, OpenHold};
-use trimtab_core::{
-    Budget, Budgets, Bytes, ConversationId, Cost, Hold, Joules, Millis, Resource, Usd, Window,
-};
+use trimtab_core::{Budget, Budgets, Bytes, ConversationId, Cost, Hold, Joules, Millis, Resource, Usd, Window};
 
 #[derive(Clone, Debug)]
 enum Op {
@@ -189,46 +187,12 @@ proptest! {
 #[test]
 fn an_excess_is_debited_in_full_and_reported() {
     let mut budgets = Budgets::default();
-    budgets
-        .set_limits(&[Budget::energy(Window::Hour, Joules::from_micro(100))])
-        .unwrap();
+    budgets.set_limits(&[Budget::energy(Window::Hour, Joules::from_micro(100))]).unwrap();
     let conversation = ConversationId::of("c");
-    let reserved = Cost {
-        energy: Joules::from_micro(60),
-        ..Cost::ZERO
-    };
-    let hold = budgets
-        .reserve(Millis::ZERO, conversation, reserved)
-        .unwrap();
-    let settled = budgets.settle(
-        Millis::ZERO,
-        hold,
-        Cost {
-            energy: Joules::from_micro(90),
-            ..Cost::ZERO
-        },
-    );
+    let reserved = Cost { energy: Joules::from_micro(60), ..Cost::ZERO };
+    let hold = budgets.reserve(Millis::ZERO, conversation, reserved).unwrap();
+    let settled = budgets.settle(Millis::ZERO, hold, Cost { energy: Joules::from_micro(90), ..Cost::ZERO });
     assert_eq!(settled.overrun.energy, Joules::from_micro(30));
-    assert!(
-        budgets
-            .check(
-                conversation,
-                &Cost {
-                    energy: Joules::from_micro(11),
-                    ..Cost::ZERO
-                }
-            )
-            .is_err()
-    );
-    assert!(
-        budgets
-            .check(
-                conversation,
-                &Cost {
-                    energy: Joules::from_micro(10),
-                    ..Cost::ZERO
-                }
-            )
-            .is_ok()
-    );
+    assert!(budgets.check(conversation, &Cost { energy: Joules::from_micro(11), ..Cost::ZERO }).is_err());
+    assert!(budgets.check(conversation, &Cost { energy: Joules::from_micro(10), ..Cost::ZERO }).is_ok());
 }

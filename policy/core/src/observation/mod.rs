@@ -10,8 +10,8 @@ mod trimtab1;
 
 pub use tmo1::{TMO1_ACTIONS, TMO1_HISTORY, TMO1_WIDTH, TmoHistory, TmoTurn};
 pub use trimtab1::{
-    LinkEstimate, TRIMTAB1_COLUMNS, TRIMTAB1_WIDTH, TurnContext, ViewFacts, association_gain,
-    default_quality, row, utility,
+    LinkEstimate, TRIMTAB1_COLUMNS, TRIMTAB1_WIDTH, TurnContext, ViewFacts, association_gain, default_quality, row,
+    utility,
 };
 
 use serde::{Deserialize, Serialize};

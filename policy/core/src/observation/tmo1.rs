@@ -28,13 +28,7 @@ impl TmoTurn {
             Some(action) => (1.0, action.views),
         };
         let used = |view| if views.contains(view) { 1.0 } else { 0.0 };
-        [
-            place,
-            used(0),
-            used(1),
-            used(2),
-            self.task.index().map_or(-1.0, |index| index as f32),
-        ]
+        [place, used(0), used(1), used(2), self.task.index().map_or(-1.0, |index| index as f32)]
     }
 }
 
@@ -73,23 +67,11 @@ mod tests {
     #[test]
     fn the_newest_turn_is_last_and_missing_ones_are_minus_one() {
         let mut history = TmoHistory::default();
-        let cloud = Action {
-            node: NodeIndex::new(1).unwrap_or(NodeIndex::LOCAL),
-            views: ViewSet::from_bits(0b101),
-        };
-        history.push(TmoTurn {
-            previous: None,
-            task: TaskKind::Query,
-        });
-        history.push(TmoTurn {
-            previous: Some(cloud),
-            task: TaskKind::Assistive,
-        });
+        let cloud = Action { node: NodeIndex::new(1).unwrap_or(NodeIndex::LOCAL), views: ViewSet::from_bits(0b101) };
+        history.push(TmoTurn { previous: None, task: TaskKind::Query });
+        history.push(TmoTurn { previous: Some(cloud), task: TaskKind::Assistive });
         let state = history.observe();
         assert_eq!(state[..15], [-1.0; 15]);
-        assert_eq!(
-            state[15..],
-            [-1.0, 0.0, 0.0, 0.0, 2.0, 1.0, 1.0, 0.0, 1.0, 0.0]
-        );
+        assert_eq!(state[15..], [-1.0, 0.0, 0.0, 0.0, 2.0, 1.0, 1.0, 0.0, 1.0, 0.0]);
     }
 }

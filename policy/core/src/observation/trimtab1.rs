@@ -49,11 +49,7 @@ pub struct ViewFacts {
 
 impl ViewFacts {
     fn shows(&self) -> f32 {
-        if self.available {
-            self.shows.clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
+        if self.available { self.shows.clamp(0.0, 1.0) } else { 0.0 }
     }
 }
 
@@ -109,8 +105,7 @@ struct SetFacts {
 
 impl SetFacts {
     fn of(views: &[ViewFacts], set: ViewSet) -> Self {
-        let (mut best, mut sum, mut none, mut best_left_out, mut total) =
-            (0.0_f32, 0.0, 1.0, 0.0_f32, 0.0);
+        let (mut best, mut sum, mut none, mut best_left_out, mut total) = (0.0_f32, 0.0, 1.0, 0.0_f32, 0.0);
         let (mut cosines, mut weakest) = (0.0, 1.0_f32);
         for (index, view) in views.iter().enumerate().take(VIEWS_MAX) {
             let shows = view.shows();
@@ -132,11 +127,7 @@ impl SetFacts {
             any: 1.0 - none,
             best_left_out,
             share: if total > 0.0 { sum / total } else { 0.0 },
-            mean_cosine: if count == 0 {
-                0.0
-            } else {
-                cosines / count as f32
-            },
+            mean_cosine: if count == 0 { 0.0 } else { cosines / count as f32 },
             weakest: if count == 0 { 0.0 } else { weakest },
         }
     }
@@ -144,12 +135,7 @@ impl SetFacts {
 
 /// The row of one candidate.
 #[must_use]
-pub fn row(
-    context: &TurnContext<'_>,
-    node: &NodeProfile,
-    action: Action,
-    quote: &Quote,
-) -> [f32; TRIMTAB1_WIDTH] {
+pub fn row(context: &TurnContext<'_>, node: &NodeProfile, action: Action, quote: &Quote) -> [f32; TRIMTAB1_WIDTH] {
     let set = SetFacts::of(context.views, action.views);
     let available = context.views.iter().filter(|view| view.available).count();
     let count = action.views.len() as f32;
@@ -182,11 +168,7 @@ pub fn row(
         seconds(node.token_time) * 10.0,
         node.quality,
         count / VIEWS_MAX as f32,
-        if available == 0 {
-            0.0
-        } else {
-            count / available as f32
-        },
+        if available == 0 { 0.0 } else { count / available as f32 },
         set.best,
         set.sum / VIEWS_MAX as f32,
         set.any,
@@ -244,11 +226,7 @@ mod tests {
             unknown: false,
             turns_before: 2,
             remaining: [1.0, 0.5, 0.25, 0.0],
-            link: LinkEstimate {
-                up: true,
-                round_trip: Millis::new(60),
-                uplink_bits_per_s: 5_000_000,
-            },
+            link: LinkEstimate { up: true, round_trip: Millis::new(60), uplink_bits_per_s: 5_000_000 },
             memory_headroom: 0.5,
             preference: Preference::default(),
             views,

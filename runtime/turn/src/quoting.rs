@@ -1,0 +1,162 @@
+//! Quotes: upper bounds of what each candidate will take, learnt on line from what earlier turns took.
+
+use trimtab_core::{Bytes, Joules, Millis, NodeProfile, Quote, Usd, Watts};
+
+/// An upper estimate that rises fast and falls slowly: the expectile for weights 20 : 1, which lies near the 95th
+/// percentile of what was seen. It starts from a prior and needs one number of memory.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Upper {
+    estimate: f32,
+}
+
+impl Upper {
+    const RISE: f32 = 0.2;
+    const FALL: f32 = 0.01;
+
+    /// Starts at a prior, from a model card or a declared profile.
+    #[must_use]
+    pub const fn from_prior(prior: f32) -> Self {
+        Self { estimate: prior }
+    }
+    /// Learns one observation; what is no finite number is not learnt.
+    pub fn learn(&mut self, seen: f32) {
+        if seen.is_finite() {
+            let rate = if seen > self.estimate { Self::RISE } else { Self::FALL };
+            self.estimate += rate * (seen - self.estimate);
+        }
+    }
+    /// The estimate, rounded up.
+    #[must_use]
+    pub fn ceil(&self) -> u64 {
+        // A float cast saturates, so a wild estimate becomes the largest number and is ruled out by any budget.
+        let floor = self.estimate.max(0.0) as u64;
+        if (floor as f32) < self.estimate { floor.saturating_add(1) } else { floor }
+    }
+}
+
+/// The local engine and what its answers take.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct LocalEngine {
+    /// What the policy sees of it.
+    pub profile: NodeProfile,
+    /// What it allocates at most while it answers, on top of what is resident.
+    pub memory: Bytes,
+    /// Power while it computes.
+    pub draw: Watts,
+    /// Milliseconds before the first token.
+    pub first_token: Upper,
+    /// Milliseconds for each further token.
+    pub per_token: Upper,
+    /// Tokens of an answer.
+    pub tokens: Upper,
+}
+
+impl LocalEngine {
+    /// The quote of a local answer of at most `max_tokens`.
+    #[must_use]
+    pub fn quote(&self, max_tokens: u32) -> Quote {
+        let tokens = self.tokens.ceil().min(u64::from(max_tokens));
+        let latency = Millis::new(self.first_token.ceil())
+            .plus(Millis::new((self.per_token.ceil().max(1)).saturating_mul(tokens)));
+        Quote {
+            latency,
+            energy: Joules::of(self.draw, latency),
+            money: Usd::ZERO,
+            bytes: Bytes::ZERO,
+            memory: self.memory,
+        }
+    }
+}
+
+/// What sending and waiting take from the battery.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Radio {
+    pub(crate) per_mebibyte: Joules,
+    pub(crate) waiting: Watts,
+}
+
+/// What is learnt of a cloud node on top of its offer.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct CloudTrack {
+    /// Milliseconds beyond transfer and tokens.
+    overhead: Upper,
+    tokens: Upper,
+}
+
+/// Bytes of a request beyond prompt and views: envelope, topic, MQTT and TCP headers, telemetry of the turn.
+const REQUEST_OVERHEAD_BYTES: u64 = 2048;
+/// Bytes of headers for each chunk of 64 KiB or part of one, for each view.
+const VIEW_OVERHEAD_BYTES: u64 = 512;
+/// Prompt tokens beyond the prompt's own: roles and templates.
+const PROMPT_OVERHEAD_TOKENS: u64 = 64;
+/// Tokens that an answer is expected to need before anything is known.
+const ANSWER_TOKENS_PRIOR: f32 = 48.0;
+
+impl CloudTrack {
+    pub(crate) fn from_offer(profile: &NodeProfile) -> Self {
+        Self {
+            overhead: Upper::from_prior(profile.latency_p95.get() as f32),
+            tokens: Upper::from_prior(ANSWER_TOKENS_PRIOR),
+        }
+    }
+
+    /// Learns from an answer: what it took beyond the transfer of its bytes and the node's time for its tokens.
+    pub(crate) fn learn(&mut self, profile: &NodeProfile, took: Millis, transfer: Millis, tokens: u32) {
+        let explained = transfer.plus(profile.token_time.times(u64::from(tokens)));
+        self.overhead.learn(took.minus(explained).get() as f32);
+        self.tokens.learn(tokens as f32);
+    }
+
+    /// The quote of a request with these views. A token is at least one byte of prompt, so the bytes bound the tokens.
+    pub(crate) fn quote(
+        &self,
+        profile: &NodeProfile,
+        radio: Radio,
+        uplink_bits_per_s: u64,
+        prompt_bytes: u64,
+        views: &[Bytes],
+        max_tokens: u32,
+    ) -> Quote {
+        let uploads = views.iter().copied().map(|view| view.plus(Bytes::new(VIEW_OVERHEAD_BYTES))).sum::<Bytes>();
+        let bytes = Bytes::new(prompt_bytes).plus(uploads).plus(Bytes::new(REQUEST_OVERHEAD_BYTES));
+        let tokens = self.tokens.ceil().min(u64::from(max_tokens));
+        let latency = bytes
+            .transfer_time(uplink_bits_per_s)
+            .plus(Millis::new(self.overhead.ceil()))
+            .plus(profile.token_time.times(tokens));
+        let prompt_tokens = prompt_bytes.saturating_add(PROMPT_OVERHEAD_TOKENS);
+        let money = Usd::of(profile.price_prompt, prompt_tokens)
+            .plus(Usd::of(profile.price_completion, tokens))
+            .plus(Usd::of(profile.price_image, views.len() as u64));
+        let sending = radio.per_mebibyte.scaled_up(bytes.get(), 1 << 20);
+        Quote {
+            latency,
+            energy: sending.plus(Joules::of(radio.waiting, latency)),
+            money,
+            bytes,
+            memory: bytes.times(2),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_upper_estimate_covers_nearly_all_of_what_it_sees() {
+        let mut upper = Upper::from_prior(1.0);
+        // A linear congruential sequence over 0..100, without a period that the estimate could follow.
+        let (mut state, mut covered) = (7_u32, 0);
+        for round in 0..4000 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let seen = (state >> 16) as f32 % 100.0;
+            if round >= 1000 && seen <= upper.ceil() as f32 {
+                covered += 1;
+            }
+            upper.learn(seen);
+        }
+        let share = f64::from(covered) / 3000.0;
+        assert!((0.75..0.99).contains(&share), "covered {share}");
+    }
+}
