@@ -36,9 +36,7 @@ fn main() -> Result<()> {
 
 /// The folder of the workspace's `Cargo.toml`, two above this crate's.
 fn workspace_root() -> Result<PathBuf> {
-    let crate_dir = std::env::var_os("CARGO_MANIFEST_DIR")
-        .context("not started by cargo: run `cargo xtask`")?;
+    let crate_dir = std::env::var_os("CARGO_MANIFEST_DIR").context("not started by cargo: run `cargo xtask`")?;
     let root = PathBuf::from(crate_dir).join("../..");
-    root.canonicalize()
-        .with_context(|| format!("cannot resolve the workspace root {}", root.display()))
+    root.canonicalize().with_context(|| format!("cannot resolve the workspace root {}", root.display()))
 }

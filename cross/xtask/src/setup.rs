@@ -30,21 +30,9 @@ struct Need {
 }
 
 const NEEDS: [Need; 8] = [
-    Need {
-        package: "build-essential",
-        why: "C compiler for ring and SQLite",
-        present: || on_path("cc"),
-    },
-    Need {
-        package: "mosquitto",
-        why: "the broker of the end-to-end tests",
-        present: || on_path("mosquitto"),
-    },
-    Need {
-        package: "mosquitto-clients",
-        why: "an operator's MQTT client",
-        present: || on_path("mosquitto_sub"),
-    },
+    Need { package: "build-essential", why: "C compiler for ring and SQLite", present: || on_path("cc") },
+    Need { package: "mosquitto", why: "the broker of the end-to-end tests", present: || on_path("mosquitto") },
+    Need { package: "mosquitto-clients", why: "an operator's MQTT client", present: || on_path("mosquitto_sub") },
     Need {
         package: "gcc-aarch64-linux-gnu",
         why: "linker for the boards",
@@ -55,21 +43,9 @@ const NEEDS: [Need; 8] = [
         why: "C library of the boards",
         present: || Path::new(BOARD_SYSROOT).join("include/stdio.h").exists(),
     },
-    Need {
-        package: "qemu-user",
-        why: "runs the boards' program here",
-        present: || on_path("qemu-aarch64"),
-    },
-    Need {
-        package: "python3",
-        why: "an ordinary OpenAI client",
-        present: || on_path("python3"),
-    },
-    Need {
-        package: "python3-venv",
-        why: "a private place for its packages",
-        present: venv_works,
-    },
+    Need { package: "qemu-user", why: "runs the boards' program here", present: || on_path("qemu-aarch64") },
+    Need { package: "python3", why: "an ordinary OpenAI client", present: || on_path("python3") },
+    Need { package: "python3-venv", why: "a private place for its packages", present: venv_works },
 ];
 
 /// Installs whatever is missing; prints the list first.
@@ -79,24 +55,16 @@ pub(crate) fn everything(root: &Path) -> Result<()> {
     let deny = !cargo_deny()?.exists();
     let python = !venv_current(root);
 
-    let mut missing: Vec<String> = packages
-        .iter()
-        .map(|need| format!("Debian package {}: {}", need.package, need.why))
-        .collect();
+    let mut missing: Vec<String> =
+        packages.iter().map(|need| format!("Debian package {}: {}", need.package, need.why)).collect();
     if target {
         missing.push(format!("Rust target {BOARD_TARGET}"));
     }
     if deny {
-        missing.push(format!(
-            "cargo-deny {CARGO_DENY_VERSION}, into {}",
-            cargo_deny()?.display()
-        ));
+        missing.push(format!("cargo-deny {CARGO_DENY_VERSION}, into {}", cargo_deny()?.display()));
     }
     if python {
-        missing.push(format!(
-            "the Python packages of {REQUIREMENTS}, into {}",
-            venv(root).display()
-        ));
+        missing.push(format!("the Python packages of {REQUIREMENTS}, into {}", venv(root).display()));
     }
     if missing.is_empty() {
         println!("nothing is missing");
@@ -109,11 +77,7 @@ pub(crate) fn everything(root: &Path) -> Result<()> {
 
     install_packages(&packages)?;
     if target {
-        must(
-            Command::new("rustup")
-                .current_dir(root)
-                .args(["target", "add", BOARD_TARGET]),
-        )?;
+        must(Command::new("rustup").current_dir(root).args(["target", "add", BOARD_TARGET]))?;
     }
     if deny {
         install_cargo_deny(root)?;
@@ -126,9 +90,7 @@ pub(crate) fn everything(root: &Path) -> Result<()> {
 
 /// The pinned `cargo-deny`, built once into the cache.
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
-    Ok(tool_cache()?
-        .join(format!("cargo-deny-{CARGO_DENY_VERSION}"))
-        .join("bin/cargo-deny"))
+    Ok(tool_cache()?.join(format!("cargo-deny-{CARGO_DENY_VERSION}")).join("bin/cargo-deny"))
 }
 
 fn tool_cache() -> Result<PathBuf> {
@@ -138,17 +100,15 @@ fn tool_cache() -> Result<PathBuf> {
     let cache = env::var_os("XDG_CACHE_HOME")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-    cache.map(|folder| folder.join("trimtab")).with_context(|| {
-        format!("no cache folder: set HOME, XDG_CACHE_HOME or {TOOL_CACHE_VARIABLE}")
-    })
+    cache
+        .map(|folder| folder.join("trimtab"))
+        .with_context(|| format!("no cache folder: set HOME, XDG_CACHE_HOME or {TOOL_CACHE_VARIABLE}"))
 }
 
 fn on_path(program: &str) -> bool {
     // Debian keeps brokers and daemons in sbin, which an ordinary user's PATH leaves out.
     let listed = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&listed)
-        .chain(["/usr/sbin".into(), "/sbin".into()])
-        .any(|folder| folder.join(program).is_file())
+    env::split_paths(&listed).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).is_file())
 }
 
 fn venv_works() -> bool {
@@ -159,11 +119,7 @@ fn board_target_installed() -> bool {
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
     sysroot.is_ok_and(|output| {
         let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-        folder
-            .join("lib/rustlib")
-            .join(BOARD_TARGET)
-            .join("lib")
-            .is_dir()
+        folder.join("lib/rustlib").join(BOARD_TARGET).join("lib").is_dir()
     })
 }
 
@@ -172,15 +128,9 @@ fn install_packages(needs: &[&Need]) -> Result<()> {
         return Ok(());
     }
     let names: Vec<&str> = needs.iter().map(|need| need.package).collect();
-    let by_hand = format!(
-        "sudo apt-get update && sudo apt-get install --no-install-recommends -y {}",
-        names.join(" ")
-    );
+    let by_hand = format!("sudo apt-get update && sudo apt-get install --no-install-recommends -y {}", names.join(" "));
     if !on_path("apt-get") {
-        bail!(
-            "this system has no apt-get: install the equivalents of {}",
-            names.join(", ")
-        );
+        bail!("this system has no apt-get: install the equivalents of {}", names.join(", "));
     }
     let root_user = succeeds(Command::new("sh").args(["-c", "test \"$(id -u)\" = 0"]));
     if !root_user && !succeeds(Command::new("sudo").args(["-n", "true"])) {
@@ -188,17 +138,11 @@ fn install_packages(needs: &[&Need]) -> Result<()> {
     }
     let apt = |words: &[&str]| {
         // `env` inside, because sudo resets the environment.
-        let mut command = if root_user {
-            Command::new("env")
-        } else {
-            Command::new("sudo")
-        };
+        let mut command = if root_user { Command::new("env") } else { Command::new("sudo") };
         if !root_user {
             command.args(["-n", "env"]);
         }
-        command
-            .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"])
-            .args(words);
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]).args(words);
         must(&mut command)
     };
     apt(&["update"])?;
@@ -220,14 +164,7 @@ fn install_cargo_deny(root: &Path) -> Result<()> {
     must(
         Command::new("cargo")
             .current_dir(root)
-            .args([
-                "install",
-                "cargo-deny",
-                "--locked",
-                "--quiet",
-                "--no-default-features",
-                "--version",
-            ])
+            .args(["install", "cargo-deny", "--locked", "--quiet", "--no-default-features", "--version"])
             .arg(CARGO_DENY_VERSION)
             .arg("--root")
             .arg(folder),
@@ -247,21 +184,10 @@ fn venv_current(root: &Path) -> bool {
 
 fn install_venv(root: &Path) -> Result<()> {
     let folder = venv(root);
-    must(
-        Command::new("python3")
-            .args(["-m", "venv", "--clear"])
-            .arg(&folder),
-    )?;
+    must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
     must(
         Command::new(folder.join("bin/python"))
-            .args([
-                "-m",
-                "pip",
-                "install",
-                "--quiet",
-                "--disable-pip-version-check",
-                "--requirement",
-            ])
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
             .arg(root.join(REQUIREMENTS)),
     )?;
     fs::copy(root.join(REQUIREMENTS), folder.join("requirements.txt"))

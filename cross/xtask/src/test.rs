@@ -40,16 +40,8 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
         ]))
     })?;
     // Programs and tests in one go: the end-to-end tests start the programs, and both must share every dependency.
-    clock.step("build", || {
-        must(&mut cargo(&[
-            "build",
-            "--release",
-            "--locked",
-            "--workspace",
-            "--bins",
-            "--tests",
-        ]))
-    })?;
+    clock
+        .step("build", || must(&mut cargo(&["build", "--release", "--locked", "--workspace", "--bins", "--tests"])))?;
     clock.step("build for the boards", || {
         must(&mut cargo(&[
             "build",
@@ -62,32 +54,17 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
             setup::BOARD_TARGET,
         ]))
     })?;
-    clock.step("tests", || {
-        must(&mut cargo(&[
-            "test",
-            "--release",
-            "--locked",
-            "--workspace",
-            "--no-fail-fast",
-        ]))
-    })
+    clock.step("tests", || must(&mut cargo(&["test", "--release", "--locked", "--workspace", "--no-fail-fast"])))
 }
 
 fn dependency_rules(root: &Path) -> Result<()> {
     let check = |rules: &[&str]| {
         let mut command = Command::new(setup::cargo_deny()?);
-        command
-            .current_dir(root)
-            .args(["--offline", "--locked", "check", "--hide-inclusion-graph"])
-            .args(rules);
+        command.current_dir(root).args(["--offline", "--locked", "check", "--hide-inclusion-graph"]).args(rules);
         must(&mut command)
     };
     // Every crate's source must be there before the licences can be read without a network.
-    must(
-        Command::new("cargo")
-            .current_dir(root)
-            .args(["fetch", "--locked", "--quiet"]),
-    )?;
+    must(Command::new("cargo").current_dir(root).args(["fetch", "--locked", "--quiet"]))?;
     check(&["bans", "licenses", "sources"])?;
     if advisory_database().is_some_and(|folder| folder.is_dir()) {
         check(&["advisories"])

@@ -39,13 +39,7 @@ impl Broker {
 
     /// TLS with client certificates, the certificate's name as the user, and the access list that the project ships.
     pub fn confined(folder: &Path) -> Result<Self> {
-        Self::start(
-            folder,
-            Some(Authority::new(
-                &folder.join("certificates"),
-                "trimtab test authority",
-            )?),
-        )
+        Self::start(folder, Some(Authority::new(&folder.join("certificates"), "trimtab test authority")?))
     }
 
     fn start(folder: &Path, authority: Option<Authority>) -> Result<Self> {
@@ -65,20 +59,13 @@ impl Broker {
                 server.authority.display(),
                 server.certificate.display(),
                 server.key.display(),
-                programs::root()
-                    .join("cross/mosquitto/trimtab.acl")
-                    .display(),
+                programs::root().join("cross/mosquitto/trimtab.acl").display(),
             )?;
         } else {
             text.push_str("allow_anonymous true\n");
         }
         fs::write(folder.join("mosquitto.conf"), text)?;
-        let mut broker = Self {
-            folder: folder.to_owned(),
-            port,
-            authority,
-            process: None,
-        };
+        let mut broker = Self { folder: folder.to_owned(), port, authority, process: None };
         broker.restart()?;
         Ok(broker)
     }
@@ -95,9 +82,7 @@ impl Broker {
         command.arg("-c").arg(self.folder.join("mosquitto.conf"));
         let mut process = Process::start("mosquitto", &self.folder, &mut command)?;
         let port = self.port;
-        process.until("mosquitto to listen", START_LIMIT, || {
-            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()
-        })?;
+        process.until("mosquitto to listen", START_LIMIT, || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok())?;
         self.process = Some(process);
         Ok(())
     }
@@ -109,80 +94,38 @@ impl Broker {
 
     /// A certificate for `name`; only a broker with TLS has an authority.
     pub fn identity(&self, name: &str) -> Result<Identity> {
-        self.authority
-            .as_ref()
-            .context("this broker has no TLS")?
-            .leaf(name)
+        self.authority.as_ref().context("this broker has no TLS")?.leaf(name)
     }
 
     /// What mosquitto has logged.
     pub fn log(&self) -> String {
-        self.process
-            .as_ref()
-            .map(Process::output)
-            .unwrap_or_default()
+        self.process.as_ref().map(Process::output).unwrap_or_default()
     }
 
     /// `mosquitto_pub` or `mosquitto_sub` with the words for this broker, as `identity` where the broker wants one.
     pub fn client(&self, program: &str, identity: Option<&Identity>) -> Command {
         let mut command = Command::new(program);
-        command.args([
-            "-V",
-            "mqttv5",
-            "-h",
-            "localhost",
-            "-p",
-            &self.port.to_string(),
-        ]);
+        command.args(["-V", "mqttv5", "-h", "localhost", "-p", &self.port.to_string()]);
         if let Some(identity) = identity {
             command.arg("--cafile").arg(&identity.authority);
-            command
-                .arg("--cert")
-                .arg(&identity.certificate)
-                .arg("--key")
-                .arg(&identity.key);
+            command.arg("--cert").arg(&identity.certificate).arg("--key").arg(&identity.key);
         }
         command
     }
 
     /// Publishes with QoS 1 and returns what the client said.
-    pub fn publish(
-        &self,
-        identity: Option<&Identity>,
-        topic: &str,
-        payload: &str,
-    ) -> Result<Output> {
+    pub fn publish(&self, identity: Option<&Identity>, topic: &str, payload: &str) -> Result<Output> {
         let mut command = self.client("mosquitto_pub", identity);
         command.args(["-q", "1", "-t", topic, "-m", payload]);
-        command
-            .output()
-            .context("cannot start mosquitto_pub: `cargo xtask setup` installs it")
+        command.output().context("cannot start mosquitto_pub: `cargo xtask setup` installs it")
     }
 
     /// The first message on `topic` within `seconds`, if there is one.
-    pub fn first_message(
-        &self,
-        identity: Option<&Identity>,
-        topic: &str,
-        seconds: u32,
-    ) -> Result<Option<String>> {
+    pub fn first_message(&self, identity: Option<&Identity>, topic: &str, seconds: u32) -> Result<Option<String>> {
         let mut command = self.client("mosquitto_sub", identity);
-        command.args([
-            "-q",
-            "1",
-            "-C",
-            "1",
-            "-W",
-            &seconds.to_string(),
-            "-t",
-            topic,
-        ]);
-        let output = command
-            .output()
-            .context("cannot start mosquitto_sub: `cargo xtask setup` installs it")?;
-        let text = String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .to_owned();
+        command.args(["-q", "1", "-C", "1", "-W", &seconds.to_string(), "-t", topic]);
+        let output = command.output().context("cannot start mosquitto_sub: `cargo xtask setup` installs it")?;
+        let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
         Ok((!text.is_empty()).then_some(text))
     }
 }

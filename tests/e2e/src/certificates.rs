@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose,
 };
 
 /// The authority; its certificate lies in `ca.crt`.
@@ -36,10 +35,7 @@ impl Authority {
         let key = KeyPair::generate()?;
         fs::create_dir_all(folder)?;
         fs::write(folder.join("ca.crt"), parameters.self_signed(&key)?.pem())?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            issuer: Issuer::new(parameters, key),
-        })
+        Ok(Self { folder: folder.to_owned(), issuer: Issuer::new(parameters, key) })
     }
 
     /// The authority's certificate.
@@ -49,26 +45,17 @@ impl Authority {
 
     /// A leaf for `common_name`, good for both ends, valid for the name `localhost`.
     pub fn leaf(&self, common_name: &str) -> Result<Identity> {
-        let mut parameters =
-            CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
-        parameters
-            .distinguished_name
-            .push(DnType::CommonName, common_name);
+        let mut parameters = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()])?;
+        parameters.distinguished_name.push(DnType::CommonName, common_name);
         parameters.is_ca = IsCa::ExplicitNoCa;
-        parameters.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let key = KeyPair::generate()?;
         let identity = Identity {
             certificate: self.folder.join(format!("{common_name}.crt")),
             key: self.folder.join(format!("{common_name}.key")),
             authority: self.certificate(),
         };
-        fs::write(
-            &identity.certificate,
-            parameters.signed_by(&key, &self.issuer)?.pem(),
-        )?;
+        fs::write(&identity.certificate, parameters.signed_by(&key, &self.issuer)?.pem())?;
         fs::write(&identity.key, key.serialize_pem())?;
         Ok(identity)
     }

@@ -30,17 +30,8 @@ impl Process {
             .stdout(out)
             .stderr(errors)
             .spawn()
-            .with_context(|| {
-                format!(
-                    "cannot start {name}: {}",
-                    command.get_program().to_string_lossy()
-                )
-            })?;
-        Ok(Self {
-            name: name.to_owned(),
-            child,
-            log,
-        })
+            .with_context(|| format!("cannot start {name}: {}", command.get_program().to_string_lossy()))?;
+        Ok(Self { name: name.to_owned(), child, log })
     }
 
     /// The process id.
@@ -54,12 +45,7 @@ impl Process {
     }
 
     /// Waits until `ready` gives a value; fails at once, with the end of the log, when the program ends before.
-    pub fn until<T>(
-        &mut self,
-        what: &str,
-        limit: Duration,
-        mut ready: impl FnMut() -> Option<T>,
-    ) -> Result<T> {
+    pub fn until<T>(&mut self, what: &str, limit: Duration, mut ready: impl FnMut() -> Option<T>) -> Result<T> {
         let outcome = wait::until(what, limit, || {
             if let Some(value) = ready() {
                 return Ok(Some(value));
@@ -77,9 +63,7 @@ impl Process {
         let log = self.log.clone();
         self.until(&format!("`{text}` in the log"), limit, || {
             let written = fs::read(&log).unwrap_or_default();
-            String::from_utf8_lossy(&written)
-                .contains(text)
-                .then_some(())
+            String::from_utf8_lossy(&written).contains(text).then_some(())
         })
     }
 
@@ -90,9 +74,7 @@ impl Process {
 
     /// Waits for the end of the program.
     pub fn ended(&mut self, limit: Duration) -> Result<ExitStatus> {
-        wait::until(&format!("the end of {}", self.name), limit, || {
-            Ok(self.child.try_wait()?)
-        })
+        wait::until(&format!("the end of {}", self.name), limit, || Ok(self.child.try_wait()?))
     }
 
     /// Ends it as a power cut would: SIGKILL, nothing is flushed.
@@ -105,9 +87,7 @@ impl Process {
     fn tail(&self) -> String {
         let output = self.output();
         let cut = output.len().saturating_sub(TAIL_BYTES_MAX);
-        let start = (cut..output.len())
-            .find(|at| output.is_char_boundary(*at))
-            .unwrap_or(0);
+        let start = (cut..output.len()).find(|at| output.is_char_boundary(*at)).unwrap_or(0);
         output[start..].to_owned()
     }
 }

@@ -33,25 +33,14 @@ pub fn program(name: &str) -> Result<PathBuf> {
     });
     let folder = folder.as_ref().map_err(|fault| anyhow!("{fault}"))?;
     let path = folder.join(name);
-    ensure!(
-        path.is_file(),
-        "no program {name} in {}: `cargo build --release` its package",
-        folder.display()
-    );
+    ensure!(path.is_file(), "no program {name} in {}: `cargo build --release` its package", folder.display());
     Ok(path)
 }
 
 /// The device's program as it is installed on a board, built from the present sources.
 pub fn board_program() -> Result<PathBuf> {
-    build([
-        "--profile",
-        "dist",
-        "--package",
-        "trimtab-device",
-        "--target",
-        BOARD_TARGET,
-    ])
-    .context("`cargo xtask setup` installs the target and its linker")?;
+    build(["--profile", "dist", "--package", "trimtab-device", "--target", BOARD_TARGET])
+        .context("`cargo xtask setup` installs the target and its linker")?;
     Ok(target_folder().join(BOARD_TARGET).join("dist/trimtab"))
 }
 
@@ -60,15 +49,7 @@ fn target_folder() -> PathBuf {
 }
 
 fn build<'a>(words: impl IntoIterator<Item = &'a str>) -> Result<()> {
-    let output = Command::new(env!("CARGO"))
-        .current_dir(root())
-        .args(["build", "--quiet"])
-        .args(words)
-        .output()?;
-    ensure!(
-        output.status.success(),
-        "cargo build: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new(env!("CARGO")).current_dir(root()).args(["build", "--quiet"]).args(words).output()?;
+    ensure!(output.status.success(), "cargo build: {}", String::from_utf8_lossy(&output.stderr));
     Ok(())
 }

@@ -108,22 +108,10 @@ impl Shared {
                 answer(stream, &request, &text)
             }
             Behaviour::Fails => {
-                let body =
-                    json!({ "error": { "message": "out of order", "type": "server_error" } })
-                        .to_string();
-                respond(
-                    stream,
-                    "500 Internal Server Error",
-                    "application/json",
-                    &body,
-                )
+                let body = json!({ "error": { "message": "out of order", "type": "server_error" } }).to_string();
+                respond(stream, "500 Internal Server Error", "application/json", &body)
             }
-            Behaviour::Html => respond(
-                stream,
-                "200 OK",
-                "text/html",
-                "<html><body>Sign in</body></html>",
-            ),
+            Behaviour::Html => respond(stream, "200 OK", "text/html", "<html><body>Sign in</body></html>"),
             Behaviour::Silent => {
                 self.pause(PATIENCE);
                 Ok(())
@@ -193,19 +181,13 @@ fn answer(mut stream: TcpStream, request: &Value, text: &str) -> Result<()> {
         return respond(stream, "200 OK", "application/json", &body.to_string());
     }
     let mut events = vec![chunk(&json!({ "role": "assistant", "content": "" }), None)];
-    events.extend(
-        text.split_inclusive(' ')
-            .map(|piece| chunk(&json!({ "content": piece }), None)),
-    );
+    events.extend(text.split_inclusive(' ').map(|piece| chunk(&json!({ "content": piece }), None)));
     events.push(chunk(&json!({}), Some("stop")));
     events.push(json!({
         "id": "chatcmpl-test", "object": "chat.completion.chunk", "created": 1, "model": "test",
         "choices": [], "usage": usage,
     }));
-    write!(
-        stream,
-        "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
-    )?;
+    write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")?;
     for event in events {
         write!(stream, "data: {event}\n\n")?;
         stream.flush()?;

@@ -9,11 +9,7 @@ use anyhow::{Result, bail};
 const POLL: Duration = Duration::from_millis(20);
 
 /// Asks `ready` until it gives a value; an error naming `what` after `limit`.
-pub fn until<T>(
-    what: &str,
-    limit: Duration,
-    mut ready: impl FnMut() -> Result<Option<T>>,
-) -> Result<T> {
+pub fn until<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let begun = Instant::now();
     loop {
         if let Some(value) = ready()? {
@@ -28,7 +24,5 @@ pub fn until<T>(
 
 /// A loopback port that was free a moment ago. For programs that cannot report the port they were given.
 pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

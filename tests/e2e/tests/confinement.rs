@@ -19,39 +19,19 @@ fn may_say(broker: &Broker, who: &Identity, rest: &str) -> Result<bool> {
     let said = broker.publish(Some(who), &topic(rest), "{}")?;
     let errors = String::from_utf8_lossy(&said.stderr);
     let refused = errors.contains("Not authorized");
-    ensure!(
-        refused || said.status.success(),
-        "mosquitto_pub on {rest}: {errors}"
-    );
+    ensure!(refused || said.status.success(), "mosquitto_pub on {rest}: {errors}");
     Ok(!refused)
 }
 
 /// Whether `listener` hears what `speaker`, who is allowed to, says on this topic.
 fn may_hear(broker: &Broker, listener: &Identity, speaker: &Identity, rest: &str) -> Result<bool> {
     let mut subscribe = broker.client("mosquitto_sub", Some(listener));
-    subscribe.args([
-        "-q",
-        "1",
-        "-C",
-        "1",
-        "-W",
-        &QUIET_SECONDS.to_string(),
-        "-t",
-        &topic(rest),
-    ]);
+    subscribe.args(["-q", "1", "-C", "1", "-W", &QUIET_SECONDS.to_string(), "-t", &topic(rest)]);
     let acknowledged = || broker.log().matches("Sending SUBACK").count();
     let before = acknowledged();
-    let subscriber = subscribe
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    wait::until("the subscription", Duration::from_secs(5), || {
-        Ok((acknowledged() > before).then_some(()))
-    })?;
-    ensure!(
-        may_say(broker, speaker, rest)?,
-        "the speaker may not speak on {rest}"
-    );
+    let subscriber = subscribe.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    wait::until("the subscription", Duration::from_secs(5), || Ok((acknowledged() > before).then_some(())))?;
+    ensure!(may_say(broker, speaker, rest)?, "the speaker may not speak on {rest}");
     let heard = subscriber.wait_with_output()?;
     Ok(String::from_utf8_lossy(&heard.stdout).contains("{}"))
 }
@@ -94,15 +74,8 @@ fn each_certificate_reaches_its_own_topics_only() -> Result<()> {
         (&operator, "robot-1/req".to_owned(), false),
     ];
     for (who, rest, expected) in &speech {
-        let name = who
-            .certificate
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy();
-        ensure!(
-            may_say(&broker, who, rest)? == *expected,
-            "{name} on {rest}: expected allowed = {expected}"
-        );
+        let name = who.certificate.file_stem().unwrap_or_default().to_string_lossy();
+        ensure!(may_say(&broker, who, rest)? == *expected, "{name} on {rest}: expected allowed = {expected}");
     }
 
     let hearing = [
@@ -118,16 +91,9 @@ fn each_certificate_reaches_its_own_topics_only() -> Result<()> {
         (&operator, &robot, "robot-1/tele/decision".to_owned(), true),
     ];
     for (listener, speaker, rest, expected) in &hearing {
-        let name = listener
-            .certificate
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy();
+        let name = listener.certificate.file_stem().unwrap_or_default().to_string_lossy();
         let heard = may_hear(&broker, listener, speaker, rest)?;
-        ensure!(
-            heard == *expected,
-            "{name} listens to {rest}: expected to hear = {expected}"
-        );
+        ensure!(heard == *expected, "{name} listens to {rest}: expected to hear = {expected}");
     }
     Ok(())
 }
@@ -137,28 +103,16 @@ fn strangers_do_not_get_in() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let broker = Broker::confined(folder.path())?;
     let robot = broker.identity("robot-1")?;
-    ensure!(
-        may_say(&broker, &robot, "robot-1/status")?,
-        "the robot itself must get in"
-    );
+    ensure!(may_say(&broker, &robot, "robot-1/status")?, "the robot itself must get in");
 
     let elsewhere = Authority::new(&folder.path().join("elsewhere"), "another authority")?;
-    let forged = Identity {
-        authority: robot.authority.clone(),
-        ..elsewhere.leaf("robot-1")?
-    };
+    let forged = Identity { authority: robot.authority.clone(), ..elsewhere.leaf("robot-1")? };
     let said = broker.publish(Some(&forged), &topic("robot-1/status"), "{}")?;
-    ensure!(
-        !said.status.success(),
-        "a certificate of another authority was believed"
-    );
+    ensure!(!said.status.success(), "a certificate of another authority was believed");
 
     let mut without = broker.client("mosquitto_pub", None);
     without.arg("--cafile").arg(&robot.authority);
     without.args(["-q", "1", "-t", &topic("robot-1/status"), "-m", "{}"]);
-    ensure!(
-        !without.output()?.status.success(),
-        "a client without a certificate was let in"
-    );
+    ensure!(!without.output()?.status.success(), "a client without a certificate was let in");
     Ok(())
 }
