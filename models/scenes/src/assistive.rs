@@ -6,8 +6,8 @@ use crate::rng::{Rng, hash};
 use crate::scene::Split;
 
 const ROOMS: [&str; 14] = [
-    "kitchen", "bedroom", "bathroom", "hall", "cellar", "garage", "attic", "office", "garden",
-    "lounge", "nursery", "workshop", "balcony", "pantry",
+    "kitchen", "bedroom", "bathroom", "hall", "cellar", "garage", "attic", "office", "garden", "lounge", "nursery",
+    "workshop", "balcony", "pantry",
 ];
 const SWITCHED: [&str; 14] = [
     "lamp",
@@ -25,9 +25,7 @@ const SWITCHED: [&str; 14] = [
     "camera",
     "light",
 ];
-const OPENED: [&str; 8] = [
-    "window", "blinds", "curtains", "gate", "shutters", "cupboard", "drawer", "hatch",
-];
+const OPENED: [&str; 8] = ["window", "blinds", "curtains", "gate", "shutters", "cupboard", "drawer", "hatch"];
 const CARRIED: [&str; 16] = [
     "towel",
     "blanket",
@@ -65,12 +63,7 @@ fn reserved(a: &str, b: &str) -> bool {
 }
 
 /// A pair that `split` may use: training never draws a reserved one.
-fn pair<'a>(
-    first: &[&'a str],
-    second: &[&'a str],
-    split: Split,
-    rng: &mut Rng,
-) -> (&'a str, &'a str) {
+fn pair<'a>(first: &[&'a str], second: &[&'a str], split: Split, rng: &mut Rng) -> (&'a str, &'a str) {
     loop {
         let (a, b) = (*rng.pick(first), *rng.pick(second));
         if split == Split::HeldOut || !reserved(a, b) {
@@ -96,10 +89,7 @@ fn switch(split: Split, single: bool, rng: &mut Rng) -> Command {
     } else {
         &["turn {s} the {r} {d}"]
     };
-    let order = choose(wordings, split, rng)
-        .replace("{s}", state)
-        .replace("{r}", room)
-        .replace("{d}", device);
+    let order = choose(wordings, split, rng).replace("{s}", state).replace("{r}", room).replace("{d}", device);
     Command {
         order,
         doing: format!("turning {state} the {room} {device}"),
@@ -121,10 +111,7 @@ fn open(split: Split, single: bool, rng: &mut Rng) -> Command {
     } else {
         &["{v} the {r} {d}"]
     };
-    let order = choose(wordings, split, rng)
-        .replace("{v}", verb)
-        .replace("{r}", room)
-        .replace("{d}", device);
+    let order = choose(wordings, split, rng).replace("{v}", verb).replace("{r}", room).replace("{d}", device);
     Command {
         order,
         doing: format!("{doing} the {room} {device}"),
@@ -133,12 +120,7 @@ fn open(split: Split, single: bool, rng: &mut Rng) -> Command {
 }
 
 fn set(split: Split, single: bool, rng: &mut Rng) -> Command {
-    let (room, device) = pair(
-        &ROOMS,
-        &["heater", "thermostat", "oven", "boiler", "freezer"],
-        split,
-        rng,
-    );
+    let (room, device) = pair(&ROOMS, &["heater", "thermostat", "oven", "boiler", "freezer"], split, rng);
     let degrees = 5 + rng.below(55);
     let wordings: &[&str] = if single {
         &[
@@ -150,10 +132,8 @@ fn set(split: Split, single: bool, rng: &mut Rng) -> Command {
     } else {
         &["set the {r} {d} to {n} degrees"]
     };
-    let order = choose(wordings, split, rng)
-        .replace("{r}", room)
-        .replace("{d}", device)
-        .replace("{n}", &degrees.to_string());
+    let order =
+        choose(wordings, split, rng).replace("{r}", room).replace("{d}", device).replace("{n}", &degrees.to_string());
     Command {
         order,
         doing: format!("setting the {room} {device} to {degrees} degrees"),
@@ -174,9 +154,7 @@ fn bring(split: Split, single: bool, rng: &mut Rng) -> Command {
     } else {
         &["bring me the {t} from the {r}"]
     };
-    let order = choose(wordings, split, rng)
-        .replace("{t}", thing)
-        .replace("{r}", room);
+    let order = choose(wordings, split, rng).replace("{t}", thing).replace("{r}", room);
     Command {
         order,
         doing: format!("bringing the {thing} from the {room}"),
@@ -224,30 +202,18 @@ pub(crate) fn enumerate(parts: &[String]) -> String {
 }
 
 /// `text` with a capital at its start.
-pub(crate) fn sentence(text: &str) -> String {
+fn sentence(text: &str) -> String {
     let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 /// An assistive prompt and its confirmation.
 pub(crate) fn exchange(split: Split, rng: &mut Rng) -> Exchange {
-    let count = if rng.chance(SEVERAL) {
-        2 + rng.below(COMMANDS_MAX - 1)
-    } else {
-        1
-    };
-    let commands: Vec<Command> = (0..count)
-        .map(|_| command(split, count == 1, rng))
-        .collect();
+    let count = if rng.chance(SEVERAL) { 2 + rng.below(COMMANDS_MAX - 1) } else { 1 };
+    let commands: Vec<Command> = (0..count).map(|_| command(split, count == 1, rng)).collect();
     let order = enumerate(&commands.iter().map(|c| c.order.clone()).collect::<Vec<_>>());
     let doing = enumerate(&commands.iter().map(|c| c.doing.clone()).collect::<Vec<_>>());
-    let opening = if count == 1 {
-        ""
-    } else {
-        *rng.pick(&["", "please ", "robot, "])
-    };
+    let opening = if count == 1 { "" } else { *rng.pick(&["", "please ", "robot, "]) };
     Exchange {
         text: format!("{opening}{order}"),
         reply: format!("{}.", sentence(&doing)),

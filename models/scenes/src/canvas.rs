@@ -24,16 +24,9 @@ pub enum RenderError {
 impl core::fmt::Display for RenderError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::NoSuchCamera(n) => write!(
-                f,
-                "scene has no camera {n}: use 0 to {}",
-                crate::CAMERAS - 1
-            ),
+            Self::NoSuchCamera(n) => write!(f, "scene has no camera {n}: use 0 to {}", crate::CAMERAS - 1),
             Self::Size { width, height } => {
-                write!(
-                    f,
-                    "picture of {width}x{height} cannot be drawn: each side must be 1 to {SIDE_MAX}"
-                )
+                write!(f, "picture of {width}x{height} cannot be drawn: each side must be 1 to {SIDE_MAX}")
             }
         }
     }
@@ -71,18 +64,9 @@ impl Canvas {
         if width == 0 || height == 0 || width > SIDE_MAX || height > SIDE_MAX {
             return Err(RenderError::Size { width, height });
         }
-        let factor = if width.min(height) < SUPERSAMPLE_BELOW {
-            2
-        } else {
-            1
-        };
+        let factor = if width.min(height) < SUPERSAMPLE_BELOW { 2 } else { 1 };
         let (width, height) = (width * factor, height * factor);
-        Ok(Self {
-            width,
-            height,
-            factor,
-            rgb: vec![0; width * height * 3],
-        })
+        Ok(Self { width, height, factor, rgb: vec![0; width * height * 3] })
     }
 
     /// Fills one row from `x0` to `x1` (both in pixels, pixel centres inside).
@@ -144,11 +128,7 @@ impl Canvas {
 
     /// Averages supersampled pixels and applies light (a gain per channel) and noise (half-width, grey levels).
     pub(crate) fn finish(self, gain: [f32; 3], noise: f32, rng: &mut Rng) -> Picture {
-        let (width, height, f) = (
-            self.width / self.factor,
-            self.height / self.factor,
-            self.factor,
-        );
+        let (width, height, f) = (self.width / self.factor, self.height / self.factor, self.factor);
         let mut rgb = Vec::with_capacity(width * height * 3);
         let share = 1.0 / (f * f) as f32;
         for y in 0..height {

@@ -19,8 +19,7 @@ impl Caption {
     /// Whether a view that shows `sightings` shows this.
     #[must_use]
     pub fn shown_in(&self, sightings: &[Sighting]) -> bool {
-        (sightings.iter())
-            .any(|s| s.thing == self.thing && (self.place.is_none() || s.place == self.place))
+        (sightings.iter()).any(|s| s.thing == self.thing && (self.place.is_none() || s.place == self.place))
     }
 
     fn of(thing: Thing, place: Option<Place>, rng: &mut Rng) -> Self {
@@ -34,20 +33,14 @@ impl Caption {
             Thing::Person => "a person".to_owned(),
         };
         let end = place.map_or_else(String::new, |p| format!(" on the {}", p.word()));
-        Self {
-            text: format!("{open}{name}{end}"),
-            thing,
-            place,
-        }
+        Self { text: format!("{open}{name}{end}"), thing, place }
     }
 }
 
 /// One caption for every thing in `sightings`; half of those for items say where it lies.
 #[must_use]
 pub fn captions(sightings: &[Sighting], rng: &mut Rng) -> Vec<Caption> {
-    (sightings.iter())
-        .map(|s| Caption::of(s.thing, s.place.filter(|_| rng.chance(0.5)), rng))
-        .collect()
+    (sightings.iter()).map(|s| Caption::of(s.thing, s.place.filter(|_| rng.chance(0.5)), rng)).collect()
 }
 
 /// The same caption with another colour or state: the hardest wrong one. `None` where there is nothing to change.
@@ -56,10 +49,7 @@ pub fn swapped_caption(caption: &Caption, rng: &mut Rng) -> Option<Caption> {
     let thing = match caption.thing {
         Thing::Item { kind, colour } => {
             let step = 1 + rng.below(Colour::ALL.len() - 1);
-            Thing::Item {
-                kind,
-                colour: Colour::ALL[(colour.index() + step) % Colour::ALL.len()],
-            }
+            Thing::Item { kind, colour: Colour::ALL[(colour.index() + step) % Colour::ALL.len()] }
         }
         Thing::Lamp { on } => Thing::Lamp { on: !on },
         Thing::Stove { on } => Thing::Stove { on: !on },

@@ -35,15 +35,8 @@ pub fn grade(prompt: &Prompt, reply: &str) -> bool {
     let right = words(&prompt.answer);
     // "on the table" is a place: the preposition is no state.
     let says = |word: &str| {
-        (0..said.len()).any(|i| {
-            said[i] == word && !(word == "on" && said.get(i + 1).is_some_and(|next| next == "the"))
-        })
+        (0..said.len()).any(|i| said[i] == word && !(word == "on" && said.get(i + 1).is_some_and(|next| next == "the")))
     };
-    let named: Vec<&str> = prompt
-        .topic
-        .vocabulary()
-        .into_iter()
-        .filter(|word| says(word))
-        .collect();
+    let named: Vec<&str> = prompt.topic.vocabulary().into_iter().filter(|word| says(word)).collect();
     matches!(named[..], [only] if right.iter().any(|w| w == only))
 }

@@ -1,20 +1,19 @@
 //! Messages to people, with the text that must arrive.
 
-use crate::assistive::{enumerate, sentence};
+use crate::assistive::enumerate;
 use crate::phrasing::choose;
 use crate::prompt::Exchange;
 use crate::rng::{Rng, hash};
 use crate::scene::Split;
 
 const NAMES: [&str; 40] = [
-    "Anna", "Ben", "Carla", "David", "Emma", "Felix", "Grace", "Henry", "Ida", "Jonas", "Karen",
-    "Leo", "Maria", "Noah", "Olga", "Paul", "Quinn", "Rosa", "Simon", "Tina", "Uwe", "Vera",
-    "Walter", "Xenia", "Yusuf", "Zoe", "Amir", "Bella", "Chen", "Dora", "Elif", "Frank", "Gina",
-    "Hugo", "Ines", "Jack", "Lena", "Marco", "Nina", "Oscar",
+    "Anna", "Ben", "Carla", "David", "Emma", "Felix", "Grace", "Henry", "Ida", "Jonas", "Karen", "Leo", "Maria",
+    "Noah", "Olga", "Paul", "Quinn", "Rosa", "Simon", "Tina", "Uwe", "Vera", "Walter", "Xenia", "Yusuf", "Zoe", "Amir",
+    "Bella", "Chen", "Dora", "Elif", "Frank", "Gina", "Hugo", "Ines", "Jack", "Lena", "Marco", "Nina", "Oscar",
 ];
 const GOODS: [&str; 18] = [
-    "milk", "bread", "butter", "cheese", "rice", "flour", "sugar", "coffee", "tea", "honey",
-    "salt", "pasta", "onions", "carrots", "tomatoes", "eggs", "soap", "paper",
+    "milk", "bread", "butter", "cheese", "rice", "flour", "sugar", "coffee", "tea", "honey", "salt", "pasta", "onions",
+    "carrots", "tomatoes", "eggs", "soap", "paper",
 ];
 const EVENTS: [&str; 10] = [
     "dinner",
@@ -28,18 +27,8 @@ const EVENTS: [&str; 10] = [
     "breakfast",
     "the walk",
 ];
-const DAYS: [&str; 7] = [
-    "Monday",
-    "Tuesday",
-    "Wednesday",
-    "Thursday",
-    "Friday",
-    "Saturday",
-    "Sunday",
-];
-const HOURS: [&str; 8] = [
-    "five", "six", "seven", "eight", "nine", "ten", "eleven", "noon",
-];
+const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+const HOURS: [&str; 8] = ["five", "six", "seven", "eight", "nine", "ten", "eleven", "noon"];
 const NEWS: [&str; 14] = [
     "I will be late",
     "I am on my way",
@@ -75,47 +64,26 @@ fn content(rng: &mut Rng) -> String {
 fn goods(count: usize, rng: &mut Rng) -> String {
     let mut list = GOODS.to_vec();
     rng.shuffle(&mut list);
-    enumerate(
-        &list[..count.min(list.len())]
-            .iter()
-            .map(|&g| g.to_owned())
-            .collect::<Vec<_>>(),
-    )
+    enumerate(&list[..count.min(list.len())].iter().map(|&g| g.to_owned()).collect::<Vec<_>>())
 }
 
 fn people(count: usize, rng: &mut Rng) -> Vec<String> {
     let mut list = NAMES.to_vec();
     rng.shuffle(&mut list);
-    list[..count.min(list.len())]
-        .iter()
-        .map(|&n| n.to_owned())
-        .collect()
+    list[..count.min(list.len())].iter().map(|&n| n.to_owned()).collect()
 }
 
 /// A message prompt and the confirmation that repeats what is sent.
 pub(crate) fn exchange(split: Split, rng: &mut Rng) -> Exchange {
     let (to, body) = loop {
-        let to = people(
-            if rng.chance(0.3) {
-                2 + rng.below(NAMES_MAX - 1)
-            } else {
-                1
-            },
-            rng,
-        );
+        let to = people(if rng.chance(0.3) { 2 + rng.below(NAMES_MAX - 1) } else { 1 }, rng);
         let body = match rng.below(10) {
             0..=5 => content(rng),
             6 => format!("we need {}", goods(1 + rng.below(3), rng)),
             7 => format!("we need {}", goods(5 + rng.below(GOODS_MAX - 4), rng)),
-            _ => enumerate(
-                &(0..2 + rng.below(NEWS_MAX - 1))
-                    .map(|_| content(rng))
-                    .collect::<Vec<_>>(),
-            ),
+            _ => enumerate(&(0..2 + rng.below(NEWS_MAX - 1)).map(|_| content(rng)).collect::<Vec<_>>()),
         };
-        if split == Split::HeldOut
-            || !hash(format!("{}/{body}", to[0]).as_bytes()).is_multiple_of(HELD_OUT_ONE_IN)
-        {
+        if split == Split::HeldOut || !hash(format!("{}/{body}", to[0]).as_bytes()).is_multiple_of(HELD_OUT_ONE_IN) {
             break (to, body);
         }
     };
@@ -130,12 +98,6 @@ pub(crate) fn exchange(split: Split, rng: &mut Rng) -> Exchange {
         "give {n} the message that {c}",
     ];
     let names = enumerate(&to);
-    let text = choose(&wordings, split, rng)
-        .replace("{n}", &names)
-        .replace("{c}", &body);
-    Exchange {
-        text,
-        reply: format!("Message to {names}: {}.", sentence(&body)),
-        slots: to.into_iter().chain([body]).collect(),
-    }
+    let text = choose(&wordings, split, rng).replace("{n}", &names).replace("{c}", &body);
+    Exchange { text, reply: format!("Message to {names}: {body}."), slots: to.into_iter().chain([body]).collect() }
 }

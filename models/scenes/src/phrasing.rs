@@ -5,27 +5,15 @@ use crate::scene::Split;
 use crate::thing::{Category, Place};
 use crate::topic::Topic;
 
-const OPENINGS: [&str; 8] = [
-    "",
-    "",
-    "",
-    "hey robot, ",
-    "excuse me, ",
-    "please tell me, ",
-    "can you help, ",
-    "quick question: ",
-];
+const OPENINGS: [&str; 8] =
+    ["", "", "", "hey robot, ", "excuse me, ", "please tell me, ", "can you help, ", "quick question: "];
 
 /// One of `wordings`: training never sees the last one; held-out draws it every second time.
 pub(crate) fn choose<'a>(wordings: &[&'a str], split: Split, rng: &mut Rng) -> &'a str {
     let Some((reserved, known)) = wordings.split_last() else {
         return "";
     };
-    if known.is_empty() || (split == Split::HeldOut && rng.chance(0.5)) {
-        reserved
-    } else {
-        rng.pick::<&str>(known)
-    }
+    if known.is_empty() || (split == Split::HeldOut && rng.chance(0.5)) { reserved } else { rng.pick::<&str>(known) }
 }
 
 /// The text of a question about the views; `None` for a topic that is none.
@@ -66,11 +54,7 @@ pub(crate) fn question(topic: Topic, split: Split, rng: &mut Rng) -> Option<Stri
         ),
         Topic::KindOn(place) => (
             match place {
-                Place::Floor => &[
-                    "what is lying on the {}?",
-                    "what is on the {}?",
-                    "which thing is on the {}?",
-                ],
+                Place::Floor => &["what is lying on the {}?", "what is on the {}?", "which thing is on the {}?"],
                 _ => &[
                     "what is on the {}?",
                     "what is standing on the {}?",
@@ -165,13 +149,9 @@ pub(crate) fn question(topic: Topic, split: Split, rng: &mut Rng) -> Option<Stri
             ],
             "",
         ),
-        Topic::Recommend(Category::Other) => (
-            &[
-                "what could I read or wear?",
-                "recommend me something to read or wear",
-            ],
-            "",
-        ),
+        Topic::Recommend(Category::Other) => {
+            (&["what could I read or wear?", "recommend me something to read or wear"], "")
+        }
         Topic::TidyFloor => (
             &[
                 "what should I put away from the floor?",
@@ -210,9 +190,5 @@ pub(crate) fn question(topic: Topic, split: Split, rng: &mut Rng) -> Option<Stri
         ),
         Topic::Nothing => return None,
     };
-    Some(format!(
-        "{}{}",
-        rng.pick(&OPENINGS),
-        choose(wordings, split, rng).replace("{}", slot)
-    ))
+    Some(format!("{}{}", rng.pick(&OPENINGS), choose(wordings, split, rng).replace("{}", slot)))
 }

@@ -21,12 +21,7 @@ pub enum TaskKind {
 
 impl TaskKind {
     /// Every kind, in the order of the task vocabulary.
-    pub const ALL: [Self; 4] = [
-        Self::Assistive,
-        Self::Query,
-        Self::Recommendation,
-        Self::Message,
-    ];
+    pub const ALL: [Self; 4] = [Self::Assistive, Self::Query, Self::Recommendation, Self::Message];
 
     /// Its name in files and on the wire.
     #[must_use]
@@ -82,27 +77,13 @@ impl Prompt {
             }
         };
         let Exchange { text, reply, slots } = exchange;
-        Self {
-            text,
-            kind,
-            topic: Topic::Nothing,
-            needs_views: false,
-            answer: reply,
-            slots,
-        }
+        Self { text, kind, topic: Topic::Nothing, needs_views: false, answer: reply, slots }
     }
 
     fn about(topic: Topic, kind: TaskKind, scene: &Scene, split: Split, rng: &mut Rng) -> Self {
         let answer = topic.answer(scene, &[0, 1, 2]).unwrap_or_default();
         let text = phrasing::question(topic, split, rng).unwrap_or_default();
-        Self {
-            text,
-            kind,
-            topic,
-            needs_views: true,
-            answer,
-            slots: Vec::new(),
-        }
+        Self { text, kind, topic, needs_views: true, answer, slots: Vec::new() }
     }
 
     /// Whether `camera` shows what the prompt asks for. See [`Topic::shown_in`].
@@ -159,11 +140,7 @@ fn draw_topic(kind: TaskKind, scene: &Scene, rng: &mut Rng) -> Topic {
             }
         }
     }
-    if kind == TaskKind::Query {
-        Topic::LampState
-    } else {
-        Topic::AdviseLamp
-    }
+    if kind == TaskKind::Query { Topic::LampState } else { Topic::AdviseLamp }
 }
 
 const DRAWS_MAX: usize = 64;

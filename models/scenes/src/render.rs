@@ -28,31 +28,14 @@ pub(crate) struct Placed {
 
 impl Placed {
     pub(crate) fn sighting(&self) -> Sighting {
-        let Frame {
-            cx,
-            cy,
-            half_w,
-            half_h,
-            ..
-        } = self.frame;
-        Sighting {
-            thing: self.thing,
-            place: self.place,
-            x: cx,
-            y: cy,
-            width: 2.0 * half_w,
-            height: 2.0 * half_h,
-        }
+        let Frame { cx, cy, half_w, half_h, .. } = self.frame;
+        Sighting { thing: self.thing, place: self.place, x: cx, y: cy, width: 2.0 * half_w, height: 2.0 * half_h }
     }
 }
 
 impl core::fmt::Debug for Frame {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        write!(
-            f,
-            "({:.3}, {:.3}) ± ({:.3}, {:.3})",
-            self.cx, self.cy, self.half_w, self.half_h
-        )
+        write!(f, "({:.3}, {:.3}) ± ({:.3}, {:.3})", self.cx, self.cy, self.half_w, self.half_h)
     }
 }
 
@@ -77,16 +60,11 @@ impl Look {
             camera,
             room,
             furniture_left: rng.chance(0.5),
-            wall: *rng.pick(&[
-                [206, 214, 222],
-                [222, 214, 198],
-                [204, 218, 204],
-                [214, 206, 216],
-            ]),
+            wall: *rng.pick(&[[206, 214, 222], [222, 214, 198], [204, 218, 204], [214, 206, 216]]),
             floor: *rng.pick(&[[150, 128, 104], [134, 134, 138], [168, 150, 122]]),
             wood: *rng.pick(&[[146, 100, 60], [120, 84, 56], [176, 130, 84]]),
             gain: core::array::from_fn(|_| light * rng.range(0.97, 1.03)),
-            noise: rng.range(2.0, 8.0),
+            noise: rng.range(0.0, 7.0),
             screen: None,
         }
     }
@@ -106,33 +84,16 @@ impl Look {
         let half_w = ITEM_HALF * rng.range(0.9, 1.1);
         let half_h = ITEM_HALF * rng.range(0.9, 1.08);
         let cx = (self.column(slot) + rng.range(-0.02, 0.02)).clamp(half_w, 1.0 - half_w);
-        Frame {
-            cx,
-            cy: bottom - half_h,
-            half_w,
-            half_h,
-            mirrored: rng.chance(0.5),
-        }
+        Frame { cx, cy: bottom - half_h, half_w, half_h, mirrored: rng.chance(0.5) }
     }
 
     pub(crate) fn tall_frame(&self, slot: usize, thing: Thing, rng: &mut Rng) -> Frame {
         let size = rng.range(0.92, 1.06);
-        let half_h = size
-            * if matches!(thing, Thing::Stove { .. }) {
-                0.24
-            } else {
-                0.33
-            };
+        let half_h = size * if matches!(thing, Thing::Stove { .. }) { 0.24 } else { 0.33 };
         let half_w = 0.118 * rng.range(0.92, 1.04);
         let cx = self.column(2 + slot) + rng.range(-0.015, 0.015);
         let cy = FLOOR_Y - rng.range(0.0, 0.04) - half_h;
-        Frame {
-            cx: cx.clamp(half_w, 1.0 - half_w),
-            cy,
-            half_w,
-            half_h,
-            mirrored: rng.chance(0.5),
-        }
+        Frame { cx: cx.clamp(half_w, 1.0 - half_w), cy, half_w, half_h, mirrored: rng.chance(0.5) }
     }
 }
 
@@ -162,16 +123,11 @@ pub(crate) fn paint(
 
 fn backdrop(canvas: &mut Canvas, look: &Look) {
     // From above there is no wall: the room's pattern lies on the floor.
-    let (base, end) = if look.camera == OVERHEAD {
-        (look.wall, 1.0)
-    } else {
-        (look.wall, WALL_END_Y)
-    };
+    let (base, end) = if look.camera == OVERHEAD { (look.wall, 1.0) } else { (look.wall, WALL_END_Y) };
     canvas.rectangle(0.0, 0.0, 1.0, 1.0, look.floor);
     canvas.rectangle(0.0, 0.0, 1.0, end, base);
     let line = scaled(base, 0.82);
-    let steps =
-        |pitch: f32, end: f32| (0..(end / pitch).ceil() as usize).map(move |i| i as f32 * pitch);
+    let steps = |pitch: f32, end: f32| (0..(end / pitch).ceil() as usize).map(move |i| i as f32 * pitch);
     match look.room {
         Room::Kitchen => {
             for at in steps(0.11, 1.0) {
@@ -202,21 +158,11 @@ fn backdrop(canvas: &mut Canvas, look: &Look) {
 }
 
 fn furniture(canvas: &mut Canvas, look: &Look) {
-    let (x0, x1) = if look.furniture_left {
-        (0.0, 0.5)
-    } else {
-        (0.5, 1.0)
-    };
+    let (x0, x1) = if look.furniture_left { (0.0, 0.5) } else { (0.5, 1.0) };
     let (wood, edge) = (look.wood, scaled(look.wood, 0.55));
     if look.camera == OVERHEAD {
         canvas.rectangle(x0, 0.03, x1, SHELF_Y + 0.03, edge);
-        canvas.rectangle(
-            x0 + 0.01,
-            0.04,
-            x1 - 0.01,
-            SHELF_Y + 0.02,
-            scaled(wood, 0.8),
-        );
+        canvas.rectangle(x0 + 0.01, 0.04, x1 - 0.01, SHELF_Y + 0.02, scaled(wood, 0.8));
         canvas.rectangle(x0, 0.37, x1, TABLE_Y + 0.04, edge);
         canvas.rectangle(x0 + 0.01, 0.38, x1 - 0.01, TABLE_Y + 0.03, wood);
         return;
@@ -230,24 +176,12 @@ fn furniture(canvas: &mut Canvas, look: &Look) {
 }
 
 fn folding_screen(canvas: &mut Canvas, frame: Frame) {
-    let Frame {
-        cx,
-        cy,
-        half_w,
-        half_h,
-        ..
-    } = frame;
+    let Frame { cx, cy, half_w, half_h, .. } = frame;
     let (w, h) = (half_w * 1.12, half_h * 1.1);
     canvas.rectangle(cx - w, cy - h, cx + w, cy + h, [92, 78, 70]);
     for i in 0..3 {
         let x = cx - w + 2.0 * w * i as f32 / 3.0;
-        canvas.rectangle(
-            x + 0.012,
-            cy - h + 0.012,
-            x + 2.0 * w / 3.0 - 0.008,
-            cy + h - 0.012,
-            [186, 172, 152],
-        );
+        canvas.rectangle(x + 0.012, cy - h + 0.012, x + 2.0 * w / 3.0 - 0.008, cy + h - 0.012, [186, 172, 152]);
     }
 }
 
@@ -262,14 +196,8 @@ fn foreground(canvas: &mut Canvas, camera: usize) {
             canvas.rectangle(0.0, 0.0, 1.0, 0.02, [96, 70, 48]);
         }
         _ => {
-            canvas.polygon(
-                &[(0.0, 0.8), (0.05, 0.86), (0.03, 1.0), (0.0, 1.0)],
-                [60, 62, 68],
-            );
-            canvas.polygon(
-                &[(1.0, 0.8), (0.95, 0.86), (0.97, 1.0), (1.0, 1.0)],
-                [60, 62, 68],
-            );
+            canvas.polygon(&[(0.0, 0.8), (0.05, 0.86), (0.03, 1.0), (0.0, 1.0)], [60, 62, 68]);
+            canvas.polygon(&[(1.0, 0.8), (0.95, 0.86), (0.97, 1.0), (1.0, 1.0)], [60, 62, 68]);
         }
     }
 }

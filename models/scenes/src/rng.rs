@@ -10,9 +10,7 @@ impl Rng {
     /// A stream that follows from `seed` alone.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self {
-            state: seed ^ 0x5851_f42d_4c95_7f2d,
-        }
+        Self { state: seed ^ 0x5851_f42d_4c95_7f2d }
     }
 
     /// A stream for one purpose, named by `tag`, so that two uses of one seed do not share their draws.
@@ -72,8 +70,7 @@ pub(crate) fn mix(mut z: u64) -> u64 {
 
 /// FNV-1a with a final mix: decides what is held out, so it must never change.
 pub(crate) fn hash(bytes: &[u8]) -> u64 {
-    let folded = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| {
-        (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let folded =
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, &b| (h ^ u64::from(b)).wrapping_mul(0x0000_0100_0000_01b3));
     mix(folded)
 }

@@ -103,23 +103,14 @@ impl Scene {
         let fixtures = [
             Thing::Lamp { on: self.lamp_on },
             Thing::Stove { on: self.stove_on },
-            Thing::Door {
-                open: self.door_open,
-            },
+            Thing::Door { open: self.door_open },
         ];
         let people = core::iter::repeat_n(Thing::Person, self.people);
         for thing in fixtures.into_iter().chain(people) {
             // Six tall slots for three fixtures and at most three people: one is always free.
-            let open: Vec<usize> = (0..CAMERAS)
-                .filter(|&c| !self.views[c].free_tall.is_empty())
-                .collect();
+            let open: Vec<usize> = (0..CAMERAS).filter(|&c| !self.views[c].free_tall.is_empty()).collect();
             let camera = *rng.pick(&open);
-            let dress = *rng.pick(&[
-                [66, 110, 160],
-                [150, 60, 60],
-                [90, 130, 80],
-                [110, 100, 120],
-            ]);
+            let dress = *rng.pick(&[[66, 110, 160], [150, 60, 60], [90, 130, 80], [110, 100, 120]]);
             self.views[camera].put_tall(thing, dress, rng);
         }
         if self.cat {
@@ -134,20 +125,10 @@ impl Scene {
         rng.shuffle(&mut kinds);
         kinds.truncate(ITEMS_MIN + rng.below(ITEMS_MAX - ITEMS_MIN + 1));
         for kind in kinds {
-            let allowed: Vec<Colour> = (Colour::ALL.iter().copied())
-                .filter(|&c| split == Split::HeldOut || !is_held_out(kind, c))
-                .collect();
-            let thing = Thing::Item {
-                kind,
-                colour: *rng.pick(&allowed),
-            };
-            let place = *rng.pick(&[
-                Place::Shelf,
-                Place::Shelf,
-                Place::Table,
-                Place::Table,
-                Place::Floor,
-            ]);
+            let allowed: Vec<Colour> =
+                (Colour::ALL.iter().copied()).filter(|&c| split == Split::HeldOut || !is_held_out(kind, c)).collect();
+            let thing = Thing::Item { kind, colour: *rng.pick(&allowed) };
+            let place = *rng.pick(&[Place::Shelf, Place::Shelf, Place::Table, Place::Table, Place::Floor]);
             let mut cameras = [0, 1, 2];
             rng.shuffle(&mut cameras);
             let wanted = if rng.chance(SEEN_TWICE) { 2 } else { 1 };
@@ -170,11 +151,7 @@ impl Scene {
                 let thing = self.views[camera].placed[i].thing;
                 matches!(thing, Thing::Item { .. })
                     && (0..CAMERAS).any(|other| {
-                        other != camera
-                            && self.views[other]
-                                .placed
-                                .iter()
-                                .any(|p| p.thing == thing && !p.hidden)
+                        other != camera && self.views[other].placed.iter().any(|p| p.thing == thing && !p.hidden)
                     })
             });
             if let Some(i) = twice {
@@ -248,11 +225,7 @@ impl Scene {
     #[must_use]
     pub fn visible(&self, camera: usize) -> Vec<Sighting> {
         let placed = self.views.get(camera).map_or(&[][..], |view| &view.placed);
-        placed
-            .iter()
-            .filter(|p| !p.hidden)
-            .map(Placed::sighting)
-            .collect()
+        placed.iter().filter(|p| !p.hidden).map(Placed::sighting).collect()
     }
 
     /// The picture that `camera` takes, `width` × `height` pixels. The room is stretched to the frame, so scaling a large
@@ -260,16 +233,8 @@ impl Scene {
     ///
     /// # Errors
     /// A camera that does not exist, or a side outside 1 to [`crate::SIDE_MAX`].
-    pub fn render(
-        &self,
-        camera: usize,
-        width: usize,
-        height: usize,
-    ) -> Result<Picture, RenderError> {
-        let view = self
-            .views
-            .get(camera)
-            .ok_or(RenderError::NoSuchCamera(camera))?;
+    pub fn render(&self, camera: usize, width: usize, height: usize) -> Result<Picture, RenderError> {
+        let view = self.views.get(camera).ok_or(RenderError::NoSuchCamera(camera))?;
         let mut grain = Rng::for_purpose(self.seed ^ camera as u64, "grain");
         render::paint(&view.look, &view.placed, width, height, &mut grain)
     }
@@ -277,48 +242,26 @@ impl Scene {
 
 impl View {
     fn new(look: Look) -> Self {
-        let low = Place::ALL
-            .iter()
-            .flat_map(|&place| [(place, 0), (place, 1)])
-            .collect();
-        Self {
-            look,
-            placed: Vec::new(),
-            free_low: low,
-            free_tall: vec![0, 1],
-        }
+        let low = Place::ALL.iter().flat_map(|&place| [(place, 0), (place, 1)]).collect();
+        Self { look, placed: Vec::new(), free_low: low, free_tall: vec![0, 1] }
     }
 
     fn put_tall(&mut self, thing: Thing, dress: [u8; 3], rng: &mut Rng) {
         let slot = self.free_tall.swap_remove(rng.below(self.free_tall.len()));
         let frame = self.look.tall_frame(slot, thing, rng);
-        self.placed.push(Placed {
-            thing,
-            place: None,
-            frame,
-            dress,
-            hidden: false,
-        });
+        self.placed.push(Placed { thing, place: None, frame, dress, hidden: false });
     }
 
     /// Puts a thing of item size at `place`; false when no slot is free there.
     fn put_low(&mut self, thing: Thing, place: Place, dress: [u8; 3], rng: &mut Rng) -> bool {
-        let free: Vec<usize> = (0..self.free_low.len())
-            .filter(|&i| self.free_low[i].0 == place)
-            .collect();
+        let free: Vec<usize> = (0..self.free_low.len()).filter(|&i| self.free_low[i].0 == place).collect();
         if free.is_empty() {
             return false;
         }
         let (_, slot) = self.free_low.swap_remove(*rng.pick(&free));
         let frame: Frame = self.look.low_frame(place, slot, rng);
         let place = matches!(thing, Thing::Item { .. }).then_some(place);
-        self.placed.push(Placed {
-            thing,
-            place,
-            frame,
-            dress,
-            hidden: false,
-        });
+        self.placed.push(Placed { thing, place, frame, dress, hidden: false });
         true
     }
 }

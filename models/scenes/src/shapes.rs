@@ -37,8 +37,7 @@ struct Pen<'a> {
 impl Pen<'_> {
     fn disc(&mut self, x: f32, y: f32, rx: f32, ry: f32, colour: Rgb) {
         let f = self.frame;
-        self.canvas
-            .ellipse(f.x(x), f.y(y), rx * f.half_w, ry * f.half_h, colour);
+        self.canvas.ellipse(f.x(x), f.y(y), rx * f.half_w, ry * f.half_h, colour);
     }
 
     fn area(&mut self, points: &[(f32, f32)], colour: Rgb) {
@@ -50,8 +49,7 @@ impl Pen<'_> {
     fn bar(&mut self, x0: f32, y0: f32, x1: f32, y1: f32, colour: Rgb) {
         let f = self.frame;
         let (a, b) = (f.x(x0), f.x(x1));
-        self.canvas
-            .rectangle(a.min(b), f.y(y0), a.max(b), f.y(y1), colour);
+        self.canvas.rectangle(a.min(b), f.y(y0), a.max(b), f.y(y1), colour);
     }
 }
 
@@ -62,11 +60,7 @@ pub(crate) fn draw(canvas: &mut Canvas, frame: Frame, thing: Thing, dress: Rgb) 
         Thing::Item { kind, colour } => {
             // Black needs a light rim to stay visible against dark furniture, everything else a dark one.
             let body = colour.rgb();
-            let rim = if body.iter().all(|&c| c < 60) {
-                [120, 120, 124]
-            } else {
-                scaled(body, OUTLINE)
-            };
+            let rim = if body.iter().all(|&c| c < 60) { [120, 120, 124] } else { scaled(body, OUTLINE) };
             item(&mut pen, kind, body, rim);
         }
         Thing::Lamp { on } => lamp(&mut pen, on),
@@ -90,13 +84,8 @@ fn item(pen: &mut Pen<'_>, kind: Kind, c: Rgb, rim: Rgb) {
         Kind::Banana => {
             let arc = |r_out: f32, r_in: f32| -> Vec<(f32, f32)> {
                 let angles: Vec<f32> = (0..=10).map(|i| 0.25 + 2.64 * i as f32 / 10.0).collect();
-                let outer = angles
-                    .iter()
-                    .map(|a| (r_out * a.cos(), r_out * 1.25 * a.sin() - 0.35));
-                let inner = angles
-                    .iter()
-                    .rev()
-                    .map(|a| (r_in * 1.3 * a.cos(), r_in * a.sin() - 0.45));
+                let outer = angles.iter().map(|a| (r_out * a.cos(), r_out * 1.25 * a.sin() - 0.35));
+                let inner = angles.iter().rev().map(|a| (r_in * 1.3 * a.cos(), r_in * a.sin() - 0.45));
                 outer.chain(inner).collect()
             };
             pen.area(&arc(1.02, 0.42), rim);
@@ -125,36 +114,15 @@ fn item(pen: &mut Pen<'_>, kind: Kind, c: Rgb, rim: Rgb) {
             pen.bar(-0.26, -1.0, 0.26, -0.78, PAPER);
         }
         Kind::Carton => {
-            pen.area(
-                &[
-                    (-0.6, -0.4),
-                    (0.0, -1.0),
-                    (0.6, -0.4),
-                    (0.6, 1.0),
-                    (-0.6, 1.0),
-                ],
-                rim,
-            );
-            pen.area(
-                &[
-                    (-0.46, -0.35),
-                    (0.0, -0.82),
-                    (0.46, -0.35),
-                    (0.46, 0.88),
-                    (-0.46, 0.88),
-                ],
-                c,
-            );
+            pen.area(&[(-0.6, -0.4), (0.0, -1.0), (0.6, -0.4), (0.6, 1.0), (-0.6, 1.0)], rim);
+            pen.area(&[(-0.46, -0.35), (0.0, -0.82), (0.46, -0.35), (0.46, 0.88), (-0.46, 0.88)], c);
             pen.bar(-0.46, -0.36, 0.46, -0.22, rim);
             pen.disc(0.0, 0.35, 0.26, 0.28, PAPER);
         }
         Kind::Ball => {
             pen.disc(0.0, 0.0, 0.95, 0.95, rim);
             pen.disc(0.0, 0.0, 0.83, 0.83, c);
-            pen.area(
-                &[(-0.8, 0.35), (0.6, -0.68), (0.8, -0.35), (-0.6, 0.68)],
-                PAPER,
-            );
+            pen.area(&[(-0.8, 0.35), (0.6, -0.68), (0.8, -0.35), (-0.6, 0.68)], PAPER);
         }
         Kind::Teddy => {
             for x in [-0.55, 0.55] {
@@ -169,23 +137,10 @@ fn item(pen: &mut Pen<'_>, kind: Kind, c: Rgb, rim: Rgb) {
             pen.disc(0.0, -0.22, 0.24, 0.18, PAPER);
         }
         Kind::Kite => {
-            pen.area(
-                &[(0.0, -1.0), (0.78, -0.25), (0.0, 0.6), (-0.78, -0.25)],
-                rim,
-            );
+            pen.area(&[(0.0, -1.0), (0.78, -0.25), (0.0, 0.6), (-0.78, -0.25)], rim);
             pen.area(&[(0.0, -0.82), (0.6, -0.25), (0.0, 0.42), (-0.6, -0.25)], c);
             pen.bar(-0.6, -0.3, 0.6, -0.18, PAPER);
-            pen.area(
-                &[
-                    (0.0, 0.55),
-                    (0.5, 0.72),
-                    (0.1, 0.95),
-                    (0.75, 1.0),
-                    (0.4, 0.85),
-                    (0.8, 0.68),
-                ],
-                INK,
-            );
+            pen.area(&[(0.0, 0.55), (0.5, 0.72), (0.1, 0.95), (0.75, 1.0), (0.4, 0.85), (0.8, 0.68)], INK);
         }
         Kind::Book => {
             pen.bar(-1.0, -0.2, 1.0, 0.95, rim);
@@ -201,28 +156,8 @@ fn item(pen: &mut Pen<'_>, kind: Kind, c: Rgb, rim: Rgb) {
             pen.bar(-0.52, 0.14, 0.52, 0.4, PAPER);
         }
         Kind::Shoe => {
-            pen.area(
-                &[
-                    (-0.95, -0.75),
-                    (-0.1, -0.75),
-                    (0.05, -0.05),
-                    (0.95, 0.25),
-                    (1.0, 0.85),
-                    (-0.95, 0.85),
-                ],
-                rim,
-            );
-            pen.area(
-                &[
-                    (-0.82, -0.62),
-                    (-0.22, -0.62),
-                    (-0.08, 0.08),
-                    (0.84, 0.36),
-                    (0.86, 0.6),
-                    (-0.82, 0.6),
-                ],
-                c,
-            );
+            pen.area(&[(-0.95, -0.75), (-0.1, -0.75), (0.05, -0.05), (0.95, 0.25), (1.0, 0.85), (-0.95, 0.85)], rim);
+            pen.area(&[(-0.82, -0.62), (-0.22, -0.62), (-0.08, 0.08), (0.84, 0.36), (0.86, 0.6), (-0.82, 0.6)], c);
             pen.bar(-0.98, 0.64, 1.0, 0.95, PAPER);
         }
     }
@@ -235,14 +170,8 @@ fn lamp(pen: &mut Pen<'_>, on: bool) {
     pen.bar(-0.07, -0.4, 0.07, 0.9, INK);
     pen.disc(0.0, 0.92, 0.42, 0.08, INK);
     let shade = if on { [255, 222, 60] } else { [112, 108, 104] };
-    pen.area(
-        &[(-0.34, -0.95), (0.34, -0.95), (0.72, -0.32), (-0.72, -0.32)],
-        INK,
-    );
-    pen.area(
-        &[(-0.26, -0.9), (0.26, -0.9), (0.58, -0.37), (-0.58, -0.37)],
-        shade,
-    );
+    pen.area(&[(-0.34, -0.95), (0.34, -0.95), (0.72, -0.32), (-0.72, -0.32)], INK);
+    pen.area(&[(-0.26, -0.9), (0.26, -0.9), (0.58, -0.37), (-0.58, -0.37)], shade);
 }
 
 fn stove(pen: &mut Pen<'_>, on: bool) {
@@ -257,19 +186,10 @@ fn stove(pen: &mut Pen<'_>, on: bool) {
         pen.bar(-0.45, 0.5, 0.45, 0.78, [255, 120, 20]);
         for x in [-0.45, 0.45] {
             pen.area(
-                &[
-                    (x - 0.36, -0.08),
-                    (x - 0.2, -0.42),
-                    (x, -0.2),
-                    (x + 0.1, -0.55),
-                    (x + 0.36, -0.08),
-                ],
+                &[(x - 0.36, -0.08), (x - 0.2, -0.42), (x, -0.2), (x + 0.1, -0.55), (x + 0.36, -0.08)],
                 [255, 86, 10],
             );
-            pen.area(
-                &[(x - 0.18, -0.08), (x, -0.3), (x + 0.18, -0.08)],
-                [255, 220, 70],
-            );
+            pen.area(&[(x - 0.18, -0.08), (x, -0.3), (x + 0.18, -0.08)], [255, 220, 70]);
         }
     }
 }
@@ -278,10 +198,7 @@ fn door(pen: &mut Pen<'_>, open: bool) {
     pen.bar(-0.85, -1.0, 0.85, 1.0, [84, 58, 36]);
     if open {
         pen.bar(-0.7, -0.92, 0.7, 1.0, [22, 24, 40]);
-        pen.area(
-            &[(-0.7, -0.92), (-0.25, -0.75), (-0.25, 1.0), (-0.7, 1.0)],
-            [168, 118, 74],
-        );
+        pen.area(&[(-0.7, -0.92), (-0.25, -0.75), (-0.25, 1.0), (-0.7, 1.0)], [168, 118, 74]);
     } else {
         pen.bar(-0.7, -0.92, 0.7, 1.0, [168, 118, 74]);
         pen.bar(-0.45, -0.75, 0.45, -0.15, [140, 94, 56]);
@@ -308,22 +225,10 @@ fn person(pen: &mut Pen<'_>, shirt: Rgb) {
     pen.bar(-0.36, 0.3, -0.06, 1.0, [52, 56, 84]);
     pen.bar(0.06, 0.3, 0.36, 1.0, [52, 56, 84]);
     pen.area(
-        &[
-            (-0.62, -0.42),
-            (0.62, -0.42),
-            (0.8, 0.3),
-            (0.5, 0.34),
-            (0.4, 0.42),
-            (-0.4, 0.42),
-            (-0.5, 0.34),
-            (-0.8, 0.3),
-        ],
+        &[(-0.62, -0.42), (0.62, -0.42), (0.8, 0.3), (0.5, 0.34), (0.4, 0.42), (-0.4, 0.42), (-0.5, 0.34), (-0.8, 0.3)],
         rim,
     );
-    pen.area(
-        &[(-0.5, -0.36), (0.5, -0.36), (0.38, 0.36), (-0.38, 0.36)],
-        shirt,
-    );
+    pen.area(&[(-0.5, -0.36), (0.5, -0.36), (0.38, 0.36), (-0.38, 0.36)], shirt);
     pen.disc(0.0, -0.72, 0.42, 0.27, [70, 44, 30]);
     pen.disc(0.0, -0.66, 0.36, 0.24, [232, 184, 148]);
     pen.disc(-0.13, -0.68, 0.06, 0.03, INK);

@@ -107,10 +107,7 @@ impl Topic {
     /// The right short answer given the views of `cameras` only, or `None` when they do not show it.
     #[must_use]
     pub fn answer(self, scene: &Scene, cameras: &[usize]) -> Option<String> {
-        let seen: Vec<Sighting> = cameras
-            .iter()
-            .flat_map(|&camera| scene.visible(camera))
-            .collect();
+        let seen: Vec<Sighting> = cameras.iter().flat_map(|&camera| scene.visible(camera)).collect();
         let everything = (0..CAMERAS).all(|camera| cameras.contains(&camera));
         let switch = |on: bool| Some(if on { "on" } else { "off" }.to_owned());
         let advice = |yes: bool| Some(if yes { "yes" } else { "no" }.to_owned());
@@ -133,15 +130,9 @@ impl Topic {
         match (self, found.thing) {
             (Self::ColourOf(_), Thing::Item { colour, .. }) => Some(colour.word().to_owned()),
             (Self::PlaceOf(_), Thing::Item { .. }) => found.place.map(on_the),
-            (Self::LampState, Thing::Lamp { on }) | (Self::StoveState, Thing::Stove { on }) => {
-                switch(on)
-            }
-            (Self::DoorState, Thing::Door { open }) => {
-                Some(if open { "open" } else { "closed" }.to_owned())
-            }
-            (Self::AdviseLamp, Thing::Lamp { on }) | (Self::AdviseStove, Thing::Stove { on }) => {
-                advice(on)
-            }
+            (Self::LampState, Thing::Lamp { on }) | (Self::StoveState, Thing::Stove { on }) => switch(on),
+            (Self::DoorState, Thing::Door { open }) => Some(if open { "open" } else { "closed" }.to_owned()),
+            (Self::AdviseLamp, Thing::Lamp { on }) | (Self::AdviseStove, Thing::Stove { on }) => advice(on),
             (Self::AdviseDoor, Thing::Door { open }) => advice(open),
             (_, Thing::Item { kind, .. }) => Some(the(kind.word())),
             _ => None,

@@ -2,14 +2,12 @@
 
 use proptest::prelude::*;
 use trimtab_scenes::{
-    CAMERAS, CANNOT_SEE, Conversation, Picture, Prompt, RenderError, Rng, Scene, Split, TaskKind,
-    Thing, grade, is_held_out, unknown_prompts, view_answers, words,
+    CAMERAS, CANNOT_SEE, Conversation, Picture, Prompt, RenderError, Rng, Scene, Split, TaskKind, Thing, grade,
+    is_held_out, unknown_prompts, view_answers, words,
 };
 
 fn picture(scene: &Scene, camera: usize, width: usize, height: usize) -> Picture {
-    scene
-        .render(camera, width, height)
-        .expect("a camera that exists and a size within bounds")
+    scene.render(camera, width, height).expect("a camera that exists and a size within bounds")
 }
 
 #[test]
@@ -17,18 +15,9 @@ fn a_seed_gives_the_same_picture_and_another_seed_another() {
     let a = Scene::generate(7, Split::Train);
     for camera in 0..CAMERAS {
         let first = picture(&a, camera, 64, 64);
-        assert_eq!(
-            first,
-            picture(&Scene::generate(7, Split::Train), camera, 64, 64)
-        );
-        assert_ne!(
-            first,
-            picture(&Scene::generate(8, Split::Train), camera, 64, 64)
-        );
-        assert_ne!(
-            first,
-            picture(&Scene::generate(7, Split::HeldOut), camera, 64, 64)
-        );
+        assert_eq!(first, picture(&Scene::generate(7, Split::Train), camera, 64, 64));
+        assert_ne!(first, picture(&Scene::generate(8, Split::Train), camera, 64, 64));
+        assert_ne!(first, picture(&Scene::generate(7, Split::HeldOut), camera, 64, 64));
     }
 }
 
@@ -36,13 +25,7 @@ fn a_seed_gives_the_same_picture_and_another_seed_another() {
 fn bad_cameras_and_sizes_are_refused() {
     let scene = Scene::generate(1, Split::Train);
     assert_eq!(scene.render(3, 64, 64), Err(RenderError::NoSuchCamera(3)));
-    assert_eq!(
-        scene.render(0, 0, 64),
-        Err(RenderError::Size {
-            width: 0,
-            height: 64
-        })
-    );
+    assert_eq!(scene.render(0, 0, 64), Err(RenderError::Size { width: 0, height: 64 }));
     assert!(scene.render(0, 64, 1 << 20).is_err());
     assert!(scene.visible(9).is_empty());
 }
@@ -60,11 +43,7 @@ fn a_large_picture_shows_what_a_small_one_shows() {
             }
         }
     }
-    assert!(
-        difference / (64.0 * 64.0 * 3.0) < 12.0,
-        "mean difference {}",
-        difference / 12_288.0
-    );
+    assert!(difference / (64.0 * 64.0 * 3.0) < 12.0, "mean difference {}", difference / 12_288.0);
 }
 
 #[test]
@@ -97,50 +76,21 @@ fn held_out_prompts_are_mostly_new() {
 fn kinds_come_in_equal_shares_and_most_things_show_in_few_views() {
     let conversation = Conversation::generate(3, Split::HeldOut, 400);
     for kind in TaskKind::ALL {
-        assert_eq!(
-            conversation
-                .turns
-                .iter()
-                .filter(|t| t.prompt.kind == kind)
-                .count(),
-            100
-        );
+        assert_eq!(conversation.turns.iter().filter(|t| t.prompt.kind == kind).count(), 100);
     }
-    let needing: Vec<_> = conversation
-        .turns
-        .iter()
-        .filter(|t| t.prompt.needs_views)
-        .collect();
-    let one_view = needing
-        .iter()
-        .filter(|t| {
-            (0..CAMERAS)
-                .filter(|&c| t.prompt.relevant(&t.scene, c))
-                .count()
-                == 1
-        })
-        .count();
+    let needing: Vec<_> = conversation.turns.iter().filter(|t| t.prompt.needs_views).collect();
+    let one_view =
+        needing.iter().filter(|t| (0..CAMERAS).filter(|&c| t.prompt.relevant(&t.scene, c)).count() == 1).count();
+    assert!(one_view * 2 > needing.len(), "{one_view} of {}", needing.len());
     assert!(
-        one_view * 2 > needing.len(),
-        "{one_view} of {}",
-        needing.len()
-    );
-    assert!(
-        needing
-            .iter()
-            .all(|t| t.prompt.answerable(&t.scene, &[0, 1, 2])
-                && view_answers().contains(&t.prompt.answer))
+        needing.iter().all(|t| t.prompt.answerable(&t.scene, &[0, 1, 2]) && view_answers().contains(&t.prompt.answer))
     );
 }
 
 #[test]
 fn unknown_prompts_are_not_shared_between_splits() {
     let train = unknown_prompts(Split::Train);
-    assert!(
-        unknown_prompts(Split::HeldOut)
-            .iter()
-            .all(|p| !train.contains(p))
-    );
+    assert!(unknown_prompts(Split::HeldOut).iter().all(|p| !train.contains(p)));
 }
 
 proptest! {

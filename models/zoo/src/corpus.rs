@@ -1,0 +1,78 @@
+//! What the models are trained on: views as numbers, and the texts that the shared vocabulary is learnt from.
+
+use std::sync::OnceLock;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use trimtab_scenes::{CANNOT_SEE, Conversation, Rng, Scene, Split, captions, unknown_prompts, view_answers};
+
+use crate::bpe::{Bpe, PAD, VOCABULARY};
+
+/// Mean and deviation of a channel as `preprocessor_config.json` states them; a byte becomes −1…1.
+pub const CHANNEL_MEAN: f32 = 0.5;
+/// See [`CHANNEL_MEAN`].
+pub const CHANNEL_DEVIATION: f32 = 0.5;
+/// Most tokens that the text towers read.
+pub const TEXT_CONTEXT: usize = 64;
+/// The local language model's reply to what it would have to see.
+pub const CANNOT_SEE_FROM_HERE: &str = "I cannot see that from here.";
+/// The language model's reply to what it was never meant for.
+pub const DO_NOT_KNOW: &str = "I do not know that.";
+
+const CORPUS_SEED: u64 = 20;
+const CORPUS_TURNS: usize = 12_000;
+
+/// The vocabulary that all shipped models share; it follows from the training texts alone.
+pub fn vocabulary() -> &'static Bpe {
+    static SHARED: OnceLock<Bpe> = OnceLock::new();
+    SHARED.get_or_init(|| {
+        let mut rng = Rng::for_purpose(CORPUS_SEED, "captions");
+        let mut texts: Vec<String> =
+            vec![CANNOT_SEE_FROM_HERE.to_owned(), DO_NOT_KNOW.to_owned(), CANNOT_SEE.to_owned()];
+        texts.extend(view_answers());
+        texts.extend(unknown_prompts(Split::Train).iter().map(|&t| t.to_owned()));
+        for turn in Conversation::generate(CORPUS_SEED, Split::Train, CORPUS_TURNS).turns {
+            texts.push(turn.prompt.text);
+            texts.push(turn.prompt.answer);
+            texts.extend(captions(&turn.scene.visible(0), &mut rng).into_iter().map(|c| c.text));
+        }
+        Bpe::train(texts.iter().map(String::as_str), VOCABULARY)
+    })
+}
+
+/// Appends a view as `[3, side, side]` numbers.
+///
+/// # Panics
+/// When `camera` or `side` is out of range, which is a mistake of the caller.
+pub fn push_view(scene: &Scene, camera: usize, side: usize, out: &mut Vec<f32>) {
+    let picture = scene.render(camera, side, side).expect("a camera of the scene and a side within bounds");
+    for channel in 0..3 {
+        out.extend(
+            picture
+                .rgb
+                .iter()
+                .skip(channel)
+                .step_by(3)
+                .map(|&byte| (f32::from(byte) / 255.0 - CHANNEL_MEAN) / CHANNEL_DEVIATION),
+        );
+    }
+}
+
+/// Views as a tensor `[n, 3, side, side]`.
+#[must_use]
+pub fn views_tensor(pixels: Vec<f32>, side: usize, device: &Device) -> Tensor<4> {
+    let views = pixels.len() / (3 * side * side);
+    Tensor::from_data(TensorData::new(pixels, [views, 3, side, side]), device)
+}
+
+/// Texts as a tensor `[n, t]`, cut at `context` tokens and filled with padding.
+#[must_use]
+pub fn texts_tensor<'a>(texts: impl Iterator<Item = &'a str>, context: usize, device: &Device) -> Tensor<2, Int> {
+    let bpe = vocabulary();
+    let rows: Vec<Vec<u32>> = texts.map(|t| bpe.encode(t)).collect();
+    let longest = rows.iter().map(Vec::len).max().unwrap_or(0).clamp(1, context);
+    let mut ids = Vec::with_capacity(rows.len() * longest);
+    for row in &rows {
+        ids.extend((0..longest).map(|i| row.get(i).copied().unwrap_or(PAD) as i32));
+    }
+    Tensor::from_data(TensorData::new(ids, [rows.len(), longest]), device)
+}
