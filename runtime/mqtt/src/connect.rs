@@ -92,13 +92,9 @@ impl Connect {
             return Err(ConnectError::ClientId);
         }
         if self.tls.is_none() && !self.allow_plaintext && !is_loopback(&self.host) {
-            return Err(ConnectError::Plaintext {
-                host: self.host.clone(),
-                port: self.port,
-            });
+            return Err(ConnectError::Plaintext { host: self.host.clone(), port: self.port });
         }
-        let mut options =
-            MqttOptions::new(self.client_id.as_str(), (self.host.as_str(), self.port));
+        let mut options = MqttOptions::new(self.client_id.as_str(), (self.host.as_str(), self.port));
         if let Some(tls) = &self.tls {
             let config = TlsConfiguration::Rustls(Arc::new(tls.config()?));
             options.set_transport(Transport::tls_with_config(config));
@@ -189,24 +185,16 @@ impl TlsFiles {
         match &self.identity {
             None => Ok(builder.with_no_client_auth()),
             Some((chain, key)) => {
-                let private =
-                    PrivateKeyDer::from_pem_file(key).map_err(|cause| ConnectError::TlsFile {
-                        path: key.clone(),
-                        cause: cause.to_string(),
-                    })?;
-                builder
-                    .with_client_auth_cert(certificates(chain)?, private)
-                    .map_err(fault(chain))
+                let private = PrivateKeyDer::from_pem_file(key)
+                    .map_err(|cause| ConnectError::TlsFile { path: key.clone(), cause: cause.to_string() })?;
+                builder.with_client_auth_cert(certificates(chain)?, private).map_err(fault(chain))
             }
         }
     }
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectError> {
-    let fault = |cause: String| ConnectError::TlsFile {
-        path: path.to_owned(),
-        cause,
-    };
+    let fault = |cause: String| ConnectError::TlsFile { path: path.to_owned(), cause };
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|cause| fault(cause.to_string()))?;
@@ -217,8 +205,5 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, ConnectErro
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rumqttc::{
-    AsyncClient, ClientError, Filter, PubAckReason, PublishNotice, PublishNoticeError,
-    PublishResult, SubscribeNoticeError, SubscribeReasonCode,
+    AsyncClient, ClientError, Filter, PubAckReason, PublishNotice, PublishNoticeError, PublishResult,
+    SubscribeNoticeError, SubscribeReasonCode,
 };
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
@@ -52,9 +52,7 @@ impl LinkState {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PublishError {
     /// There is no connection, or it went before the message did. Nothing was kept.
-    #[error(
-        "not published to {topic}: the link to the broker is down ({reason}); publish again once it is up"
-    )]
+    #[error("not published to {topic}: the link to the broker is down ({reason}); publish again once it is up")]
     Down {
         /// Where it should have gone.
         topic: String,
@@ -138,21 +136,15 @@ impl Delivery {
             Ok(PublishResult::Qos1(ack)) => match ack.reason {
                 PubAckReason::Success => Ok(()),
                 PubAckReason::NoMatchingSubscribers => Err(DeliveryError::NoSubscriber),
-                reason => Err(DeliveryError::Refused {
-                    reason: format!("{reason:?}"),
-                }),
+                reason => Err(DeliveryError::Refused { reason: format!("{reason:?}") }),
             },
             Ok(_) => Ok(()),
-            Err(PublishNoticeError::V5PubAck(PubAckReason::NoMatchingSubscribers)) => {
-                Err(DeliveryError::NoSubscriber)
-            }
+            Err(PublishNoticeError::V5PubAck(PubAckReason::NoMatchingSubscribers)) => Err(DeliveryError::NoSubscriber),
             Err(PublishNoticeError::SessionReset | PublishNoticeError::Qos0NotFlushed) => {
                 Err(DeliveryError::SessionLost)
             }
             Err(PublishNoticeError::Recv) => Err(DeliveryError::Ended),
-            Err(refused) => Err(DeliveryError::Refused {
-                reason: refused.to_string(),
-            }),
+            Err(refused) => Err(DeliveryError::Refused { reason: refused.to_string() }),
         }
     }
 }
@@ -196,15 +188,9 @@ pub struct Link {
 
 impl Link {
     /// Starts connecting; returns at once. `filters` are subscribed with every connection. Needs a tokio runtime.
-    pub fn start(
-        connect: &Connect,
-        filters: &[(String, Qos)],
-    ) -> Result<(Self, Inbox), ConnectError> {
+    pub fn start(connect: &Connect, filters: &[(String, Qos)]) -> Result<(Self, Inbox), ConnectError> {
         let (client, event_loop) = AsyncClient::builder(connect.options()?).capacity(0).build();
-        let down = LinkState::Down {
-            since: Instant::now(),
-            reason: "not connected yet".into(),
-        };
+        let down = LinkState::Down { since: Instant::now(), reason: "not connected yet".into() };
         let shared = Arc::new(Shared {
             client,
             state: watch::Sender::new(down),
@@ -218,23 +204,11 @@ impl Link {
         let (sender, receiver) = mpsc::channel(2 * usize::from(connect.receive_max) + INBOX_SLACK);
         let stop = watch::Sender::new(false);
         let tasks = vec![
-            tokio::spawn(poll(
-                event_loop,
-                Arc::clone(&shared),
-                sender,
-                stop.subscribe(),
-            )),
+            tokio::spawn(poll(event_loop, Arc::clone(&shared), sender, stop.subscribe())),
             tokio::spawn(keep_subscribed(Arc::clone(&shared), stop.subscribe())),
         ];
-        let guard = Arc::new(Guard {
-            stop,
-            client: shared.client.clone(),
-        });
-        let link = Self {
-            shared,
-            guard,
-            tasks: Arc::new(Mutex::new(tasks)),
-        };
+        let guard = Arc::new(Guard { stop, client: shared.client.clone() });
+        let link = Self { shared, guard, tasks: Arc::new(Mutex::new(tasks)) };
         Ok((link, Inbox(receiver)))
     }
 
@@ -268,29 +242,17 @@ impl Link {
     pub async fn publish(&self, publication: Publication) -> Result<Delivery, PublishError> {
         let mut state = self.watch();
         let epoch = match &*state.borrow_and_update() {
-            LinkState::Up {
-                max_packet, epoch, ..
-            } => {
+            LinkState::Up { max_packet, epoch, .. } => {
                 let bytes = publication.packet_bytes();
                 if bytes > *max_packet {
-                    return Err(PublishError::TooLarge {
-                        topic: publication.topic,
-                        bytes,
-                        limit: *max_packet,
-                    });
+                    return Err(PublishError::TooLarge { topic: publication.topic, bytes, limit: *max_packet });
                 }
                 *epoch
             }
             state => return Err(refusal(&publication.topic, state)),
         };
         let properties = publication.properties();
-        let Publication {
-            topic,
-            payload,
-            qos,
-            retain,
-            ..
-        } = publication;
+        let Publication { topic, payload, qos, retain, .. } = publication;
         let send = self.shared.client.publish_bytes_with_properties_tracked(
             topic.as_str(),
             qos.into(),
@@ -298,8 +260,7 @@ impl Link {
             payload,
             properties,
         );
-        let gone = state
-            .wait_for(|state| !matches!(state, LinkState::Up { epoch: now, .. } if *now == epoch));
+        let gone = state.wait_for(|state| !matches!(state, LinkState::Up { epoch: now, .. } if *now == epoch));
         tokio::select! {
             biased;
             sent = send => match sent {
@@ -320,23 +281,15 @@ impl Link {
     /// Adds a filter to those held, and subscribes to it now where the link is up.
     pub async fn subscribe(&self, filter: &str, qos: Qos) -> Result<(), SubscribeError> {
         {
-            let mut filters = self
-                .shared
-                .filters
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut filters = self.shared.filters.lock().unwrap_or_else(PoisonError::into_inner);
             if !filters.iter().any(|(held, _)| held == filter) {
                 if filters.len() == SUBSCRIPTIONS_MAX {
-                    return Err(SubscribeError::TooMany {
-                        filter: filter.to_owned(),
-                    });
+                    return Err(SubscribeError::TooMany { filter: filter.to_owned() });
                 }
                 filters.push((filter.to_owned(), qos));
             }
         }
-        let down = || SubscribeError::Down {
-            filter: filter.to_owned(),
-        };
+        let down = || SubscribeError::Down { filter: filter.to_owned() };
         let mut state = self.watch();
         if !state.borrow_and_update().is_up() {
             return Err(down());
@@ -357,11 +310,7 @@ impl Link {
 
     /// Drops a filter from those held, and unsubscribes from it where the link is up.
     pub async fn unsubscribe(&self, filter: &str) {
-        self.shared
-            .filters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|(held, _)| held != filter);
+        self.shared.filters.lock().unwrap_or_else(PoisonError::into_inner).retain(|(held, _)| held != filter);
         let mut state = self.watch();
         if !state.borrow_and_update().is_up() {
             return;
@@ -388,9 +337,8 @@ impl Link {
             self.guard.stop.send_replace(true);
         }
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
-        let [mut polling, mut subscribing] = match <[_; 2]>::try_from(tasks) {
-            Ok(tasks) => tasks,
-            Err(_) => return,
+        let Ok([mut polling, mut subscribing]) = <[_; 2]>::try_from(tasks) else {
+            return;
         };
         if tokio::time::timeout(wait, &mut polling).await.is_err() {
             polling.abort();
@@ -409,23 +357,15 @@ fn refusal(topic: &str, state: &LinkState) -> PublishError {
         LinkState::Down { reason, .. } => reason.to_string(),
         LinkState::Ended => "it was ended".to_owned(),
     };
-    PublishError::Down {
-        topic: topic.to_owned(),
-        reason,
-    }
+    PublishError::Down { topic: topic.to_owned(), reason }
 }
 
 impl Shared {
     /// Subscribes to a few filters; returns those the broker refused with its reason, none where the connection went first.
-    pub(crate) async fn subscribe_batch(
-        &self,
-        filters: Vec<(String, Qos)>,
-    ) -> Option<Vec<(String, String)>> {
+    pub(crate) async fn subscribe_batch(&self, filters: Vec<(String, Qos)>) -> Option<Vec<(String, String)>> {
         let mut refused = Vec::new();
         for batch in filters.chunks(FILTERS_PER_PACKET_MAX) {
-            let asked = batch
-                .iter()
-                .map(|(filter, qos)| Filter::new(filter.as_str(), (*qos).into()));
+            let asked = batch.iter().map(|(filter, qos)| Filter::new(filter.as_str(), (*qos).into()));
             let notice = self.client.subscribe_many_tracked(asked).await.ok()?;
             let codes = match notice.wait_async().await {
                 Ok(ack) => ack.return_codes,

@@ -49,13 +49,9 @@ pub struct Publication {
 
 impl Publication {
     /// A message of QoS 1 that is not retained and does not expire.
-    pub fn new(
-        topic: impl ToString,
-        content_type: &'static str,
-        payload: impl Into<Bytes>,
-    ) -> Self {
+    pub fn new(topic: impl Into<String>, content_type: &'static str, payload: impl Into<Bytes>) -> Self {
         Self {
-            topic: topic.to_string(),
+            topic: topic.into(),
             payload: payload.into(),
             qos: Qos::AtLeastOnce,
             retain: false,
@@ -89,8 +85,8 @@ impl Publication {
 
     /// Answered on `topic`, with `correlation` repeated.
     #[must_use]
-    pub fn answered_on(mut self, topic: impl ToString, correlation: impl Into<Bytes>) -> Self {
-        self.response_topic = Some(topic.to_string());
+    pub fn answered_on(mut self, topic: impl Into<String>, correlation: impl Into<Bytes>) -> Self {
+        self.response_topic = Some(topic.into());
         self.correlation = Some(correlation.into());
         self
     }
@@ -112,11 +108,7 @@ impl Publication {
     }
 
     pub(crate) fn properties(&self) -> PublishProperties {
-        let seconds = |span: Duration| {
-            u32::try_from(span.as_millis().div_ceil(1000))
-                .unwrap_or(u32::MAX)
-                .max(1)
-        };
+        let seconds = |span: Duration| u32::try_from(span.as_millis().div_ceil(1000)).unwrap_or(u32::MAX).max(1);
         PublishProperties {
             message_expiry_interval: self.expiry.map(seconds),
             response_topic: self.response_topic.clone(),

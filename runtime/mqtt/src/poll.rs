@@ -30,14 +30,9 @@ pub(crate) async fn poll(
     loop {
         match event_loop.poll().await {
             Ok(Event::Incoming(Packet::ConnAck(accepted))) => {
-                let limit = accepted
-                    .properties
-                    .and_then(|properties| properties.max_packet_size);
+                let limit = accepted.properties.and_then(|properties| properties.max_packet_size);
                 let limit = limit.map_or(PACKET_BYTES_PROTOCOL_MAX, |limit| limit as usize);
-                *shared
-                    .accepted
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner) = (limit, accepted.session_present);
+                *shared.accepted.lock().unwrap_or_else(PoisonError::into_inner) = (limit, accepted.session_present);
                 shared.epoch.fetch_add(1, Ordering::AcqRel);
                 connected_at = Some(Instant::now());
                 shared.connected.notify_one();
@@ -53,10 +48,7 @@ pub(crate) async fn poll(
                     LinkState::Up { .. } | LinkState::Ended => Instant::now(),
                 };
                 shared.state.send_replace(LinkState::Down { since, reason });
-                if connected_at
-                    .take()
-                    .is_some_and(|at| at.elapsed() >= STABLE_AFTER)
-                {
+                if connected_at.take().is_some_and(|at| at.elapsed() >= STABLE_AFTER) {
                     pause = Connect::BACKOFF_MIN;
                 }
                 tokio::select! {
@@ -113,11 +105,7 @@ pub(crate) async fn keep_subscribed(shared: Arc<Shared>, mut stop: watch::Receiv
             _ = stop.wait_for(|stop| *stop) => return,
         }
         let epoch = shared.epoch.load(Ordering::Acquire);
-        let filters = shared
-            .filters
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let filters = shared.filters.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut state = shared.state.subscribe();
         state.mark_unchanged();
         // A new connection or the end of this one makes the answer worthless; the loop then waits for the next.
@@ -131,19 +119,11 @@ pub(crate) async fn keep_subscribed(shared: Arc<Shared>, mut stop: watch::Receiv
             tracing::warn!(%filter, %reason, "the broker refuses a subscription; check its access rules");
         }
         let refused: Arc<[String]> = refused.into_iter().map(|(filter, _)| filter).collect();
-        let (max_packet, resumed) = *shared
-            .accepted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let (max_packet, resumed) = *shared.accepted.lock().unwrap_or_else(PoisonError::into_inner);
         shared.state.send_if_modified(|state| {
             let present = shared.epoch.load(Ordering::Acquire) == epoch;
             if present && *state != LinkState::Ended {
-                *state = LinkState::Up {
-                    max_packet,
-                    epoch,
-                    resumed,
-                    refused,
-                };
+                *state = LinkState::Up { max_packet, epoch, resumed, refused };
             }
             present
         });

@@ -6,8 +6,7 @@ use mqtt5::broker::config::StorageConfig;
 use mqtt5::broker::{BrokerConfig, MqttBroker};
 use tokio::task::JoinHandle;
 use trimtab_mqtt::{
-    Connect, ConnectError, Inbox, Incoming, LastWill, Link, LinkState, Publication, PublishError,
-    Qos, TlsFiles,
+    Connect, ConnectError, Inbox, Incoming, LastWill, Link, LinkState, Publication, PublishError, Qos, TlsFiles,
 };
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -33,36 +32,23 @@ impl Broker {
             broker.run().await.unwrap();
         });
         ready.wait_for(|ready| *ready).await.unwrap();
-        Self {
-            port,
-            running,
-            shutdown,
-        }
+        Self { port, running, shutdown }
     }
 
     async fn stop(self) -> u16 {
         self.shutdown.shutdown();
-        tokio::time::timeout(WAIT, self.running)
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::time::timeout(WAIT, self.running).await.unwrap().unwrap();
         self.port
     }
 }
 
 fn start(id: &str, port: u16, filters: &[&str]) -> (Link, Inbox) {
-    let filters: Vec<_> = filters
-        .iter()
-        .map(|filter| ((*filter).to_owned(), Qos::AtLeastOnce))
-        .collect();
+    let filters: Vec<_> = filters.iter().map(|filter| ((*filter).to_owned(), Qos::AtLeastOnce)).collect();
     Link::start(&Connect::new(id, "127.0.0.1", port), &filters).unwrap()
 }
 
 async fn receive(inbox: &mut Inbox) -> Incoming {
-    let incoming = tokio::time::timeout(WAIT, inbox.recv())
-        .await
-        .expect("nothing came")
-        .expect("the link ended");
+    let incoming = tokio::time::timeout(WAIT, inbox.recv()).await.expect("nothing came").expect("the link ended");
     incoming.acknowledge().await;
     incoming
 }
@@ -73,73 +59,29 @@ async fn messages_travel_with_their_properties() {
     let (device, mut inbox) = start("device", broker.port, &["answers/+"]);
     let (other, mut questions) = start("other", broker.port, &[]);
     assert!(device.up_within(WAIT).await.is_up() && other.up_within(WAIT).await.is_up());
-    other
-        .subscribe("questions", Qos::AtLeastOnce)
-        .await
-        .unwrap();
+    other.subscribe("questions", Qos::AtLeastOnce).await.unwrap();
 
     let question = Publication::new("questions", "text/plain", vec![7; 100_000])
         .answered_on("answers/1", b"42".to_vec())
         .expiring(Duration::from_millis(1_500));
-    device
-        .publish(question)
-        .await
-        .unwrap()
-        .acknowledged()
-        .await
-        .unwrap();
+    device.publish(question).await.unwrap().acknowledged().await.unwrap();
     let asked = receive(&mut questions).await;
-    assert_eq!(
-        (asked.payload.len(), asked.content_type.as_deref()),
-        (100_000, Some("text/plain"))
-    );
+    assert_eq!((asked.payload.len(), asked.content_type.as_deref()), (100_000, Some("text/plain")));
     assert_eq!(asked.response_topic.as_deref(), Some("answers/1"));
 
-    let answer = Publication::new(asked.response_topic.unwrap(), "text/plain", "yes")
-        .correlated(asked.correlation);
-    other
-        .publish(answer)
-        .await
-        .unwrap()
-        .acknowledged()
-        .await
-        .unwrap();
-    assert_eq!(
-        receive(&mut inbox).await.correlation.as_deref(),
-        Some(&b"42"[..])
-    );
+    let answer = Publication::new(asked.response_topic.unwrap(), "text/plain", "yes").correlated(asked.correlation);
+    other.publish(answer).await.unwrap().acknowledged().await.unwrap();
+    assert_eq!(receive(&mut inbox).await.correlation.as_deref(), Some(&b"42"[..]));
 
     other.unsubscribe("questions").await;
-    device
-        .publish(Publication::new("questions", "text/plain", "?"))
-        .await
-        .unwrap()
-        .acknowledged()
-        .await
-        .unwrap();
+    device.publish(Publication::new("questions", "text/plain", "?")).await.unwrap().acknowledged().await.unwrap();
     other.subscribe("marker", Qos::AtLeastOnce).await.unwrap();
-    device
-        .publish(Publication::new("marker", "text/plain", "!"))
-        .await
-        .unwrap()
-        .acknowledged()
-        .await
-        .unwrap();
-    assert_eq!(
-        receive(&mut questions).await.topic,
-        "marker",
-        "the filter was given up"
-    );
+    device.publish(Publication::new("marker", "text/plain", "!")).await.unwrap().acknowledged().await.unwrap();
+    assert_eq!(receive(&mut questions).await.topic, "marker", "the filter was given up");
 
     let large = Publication::new("questions", "text/plain", vec![0; 300_000]);
-    assert!(matches!(
-        device.publish(large).await,
-        Err(PublishError::TooLarge { limit: 300_000, .. })
-    ));
-    assert!(
-        device.state().is_up(),
-        "a refused publication leaves the link up"
-    );
+    assert!(matches!(device.publish(large).await, Err(PublishError::TooLarge { limit: 300_000, .. })));
+    assert!(device.state().is_up(), "a refused publication leaves the link up");
     device.disconnect(WAIT).await;
     other.disconnect(WAIT).await;
     assert_eq!(device.state(), LinkState::Ended);
@@ -153,33 +95,14 @@ async fn an_outage_is_told_and_survived() {
     assert!(link.up_within(WAIT).await.is_up());
     let mut state = link.watch();
     let port = broker.stop().await;
-    tokio::time::timeout(WAIT, state.wait_for(|state| !state.is_up()))
-        .await
-        .unwrap()
-        .unwrap();
-    let refused = link
-        .publish(Publication::new("news", "text/plain", "lost?"))
-        .await
-        .map(drop)
-        .unwrap_err();
+    tokio::time::timeout(WAIT, state.wait_for(|state| !state.is_up())).await.unwrap().unwrap();
+    let refused = link.publish(Publication::new("news", "text/plain", "lost?")).await.map(drop).unwrap_err();
     assert!(matches!(refused, PublishError::Down { .. }), "{refused}");
 
     let broker = Broker::start(port, 200_000).await;
-    assert!(matches!(
-        link.up_within(WAIT).await,
-        LinkState::Up { epoch: 2, .. }
-    ));
-    link.publish(Publication::new("news", "text/plain", "back"))
-        .await
-        .unwrap()
-        .acknowledged()
-        .await
-        .unwrap();
-    assert_eq!(
-        &receive(&mut inbox).await.payload[..],
-        b"back",
-        "the filter was subscribed again"
-    );
+    assert!(matches!(link.up_within(WAIT).await, LinkState::Up { epoch: 2, .. }));
+    link.publish(Publication::new("news", "text/plain", "back")).await.unwrap().acknowledged().await.unwrap();
+    assert_eq!(&receive(&mut inbox).await.payload[..], b"back", "the filter was subscribed again");
     broker.stop().await;
 }
 
@@ -188,58 +111,26 @@ async fn a_goodbye_leaves_no_will_behind() {
     let broker = Broker::start(0, 200_000).await;
     let (watcher, mut inbox) = start("watcher", broker.port, &["status/+"]);
     assert!(watcher.up_within(WAIT).await.is_up());
-    let will = LastWill {
-        topic: "status/device".into(),
-        payload: b"{\"online\":false}".to_vec(),
-        retain: true,
-    };
-    let connect = Connect {
-        last_will: Some(will),
-        ..Connect::new("device", "127.0.0.1", broker.port)
-    };
+    let will = LastWill { topic: "status/device".into(), payload: b"{\"online\":false}".to_vec(), retain: true };
+    let connect = Connect { last_will: Some(will), ..Connect::new("device", "127.0.0.1", broker.port) };
     let (device, _nothing) = Link::start(&connect, &[]).unwrap();
     assert!(device.up_within(WAIT).await.is_up());
-    let birth =
-        Publication::new("status/device", "application/json", "{\"online\":true}").retained();
-    device
-        .publish(birth)
-        .await
-        .unwrap()
-        .acknowledged()
-        .await
-        .unwrap();
+    let birth = Publication::new("status/device", "application/json", "{\"online\":true}").retained();
+    device.publish(birth).await.unwrap().acknowledged().await.unwrap();
     assert_eq!(&receive(&mut inbox).await.payload[..], b"{\"online\":true}");
     device.disconnect(WAIT).await;
     let marker = Publication::new("status/marker", "application/json", "{}");
-    watcher
-        .publish(marker)
-        .await
-        .unwrap()
-        .acknowledged()
-        .await
-        .unwrap();
-    assert_eq!(
-        receive(&mut inbox).await.topic,
-        "status/marker",
-        "no will came before it"
-    );
+    watcher.publish(marker).await.unwrap().acknowledged().await.unwrap();
+    assert_eq!(receive(&mut inbox).await.topic, "status/marker", "no will came before it");
     broker.stop().await;
 }
 
 #[tokio::test]
 async fn plain_tcp_stays_on_loopback() {
-    let fault = Link::start(&Connect::new("device", "broker.example", 1883), &[])
-        .map(drop)
-        .unwrap_err();
+    let fault = Link::start(&Connect::new("device", "broker.example", 1883), &[]).map(drop).unwrap_err();
     assert!(matches!(fault, ConnectError::Plaintext { .. }), "{fault}");
-    let tls = Some(TlsFiles {
-        ca: "/nonexistent/ca.pem".into(),
-        identity: None,
-    });
-    let missing = Connect {
-        tls,
-        ..Connect::new("device", "broker.example", 8883)
-    };
+    let tls = Some(TlsFiles { ca: "/nonexistent/ca.pem".into(), identity: None });
+    let missing = Connect { tls, ..Connect::new("device", "broker.example", 8883) };
     let fault = Link::start(&missing, &[]).map(drop).unwrap_err();
     assert!(fault.to_string().contains("/nonexistent/ca.pem"), "{fault}");
 }

@@ -11,9 +11,7 @@ use sha2::{Digest, Sha256};
 use trimtab_core::{Millis, TurnId, Usd};
 
 use crate::codec::{WireError, check_request};
-use crate::limits::{
-    CHUNK_BYTES_MAX, CHUNKS_IN_FLIGHT_MAX, ENVELOPE_BYTES_MAX, PACKET_BYTES_MAX, REQUEST_BYTES_MAX,
-};
+use crate::limits::{CHUNK_BYTES_MAX, CHUNKS_IN_FLIGHT_MAX, ENVELOPE_BYTES_MAX, PACKET_BYTES_MAX, REQUEST_BYTES_MAX};
 use crate::names::{BridgeId, NodeName, RequestId, ViewName};
 use crate::packet::{Body, Chunked, Grant, Message, Request, View};
 
@@ -72,35 +70,16 @@ impl Upload {
                 limit: REQUEST_BYTES_MAX as u64,
             });
         }
-        let listed = views
-            .iter()
-            .map(|(name, bytes)| View {
-                name: name.clone(),
-                bytes: bytes.len() as u32,
-            })
-            .collect();
+        let listed = views.iter().map(|(name, bytes)| View { name: name.clone(), bytes: bytes.len() as u32 }).collect();
         let bytes: Vec<u8> = views.into_iter().flat_map(|(_, bytes)| bytes).collect();
-        let text: usize = question.prompt.len()
-            + question
-                .messages
-                .iter()
-                .map(|m| m.text.len())
-                .sum::<usize>();
+        let text: usize = question.prompt.len() + question.messages.iter().map(|m| m.text.len()).sum::<usize>();
         let (body, rest) = if text + total + ENVELOPE_BYTES_MAX <= PACKET_BYTES_MAX {
             (Body::Inline(bytes), Vec::new())
         } else {
             let chunk_bytes = CHUNK_BYTES_MAX as u32;
             let sha256 = Sha256::digest(&bytes).into();
             let chunks = (total as u32).div_ceil(chunk_bytes);
-            (
-                Body::Chunked(Chunked {
-                    chunk_bytes,
-                    chunks,
-                    total: total as u32,
-                    sha256,
-                }),
-                bytes,
-            )
+            (Body::Chunked(Chunked { chunk_bytes, chunks, total: total as u32, sha256 }), bytes)
         };
         let request = Request {
             id: question.id,
@@ -117,13 +96,7 @@ impl Upload {
             body,
         };
         check_request(&request)?;
-        Ok(Self {
-            request,
-            body: rest,
-            granted_by: None,
-            credit: 0,
-            next: 0,
-        })
+        Ok(Self { request, body: rest, granted_by: None, credit: 0, next: 0 })
     }
 
     /// The packet to publish on `…/req`.
@@ -168,18 +141,8 @@ impl Upload {
 
     /// Bytes that travel up in one attempt: views, prompt and context, without protocol overhead.
     pub fn bytes(&self) -> usize {
-        let text: usize = self
-            .request
-            .messages
-            .iter()
-            .map(|message| message.text.len())
-            .sum();
-        let views: usize = self
-            .request
-            .views
-            .iter()
-            .map(|view| view.bytes as usize)
-            .sum();
+        let text: usize = self.request.messages.iter().map(|message| message.text.len()).sum();
+        let views: usize = self.request.views.iter().map(|view| view.bytes as usize).sum();
         self.request.prompt.len() + text + views
     }
 
@@ -267,12 +230,7 @@ impl Assembler {
         let mut chunks = Vec::new();
         chunks.resize_with(manifest.chunks as usize, || None);
         let credit = CHUNKS_IN_FLIGHT_MAX.min(manifest.chunks);
-        Some(Self {
-            manifest: manifest.clone(),
-            chunks,
-            received: 0,
-            credit,
-        })
+        Some(Self { manifest: manifest.clone(), chunks, received: 0, credit })
     }
 
     /// Chunks below this number may be sent.
@@ -285,19 +243,12 @@ impl Assembler {
         let chunks = self.manifest.chunks;
         let number = ChunkError::Number { n, chunks };
         if n >= self.credit && n < chunks {
-            return Err(ChunkError::Early {
-                n,
-                credit: self.credit,
-            });
+            return Err(ChunkError::Early { n, credit: self.credit });
         }
         let expected = chunk_range(&self.manifest, n).ok_or(number.clone())?.len();
         let slot = self.chunks.get_mut(n as usize).ok_or(number)?;
         if bytes.len() != expected {
-            return Err(ChunkError::Size {
-                n,
-                found: bytes.len(),
-                expected,
-            });
+            return Err(ChunkError::Size { n, found: bytes.len(), expected });
         }
         if slot.is_none() {
             *slot = Some(bytes.to_vec());
@@ -309,20 +260,14 @@ impl Assembler {
         let credit = (self.received + CHUNKS_IN_FLIGHT_MAX).min(chunks);
         let raised = credit > self.credit;
         self.credit = self.credit.max(credit);
-        Ok(Progress::More {
-            credit: raised.then_some(credit),
-        })
+        Ok(Progress::More { credit: raised.then_some(credit) })
     }
 
     /// All views' bytes, one after the other, once complete and true to the digest.
     pub fn finish(self) -> Result<Vec<u8>, ChunkError> {
         let body: Vec<u8> = self.chunks.into_iter().flatten().flatten().collect();
         let sha256: [u8; 32] = Sha256::digest(&body).into();
-        if sha256 != self.manifest.sha256 {
-            Err(ChunkError::Digest)
-        } else {
-            Ok(body)
-        }
+        if sha256 != self.manifest.sha256 { Err(ChunkError::Digest) } else { Ok(body) }
     }
 }
 

@@ -7,9 +7,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::limits::{
-    ANSWER_BYTES_MAX, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_MAX, CONTENT_TYPE_DOWN,
-    CONTENT_TYPE_UP, CONTEXT_BYTES_MAX, DETAIL_BYTES_MAX, MESSAGES_MAX, PACKET_BYTES_MAX,
-    PIECE_BYTES_MAX, PROMPT_BYTES_MAX, REQUEST_BYTES_MAX, TOKENS_MAX, VERSION, VIEWS_MAX,
+    ANSWER_BYTES_MAX, CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, CHUNKS_MAX, CONTENT_TYPE_DOWN, CONTENT_TYPE_UP,
+    CONTEXT_BYTES_MAX, DETAIL_BYTES_MAX, MESSAGES_MAX, PACKET_BYTES_MAX, PIECE_BYTES_MAX, PROMPT_BYTES_MAX,
+    REQUEST_BYTES_MAX, TOKENS_MAX, VERSION, VIEWS_MAX,
 };
 use crate::packet::{Body, Chunked, Down, Request, Up};
 
@@ -28,9 +28,7 @@ pub enum WireError {
     #[error("the packet is empty; its first byte is the version, {VERSION}")]
     Empty,
     /// A version that this program does not speak.
-    #[error(
-        "packet version {found} is unknown; this program speaks {VERSION}: update the older end"
-    )]
+    #[error("packet version {found} is unknown; this program speaks {VERSION}: update the older end")]
     Version {
         /// The first byte.
         found: u8,
@@ -121,8 +119,7 @@ pub fn decode_down(content_type: Option<&str>, bytes: &[u8]) -> Result<Down, Wir
 
 fn encode<T: Serialize>(packet: &T) -> Result<Vec<u8>, WireError> {
     let start = Vec::from([VERSION]);
-    let bytes = postcard::to_extend(packet, start)
-        .map_err(|cause| WireError::Garbled { bytes: 0, cause })?;
+    let bytes = postcard::to_extend(packet, start).map_err(|cause| WireError::Garbled { bytes: 0, cause })?;
     at_most("packet size", bytes.len(), PACKET_BYTES_MAX)?;
     Ok(bytes)
 }
@@ -141,10 +138,8 @@ fn decode<T: DeserializeOwned>(
     if *version != VERSION {
         return Err(WireError::Version { found: *version });
     }
-    let (packet, rest) = postcard::take_from_bytes(value).map_err(|cause| WireError::Garbled {
-        bytes: bytes.len(),
-        cause,
-    })?;
+    let (packet, rest) =
+        postcard::take_from_bytes(value).map_err(|cause| WireError::Garbled { bytes: bytes.len(), cause })?;
     if !rest.is_empty() {
         return Err(WireError::Trailing { bytes: rest.len() });
     }
@@ -153,11 +148,7 @@ fn decode<T: DeserializeOwned>(
 
 fn at_most(what: &'static str, found: usize, limit: usize) -> Result<(), WireError> {
     if found > limit {
-        return Err(WireError::TooMuch {
-            what,
-            found: found as u64,
-            limit: limit as u64,
-        });
+        return Err(WireError::TooMuch { what, found: found as u64, limit: limit as u64 });
     }
     Ok(())
 }
@@ -180,31 +171,16 @@ pub(crate) fn check_request(request: &Request) -> Result<(), WireError> {
     at_least("attempt", request.attempt.into(), 1)?;
     at_most("prompt bytes", request.prompt.len(), PROMPT_BYTES_MAX)?;
     at_most("number of messages", request.messages.len(), MESSAGES_MAX)?;
-    let context = request
-        .messages
-        .iter()
-        .map(|message| message.text.len())
-        .sum();
+    let context = request.messages.iter().map(|message| message.text.len()).sum();
     at_most("context bytes", context, CONTEXT_BYTES_MAX)?;
     at_least("max_tokens", request.max_tokens.into(), 1)?;
-    at_most(
-        "max_tokens",
-        request.max_tokens as usize,
-        TOKENS_MAX as usize,
-    )?;
+    at_most("max_tokens", request.max_tokens as usize, TOKENS_MAX as usize)?;
     at_least("deadline in ms", request.deadline.get(), 1)?;
     at_most("number of views", request.views.len(), VIEWS_MAX)?;
     for (index, view) in request.views.iter().enumerate() {
         at_least("bytes of a view", view.bytes.into(), 1)?;
-        if request
-            .views
-            .iter()
-            .skip(index + 1)
-            .any(|other| other.name == view.name)
-        {
-            return Err(WireError::ViewTwice {
-                name: view.name.to_string(),
-            });
+        if request.views.iter().skip(index + 1).any(|other| other.name == view.name) {
+            return Err(WireError::ViewTwice { name: view.name.to_string() });
         }
     }
     let views: u64 = request.views.iter().map(|view| u64::from(view.bytes)).sum();
@@ -224,27 +200,12 @@ pub(crate) fn check_request(request: &Request) -> Result<(), WireError> {
 fn check_manifest(manifest: &Chunked) -> Result<(), WireError> {
     at_least("total bytes", manifest.total.into(), 1)?;
     at_most("total bytes", manifest.total as usize, REQUEST_BYTES_MAX)?;
-    at_least(
-        "chunk_bytes",
-        manifest.chunk_bytes.into(),
-        CHUNK_BYTES_MIN as u64,
-    )?;
-    at_most(
-        "chunk_bytes",
-        manifest.chunk_bytes as usize,
-        CHUNK_BYTES_MAX,
-    )?;
-    at_most(
-        "number of chunks",
-        manifest.chunks as usize,
-        CHUNKS_MAX as usize,
-    )?;
+    at_least("chunk_bytes", manifest.chunk_bytes.into(), CHUNK_BYTES_MIN as u64)?;
+    at_most("chunk_bytes", manifest.chunk_bytes as usize, CHUNK_BYTES_MAX)?;
+    at_most("number of chunks", manifest.chunks as usize, CHUNKS_MAX as usize)?;
     let expected = manifest.total.div_ceil(manifest.chunk_bytes);
     if manifest.chunks != expected {
-        return Err(WireError::Chunks {
-            found: manifest.chunks,
-            expected,
-        });
+        return Err(WireError::Chunks { found: manifest.chunks, expected });
     }
     Ok(())
 }
@@ -254,8 +215,6 @@ fn check_down(packet: &Down) -> Result<(), WireError> {
         Down::Grant(grant) => at_most("credit", grant.credit as usize, CHUNKS_MAX as usize),
         Down::Tokens(tokens) => at_most("bytes of a piece", tokens.text.len(), PIECE_BYTES_MAX),
         Down::Answer(answer) => at_most("bytes of an answer", answer.text.len(), ANSWER_BYTES_MAX),
-        Down::Refusal(refusal) => {
-            at_most("bytes of a detail", refusal.detail.len(), DETAIL_BYTES_MAX)
-        }
+        Down::Refusal(refusal) => at_most("bytes of a detail", refusal.detail.len(), DETAIL_BYTES_MAX),
     }
 }

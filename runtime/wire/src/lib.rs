@@ -17,13 +17,13 @@ pub mod names;
 #[cfg(feature = "operator")]
 pub mod operator;
 pub mod packet;
+pub mod price;
 pub mod topics;
 
 pub use chunks::{Assembler, Chunk, ChunkError, Progress, Upload};
 pub use codec::{WireError, decode_down, decode_up, encode_down, encode_up};
 pub use names::{BridgeId, DeviceId, FleetId, NameError, NodeName, RequestId, ViewName};
 pub use packet::{
-    Answer, Body, Chunked, Down, Finish, Grant, Message, Refusal, RefusalReason, Request, Role,
-    Tokens, Up, Usage, View,
+    Answer, Body, Chunked, Down, Finish, Grant, Message, Refusal, RefusalReason, Request, Role, Tokens, Up, Usage, View,
 };
 pub use topics::{CommandName, Subject, Telemetry, Topic, TopicError, filters};

@@ -54,15 +54,13 @@ pub const JSON_BYTES_MAX: usize = 96 * 1024;
 /// Nodes in one bridge's offers.
 pub const OFFERS_MAX: usize = trimtab_core::limits::NODES_MAX - 1;
 
-const _: () =
-    assert!(PROMPT_BYTES_MAX + CONTEXT_BYTES_MAX + ENVELOPE_BYTES_MAX <= PACKET_BYTES_MAX);
+const _: () = assert!(PROMPT_BYTES_MAX + CONTEXT_BYTES_MAX + ENVELOPE_BYTES_MAX <= PACKET_BYTES_MAX);
 const _: () = assert!(ANSWER_BYTES_MAX + ENVELOPE_BYTES_MAX <= PACKET_BYTES_MAX);
 const _: () = assert!(PIECE_BYTES_MAX + ENVELOPE_BYTES_MAX <= PACKET_BYTES_MAX);
 const _: () = assert!(DETAIL_BYTES_MAX + ID_BYTES_MAX <= ENVELOPE_BYTES_MAX);
 const _: () = assert!(CHUNK_BYTES_MAX * CHUNKS_MAX as usize >= REQUEST_BYTES_MAX);
 const _: () = assert!(CHUNK_BYTES_MIN <= CHUNK_BYTES_MAX);
 const _: () = assert!(CHUNKS_IN_FLIGHT_MAX <= CHUNKS_MAX);
-const _: () =
-    assert!(VIEWS_MAX * (NAME_BYTES_MAX + 64) + MESSAGES_MAX * 16 + 512 <= ENVELOPE_BYTES_MAX);
+const _: () = assert!(VIEWS_MAX * (NAME_BYTES_MAX + 64) + MESSAGES_MAX * 16 + 512 <= ENVELOPE_BYTES_MAX);
 const _: () = assert!("trimtab/v1//_bridge//offers".len() + 2 * ID_BYTES_MAX <= TOPIC_BYTES_MAX);
 const _: () = assert!("trimtab/v1///req//".len() + 2 * ID_BYTES_MAX + 32 + 10 <= TOPIC_BYTES_MAX);

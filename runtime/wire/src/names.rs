@@ -44,24 +44,13 @@ fn check(text: &str, limit: usize) -> Result<(), NameError> {
         return Err(NameError::Empty);
     }
     if text.len() > limit {
-        return Err(NameError::Long {
-            bytes: text.len(),
-            limit,
-        });
+        return Err(NameError::Long { bytes: text.len(), limit });
     }
-    if let Some(found) = text
-        .chars()
-        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')))
-    {
-        return Err(NameError::Character {
-            name: text.to_owned(),
-            found,
-        });
+    if let Some(found) = text.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))) {
+        return Err(NameError::Character { name: text.to_owned(), found });
     }
     if text.starts_with(['_', '.']) {
-        return Err(NameError::Reserved {
-            name: text.to_owned(),
-        });
+        return Err(NameError::Reserved { name: text.to_owned() });
     }
     Ok(())
 }

@@ -12,12 +12,11 @@ use core::str::FromStr;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use trimtab_core::{
-    Millis, NodeProfile, Placement, Preference, Resource, TaskKind, TurnId, Usd, Window,
-};
+use trimtab_core::{Millis, NodeProfile, Placement, Preference, Resource, TaskKind, TurnId, Usd, Window};
 
 use crate::limits::{JSON_BYTES_MAX, OFFERS_MAX, PROMPT_BYTES_MAX};
 use crate::names::{BridgeId, NodeName};
+use crate::price::Prices;
 
 /// Why an operator payload was not written or not believed.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +61,9 @@ pub trait Payload: Serialize + DeserializeOwned {
     fn decode(bytes: &[u8]) -> Result<Self, PayloadError> {
         let what = Self::WHAT;
         if bytes.len() > JSON_BYTES_MAX {
-            return Err(PayloadError::Long {
-                what,
-                bytes: bytes.len(),
-            });
+            return Err(PayloadError::Long { what, bytes: bytes.len() });
         }
-        let value: Self =
-            serde_json::from_slice(bytes).map_err(|cause| PayloadError::Json { what, cause })?;
+        let value: Self = serde_json::from_slice(bytes).map_err(|cause| PayloadError::Json { what, cause })?;
         match value.fault() {
             Some(fault) => Err(PayloadError::Range { what, fault }),
             None => Ok(value),
@@ -83,10 +78,7 @@ pub trait Payload: Serialize + DeserializeOwned {
         }
         let bytes = serde_json::to_vec(self).map_err(|cause| PayloadError::Json { what, cause })?;
         if bytes.len() > JSON_BYTES_MAX {
-            return Err(PayloadError::Long {
-                what,
-                bytes: bytes.len(),
-            });
+            return Err(PayloadError::Long { what, bytes: bytes.len() });
         }
         Ok(bytes)
     }
@@ -216,19 +208,13 @@ impl Payload for BudgetDesired {
     fn fault(&self) -> Option<String> {
         let count = self.limits.len();
         if count > trimtab_core::limits::BUDGETS_MAX {
-            return Some(alloc::format!(
-                "{count} limits; at most {} fit",
-                trimtab_core::limits::BUDGETS_MAX
-            ));
+            return Some(alloc::format!("{count} limits; at most {} fit", trimtab_core::limits::BUDGETS_MAX));
         }
         let twice = self.limits.iter().enumerate().find(|(index, limit)| {
             let rest = self.limits.iter().skip(index + 1);
-            rest.into_iter()
-                .any(|other| (other.resource, other.window) == (limit.resource, limit.window))
+            rest.into_iter().any(|other| (other.resource, other.window) == (limit.resource, limit.window))
         });
-        twice.map(|(_, limit)| {
-            alloc::format!("{:?} per {:?} is given twice", limit.resource, limit.window)
-        })
+        twice.map(|(_, limit)| alloc::format!("{:?} per {:?} is given twice", limit.resource, limit.window))
     }
 }
 
@@ -302,12 +288,8 @@ impl Payload for PreferenceReported {
 pub const COMMAND_ID_BYTES_MAX: usize = 64;
 
 fn command_fault(id: &str) -> Option<String> {
-    (id.is_empty() || id.len() > COMMAND_ID_BYTES_MAX).then(|| {
-        alloc::format!(
-            "id has {} bytes; 1 to {COMMAND_ID_BYTES_MAX} are allowed",
-            id.len()
-        )
-    })
+    (id.is_empty() || id.len() > COMMAND_ID_BYTES_MAX)
+        .then(|| alloc::format!("id has {} bytes; 1 to {COMMAND_ID_BYTES_MAX} are allowed", id.len()))
 }
 
 /// On `…/cmd/ask`: answer a prompt, as if an application had asked.
@@ -334,9 +316,7 @@ impl Payload for AskCommand {
     fn fault(&self) -> Option<String> {
         let bytes = self.prompt.len();
         if bytes == 0 || bytes > PROMPT_BYTES_MAX {
-            return Some(alloc::format!(
-                "prompt has {bytes} bytes; 1 to {PROMPT_BYTES_MAX} are allowed"
-            ));
+            return Some(alloc::format!("prompt has {bytes} bytes; 1 to {PROMPT_BYTES_MAX} are allowed"));
         }
         command_fault(&self.id)
     }
@@ -427,17 +407,8 @@ impl Payload for Offers {
         if count > OFFERS_MAX {
             return Some(alloc::format!("{count} nodes; at most {OFFERS_MAX} fit"));
         }
-        let bad = self
-            .nodes
-            .iter()
-            .find(|offer| !(0.0..=1.0).contains(&offer.quality));
-        bad.map(|offer| {
-            alloc::format!(
-                "quality of node {} is {}; it lies in 0..=1",
-                offer.node,
-                offer.quality
-            )
-        })
+        let bad = self.nodes.iter().find(|offer| !(0.0..=1.0).contains(&offer.quality));
+        bad.map(|offer| alloc::format!("quality of node {} is {}; it lies in 0..=1", offer.node, offer.quality))
     }
 }
 
@@ -475,7 +446,12 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// What the decision knows of the node.
+    /// The prices alone.
+    pub const fn prices(&self) -> Prices {
+        Prices { prompt: self.price_prompt_nusd, completion: self.price_completion_nusd, image: self.price_image_nusd }
+    }
+
+    /// What the decision knows of the node; its latencies are the upstream's alone, the link comes on top.
     pub const fn profile(&self) -> NodeProfile {
         NodeProfile {
             local: false,
@@ -496,10 +472,7 @@ mod shown {
     use super::{Deserialize, Deserializer, FromStr, Serializer, String, fmt};
     use serde::de::Error;
 
-    pub(super) fn serialize<T: fmt::Display, S: Serializer>(
-        value: &T,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<T: fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
@@ -508,8 +481,6 @@ mod shown {
         T: FromStr<Err: fmt::Display>,
         D: Deserializer<'de>,
     {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(D::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

@@ -136,25 +136,14 @@ impl Topic {
         if topic.len() > TOPIC_BYTES_MAX {
             return Err(TopicError::Long { bytes: topic.len() });
         }
-        let unknown = || TopicError::Unknown {
-            topic: topic.to_string(),
-        };
-        let name = |cause| TopicError::Name {
-            topic: topic.to_string(),
-            cause,
-        };
-        let rest = topic
-            .strip_prefix(ROOT)
-            .and_then(|rest| rest.strip_prefix('/'))
-            .ok_or_else(unknown)?;
+        let unknown = || TopicError::Unknown { topic: topic.to_string() };
+        let name = |cause| TopicError::Name { topic: topic.to_string(), cause };
+        let rest = topic.strip_prefix(ROOT).and_then(|rest| rest.strip_prefix('/')).ok_or_else(unknown)?;
         let (fleet, rest) = rest.split_once('/').ok_or_else(unknown)?;
         let (id, rest) = rest.split_once('/').ok_or_else(unknown)?;
         let fleet = FleetId::new(fleet).map_err(name)?;
         if id == "_all" {
-            let command = rest
-                .strip_prefix("cmd/")
-                .and_then(CommandName::parse)
-                .ok_or_else(unknown)?;
+            let command = rest.strip_prefix("cmd/").and_then(CommandName::parse).ok_or_else(unknown)?;
             return Ok(Self::CommandAll(fleet, command));
         }
         if id == "_bridge" {
@@ -171,18 +160,12 @@ impl Topic {
             ("status", None, None) => Self::Status(fleet, id),
             ("tele", Some(what), None) => Self::Telemetry(fleet, id, Telemetry::parse(what)?),
             ("cmd", Some(command), None) => Self::Command(fleet, id, CommandName::parse(command)?),
-            ("cmd", Some(command), Some("res")) => {
-                Self::CommandAnswer(fleet, id, CommandName::parse(command)?)
-            }
+            ("cmd", Some(command), Some("res")) => Self::CommandAnswer(fleet, id, CommandName::parse(command)?),
             ("req", None, None) => Self::Request(fleet, id),
-            ("req", Some(request), Some(n)) => {
-                Self::Chunk(fleet, id, request.parse().ok()?, chunk_number(n)?)
-            }
+            ("req", Some(request), Some(n)) => Self::Chunk(fleet, id, request.parse().ok()?, chunk_number(n)?),
             ("res", Some(request), None) => Self::Response(fleet, id, request.parse().ok()?),
             (subject, Some("desired"), None) => Self::Desired(fleet, id, Subject::parse(subject)?),
-            (subject, Some("reported"), None) => {
-                Self::Reported(fleet, id, Subject::parse(subject)?)
-            }
+            (subject, Some("reported"), None) => Self::Reported(fleet, id, Subject::parse(subject)?),
             _ => return None,
         };
         levels.next().is_none().then_some(found)
@@ -193,6 +176,12 @@ impl Topic {
 fn chunk_number(level: &str) -> Option<u32> {
     let n: u32 = level.parse().ok()?;
     (n < CHUNKS_MAX && n.to_string() == level).then_some(n)
+}
+
+impl From<Topic> for String {
+    fn from(topic: Topic) -> Self {
+        topic.to_string()
+    }
 }
 
 impl fmt::Display for Topic {

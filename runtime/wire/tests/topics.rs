@@ -1,9 +1,7 @@
 //! Topics parse back to what was built, and strangers' levels go nowhere.
 
 use proptest::prelude::*;
-use trimtab_wire::{
-    BridgeId, CommandName, DeviceId, FleetId, RequestId, Subject, Telemetry, Topic, filters,
-};
+use trimtab_wire::{BridgeId, CommandName, DeviceId, FleetId, RequestId, Subject, Telemetry, Topic, filters};
 
 fn fleet() -> FleetId {
     FleetId::new("f1").unwrap()
@@ -18,59 +16,26 @@ fn the_tree_is_spelt_as_documented() {
     let id = RequestId(*b"0123456789abcdef");
     let rid = "30313233343536373839616263646566";
     let cases = [
-        (
-            Topic::Status(fleet(), device()),
-            "trimtab/v1/f1/robot-7/status".to_owned(),
-        ),
-        (
-            Topic::Telemetry(fleet(), device(), Telemetry::Decision),
-            "trimtab/v1/f1/robot-7/tele/decision".to_owned(),
-        ),
-        (
-            Topic::Desired(fleet(), device(), Subject::Budget),
-            "trimtab/v1/f1/robot-7/budget/desired".to_owned(),
-        ),
+        (Topic::Status(fleet(), device()), "trimtab/v1/f1/robot-7/status".to_owned()),
+        (Topic::Telemetry(fleet(), device(), Telemetry::Decision), "trimtab/v1/f1/robot-7/tele/decision".to_owned()),
+        (Topic::Desired(fleet(), device(), Subject::Budget), "trimtab/v1/f1/robot-7/budget/desired".to_owned()),
         (
             Topic::Reported(fleet(), device(), Subject::Preference),
             "trimtab/v1/f1/robot-7/preference/reported".to_owned(),
         ),
-        (
-            Topic::Command(fleet(), device(), CommandName::Ask),
-            "trimtab/v1/f1/robot-7/cmd/ask".to_owned(),
-        ),
-        (
-            Topic::CommandAnswer(fleet(), device(), CommandName::Ask),
-            "trimtab/v1/f1/robot-7/cmd/ask/res".to_owned(),
-        ),
-        (
-            Topic::CommandAll(fleet(), CommandName::Status),
-            "trimtab/v1/f1/_all/cmd/status".to_owned(),
-        ),
-        (
-            Topic::Request(fleet(), device()),
-            "trimtab/v1/f1/robot-7/req".to_owned(),
-        ),
-        (
-            Topic::Chunk(fleet(), device(), id, 12),
-            format!("trimtab/v1/f1/robot-7/req/{rid}/12"),
-        ),
-        (
-            Topic::Response(fleet(), device(), id),
-            format!("trimtab/v1/f1/robot-7/res/{rid}"),
-        ),
-        (
-            Topic::Offers(fleet(), BridgeId::new("b").unwrap()),
-            "trimtab/v1/f1/_bridge/b/offers".to_owned(),
-        ),
+        (Topic::Command(fleet(), device(), CommandName::Ask), "trimtab/v1/f1/robot-7/cmd/ask".to_owned()),
+        (Topic::CommandAnswer(fleet(), device(), CommandName::Ask), "trimtab/v1/f1/robot-7/cmd/ask/res".to_owned()),
+        (Topic::CommandAll(fleet(), CommandName::Status), "trimtab/v1/f1/_all/cmd/status".to_owned()),
+        (Topic::Request(fleet(), device()), "trimtab/v1/f1/robot-7/req".to_owned()),
+        (Topic::Chunk(fleet(), device(), id, 12), format!("trimtab/v1/f1/robot-7/req/{rid}/12")),
+        (Topic::Response(fleet(), device(), id), format!("trimtab/v1/f1/robot-7/res/{rid}")),
+        (Topic::Offers(fleet(), BridgeId::new("b").unwrap()), "trimtab/v1/f1/_bridge/b/offers".to_owned()),
     ];
     for (topic, text) in cases {
         assert_eq!(topic.to_string(), text);
         assert_eq!(Topic::parse(&text), Ok(topic));
     }
-    assert_eq!(
-        filters::requests_shared(&fleet()),
-        "$share/bridge/trimtab/v1/f1/+/req"
-    );
+    assert_eq!(filters::requests_shared(&fleet()), "$share/bridge/trimtab/v1/f1/+/req");
 }
 
 #[test]
