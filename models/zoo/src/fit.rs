@@ -62,6 +62,7 @@ pub struct Rates {
 const WARM_UP_STEPS: f64 = 40.0;
 const GRADIENT_NORM_MAX: f32 = 1.0;
 const REPORT_EVERY: usize = 20;
+const LOG_EVERY: usize = 100;
 
 /// Trains `model` on what `batches` brings until `budget` is used up.
 pub fn fit<M: Module, B>(
@@ -99,6 +100,10 @@ pub fn fit<M: Module, B>(
             smooth = if smooth.is_nan() { now } else { 0.8 * smooth + 0.2 * now };
             bar.set_position((done * 1000.0) as u64);
             bar.set_message(format!("step {steps} loss {smooth:.4}"));
+            // A log has no bar: it gets a line now and then.
+            if bar.is_hidden() && steps % LOG_EVERY == 0 {
+                eprintln!("{name}: {:.0} %, step {steps}, loss {smooth:.4}", done * 100.0);
+            }
         }
         steps += 1;
     }

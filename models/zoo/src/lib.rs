@@ -12,5 +12,6 @@ pub mod fit;
 pub mod folder;
 pub mod layers;
 pub mod lm;
+pub mod scores;
 pub mod task_head;
 pub mod vqa;

@@ -6,8 +6,10 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use trimtab_zoo::fit::Budget;
+use trimtab_zoo::folder::{self, Folder};
+use trimtab_zoo::scores::{self, Measured};
 use trimtab_zoo::vqa::{self, Grade};
-use trimtab_zoo::{encoder, folder, lm, task_head};
+use trimtab_zoo::{encoder, lm, task_head};
 
 /// Trains the shipped models from a seed.
 #[derive(Parser)]
@@ -24,6 +26,12 @@ struct Arguments {
     /// Train for so long by the clock instead.
     #[arg(long, global = true)]
     seconds: Option<u64>,
+    /// Held-out turns that the finished folder is scored on.
+    #[arg(long, global = true, default_value_t = SCORED_TURNS)]
+    turns: usize,
+    /// Only score the folder that is there.
+    #[arg(long, global = true)]
+    score_only: bool,
     /// The folder of all model folders.
     #[arg(long, global = true, default_value = "models/shipped")]
     out: PathBuf,
@@ -43,6 +51,20 @@ enum What {
     All,
 }
 
+impl What {
+    /// Name of the folder under that of all models.
+    const fn folder(self) -> &'static str {
+        match self {
+            Self::Encoder => "encoder",
+            Self::Lm => "lm",
+            Self::VlmGood => Grade::Good.name(),
+            Self::VlmCheap => Grade::Cheap.name(),
+            Self::All => "",
+        }
+    }
+}
+
+const SCORED_TURNS: usize = 800;
 const ENCODER_STEPS: usize = 2600;
 const LM_STEPS: usize = 1500;
 const VLM_GOOD_STEPS: usize = 4500;
@@ -53,9 +75,26 @@ fn main() -> Result<()> {
     match arguments.what {
         What::All => [What::Encoder, What::Lm, What::VlmGood, What::VlmCheap]
             .into_iter()
-            .try_for_each(|what| train(what, &arguments)),
-        what => train(what, &arguments),
+            .try_for_each(|what| make(what, &arguments)),
+        what => make(what, &arguments),
     }
+}
+
+/// Trains one model unless told to leave it, then scores the folder and completes its card.
+fn make(what: What, arguments: &Arguments) -> Result<()> {
+    if !arguments.score_only {
+        train(what, arguments)?;
+    }
+    let folder = Folder::make(&arguments.out, what.folder())?;
+    let count = arguments.turns.max(1);
+    let Measured { scores, peak_memory_bytes } = match what {
+        What::Encoder => scores::encoder(folder.path(), count)?,
+        What::Lm => scores::lm(folder.path(), count)?,
+        What::VlmGood | What::VlmCheap => scores::vqa(folder.path(), count)?,
+        What::All => return Ok(()),
+    };
+    println!("{}: {}", what.folder(), serde_json::to_string_pretty(&scores)?);
+    folder.add_scores(&scores, peak_memory_bytes)
 }
 
 fn train(what: What, arguments: &Arguments) -> Result<()> {
@@ -75,14 +114,13 @@ fn train(what: What, arguments: &Arguments) -> Result<()> {
             let (model, run) = lm::train(*seed, budget(LM_STEPS));
             folder::write_lm(out, &model, *seed, run)?;
         }
-        What::VlmGood | What::VlmCheap => {
-            let (grade, steps) = if matches!(what, What::VlmGood) {
-                (Grade::Good, VLM_GOOD_STEPS)
-            } else {
-                (Grade::Cheap, VLM_CHEAP_STEPS)
-            };
-            let (model, run) = vqa::train(grade, *seed, budget(steps));
-            folder::write_vqa(out, grade, &model, *seed, run)?;
+        What::VlmGood => {
+            let (model, run) = vqa::train(Grade::Good, *seed, budget(VLM_GOOD_STEPS));
+            folder::write_vqa(out, Grade::Good, &model, *seed, run)?;
+        }
+        What::VlmCheap => {
+            let (model, run) = vqa::train(Grade::Cheap, *seed, budget(VLM_CHEAP_STEPS));
+            folder::write_vqa(out, Grade::Cheap, &model, *seed, run)?;
         }
         What::All => {}
     }
