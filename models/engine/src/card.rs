@@ -11,9 +11,7 @@ pub struct Card(Map<String, Value>);
 
 impl Card {
     pub(crate) fn load(folder: &Folder) -> Result<Self, ModelError> {
-        Ok(Self(
-            folder.json_if_present("card.json")?.unwrap_or_default(),
-        ))
+        Ok(Self(folder.json_if_present("card.json")?.unwrap_or_default()))
     }
 
     /// A value of the card.

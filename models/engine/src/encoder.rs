@@ -13,7 +13,8 @@ use crate::task_head::TaskHead;
 use crate::tokenizer::Tokenizer;
 use crate::{Card, ModelError, RgbFrame};
 
-const CONTENTS: &str = "config.json, preprocessor_config.json, tokenizer.json, onnx/vision_model.onnx and onnx/text_model.onnx";
+const CONTENTS: &str =
+    "config.json, preprocessor_config.json, tokenizer.json, onnx/vision_model.onnx and onnx/text_model.onnx";
 /// Context of a text tower whose configuration names none: that of the published CLIP.
 const CONTEXT_DEFAULT: usize = 77;
 /// Longest context accepted.
@@ -65,12 +66,7 @@ impl Embedding {
         if self.0.len() != other.0.len() {
             return 0.0;
         }
-        self.0
-            .iter()
-            .zip(&other.0)
-            .map(|(a, b)| a * b)
-            .sum::<f32>()
-            .clamp(-1.0, 1.0)
+        self.0.iter().zip(&other.0).map(|(a, b)| a * b).sum::<f32>().clamp(-1.0, 1.0)
     }
 }
 
@@ -109,10 +105,8 @@ impl Encoder {
         let folder = Folder::open(dir, CONTENTS)?;
         let config: Config = folder.json("config.json")?;
         let dimension = config.projection_dim;
-        let context = config
-            .context
-            .or(config.text_config.and_then(|t| t.max_position_embeddings))
-            .unwrap_or(CONTEXT_DEFAULT);
+        let context =
+            config.context.or(config.text_config.and_then(|t| t.max_position_embeddings)).unwrap_or(CONTEXT_DEFAULT);
         let path = folder.path("config.json");
         if !(1..=DIMENSION_MAX).contains(&dimension) {
             return Err(ModelError::config(
@@ -122,31 +116,14 @@ impl Encoder {
             ));
         }
         if !(4..=CONTEXT_MAX).contains(&context) {
-            return Err(ModelError::config(
-                &path,
-                "context",
-                format!("{context} is not within 4..={CONTEXT_MAX}"),
-            ));
+            return Err(ModelError::config(&path, "context", format!("{context} is not within 4..={CONTEXT_MAX}")));
         }
 
-        let files = [
-            "preprocessor_config.json",
-            "tokenizer.json",
-            "onnx/vision_model.onnx",
-            "onnx/text_model.onnx",
-        ];
+        let files = ["preprocessor_config.json", "tokenizer.json", "onnx/vision_model.onnx", "onnx/text_model.onnx"];
         let contents = files.map(|file| folder.bytes(file, ONNX_BYTES_MAX));
         let [preprocessor_json, tokenizer_json, vision_onnx, text_onnx] = contents;
-        let contents = [
-            preprocessor_json?,
-            tokenizer_json?,
-            vision_onnx?,
-            text_onnx?,
-        ];
-        let named: Vec<(&str, &[u8])> = files
-            .into_iter()
-            .zip(contents.iter().map(Vec::as_slice))
-            .collect();
+        let contents = [preprocessor_json?, tokenizer_json?, vision_onnx?, text_onnx?];
+        let named: Vec<(&str, &[u8])> = files.into_iter().zip(contents.iter().map(Vec::as_slice)).collect();
         let fingerprint = Fingerprint::of(&named);
 
         let preprocessor = Preprocessor::parse(&folder.path(files[0]), &contents[0])?;
@@ -162,9 +139,7 @@ impl Encoder {
         let text = text.plan(&[])?;
 
         let head = folder.json_if_present("task_head.json")?;
-        let head = head
-            .map(|file| TaskHead::check(&folder.path("task_head.json"), file, dimension))
-            .transpose()?;
+        let head = head.map(|file| TaskHead::check(&folder.path("task_head.json"), file, dimension)).transpose()?;
         Ok(Self {
             vision_output: vision.output("image_embeds")?,
             vision,
@@ -173,10 +148,7 @@ impl Encoder {
             preprocessor,
             tokenizer,
             head,
-            calibration: config
-                .logit_scale
-                .zip(config.logit_bias)
-                .filter(|(s, b)| s.is_finite() && b.is_finite()),
+            calibration: config.logit_scale.zip(config.logit_bias).filter(|(s, b)| s.is_finite() && b.is_finite()),
             dimension,
             context,
             fingerprint,
@@ -189,43 +161,24 @@ impl Encoder {
         let (height, width) = self.preprocessor.size();
         let mut pixels = Vec::with_capacity(3 * height * width);
         self.preprocessor.append(frame, &mut pixels);
-        let outputs = self.vision.run(vec![(
-            "pixel_values",
-            self.vision.tensor(&[1, 3, height, width], &pixels)?,
-        )])?;
-        self.embedding(
-            &self.vision,
-            self.vision
-                .floats(&outputs[self.vision_output], self.dimension)?,
-        )
+        let outputs = self.vision.run(vec![("pixel_values", self.vision.tensor(&[1, 3, height, width], &pixels)?)])?;
+        self.embedding(&self.vision, self.vision.floats(&outputs[self.vision_output], self.dimension)?)
     }
 
     /// Encodes a prompt. What does not fit in the context is left out: the embedding then stands for its beginning.
     pub fn embed_text(&self, text: &str) -> Result<Embedding, ModelError> {
-        let mut ids: Vec<i64> = self
-            .tokenizer
-            .encode_for_model(text, self.context)
-            .ids
-            .into_iter()
-            .map(i64::from)
-            .collect();
+        let mut ids: Vec<i64> =
+            self.tokenizer.encode_for_model(text, self.context).ids.into_iter().map(i64::from).collect();
         if ids.is_empty() {
             ids.extend(self.tokenizer.encode(" ").first().copied().map(i64::from));
         }
         let shape = [1, ids.len()];
         let feeds = vec![
             ("input_ids", self.text.tensor(&shape, &ids)?),
-            (
-                "attention_mask",
-                self.text.tensor(&shape, &vec![1_i64; ids.len()])?,
-            ),
+            ("attention_mask", self.text.tensor(&shape, &vec![1_i64; ids.len()])?),
         ];
         let outputs = self.text.run(feeds)?;
-        self.embedding(
-            &self.text,
-            self.text
-                .floats(&outputs[self.text_output], self.dimension)?,
-        )
+        self.embedding(&self.text, self.text.floats(&outputs[self.text_output], self.dimension)?)
     }
 
     /// How much a prompt and a view have to do with each other: their cosine, -1..=1.
@@ -236,19 +189,14 @@ impl Encoder {
     /// Probability that a view with this association shows what the prompt asks, 0..=1;
     /// `None` when the folder carries no calibration (`logit_scale` and `logit_bias`).
     pub fn shows_probability(&self, association: f32) -> Option<f32> {
-        self.calibration
-            .map(|(scale, bias)| 1.0 / (1.0 + (-(scale * association + bias)).exp()))
+        self.calibration.map(|(scale, bias)| 1.0 / (1.0 + (-(scale * association + bias)).exp()))
     }
 
     /// What kind of task a prompt with this embedding is.
     pub fn task(&self, prompt: &Embedding) -> TaskEstimate {
         match &self.head {
             Some(head) => head.estimate(prompt),
-            None => TaskEstimate {
-                probabilities: [0.25; 4],
-                kind: TaskKind::Unknown,
-                out_of_distribution: true,
-            },
+            None => TaskEstimate { probabilities: [0.25; 4], kind: TaskKind::Unknown, out_of_distribution: true },
         }
     }
 

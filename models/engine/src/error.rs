@@ -74,9 +74,7 @@ pub enum ModelError {
         operator: String,
     },
     /// A tensor whose shape is not the one that the configuration or the contract asks for.
-    #[error(
-        "{path}: {tensor} has shape {found}, expected {expected}; export it again or correct the configuration"
-    )]
+    #[error("{path}: {tensor} has shape {found}, expected {expected}; export it again or correct the configuration")]
     Shape {
         /// The file.
         path: PathBuf,
@@ -98,9 +96,7 @@ pub enum ModelError {
         tensor: String,
     },
     /// The engine cannot turn the graph into a plan.
-    #[error(
-        "{path}: the graph cannot be planned: {problem}; export it again with opset 17 and the documented inputs"
-    )]
+    #[error("{path}: the graph cannot be planned: {problem}; export it again with opset 17 and the documented inputs")]
     Plan {
         /// The file.
         path: PathBuf,
@@ -122,10 +118,6 @@ pub enum ModelError {
 
 impl ModelError {
     pub(crate) fn config(path: &Path, key: &str, problem: impl Into<String>) -> Self {
-        Self::Config {
-            path: path.into(),
-            key: key.into(),
-            problem: problem.into(),
-        }
+        Self::Config { path: path.into(), key: key.into(), problem: problem.into() }
     }
 }

@@ -24,15 +24,8 @@ pub(crate) struct Folder {
 impl Folder {
     /// `contents` says in errors what a folder of this kind holds.
     pub(crate) fn open(path: &Path, contents: &'static str) -> Result<Self, ModelError> {
-        let folder = Self {
-            path: path.into(),
-            contents,
-        };
-        if path.is_dir() {
-            Ok(folder)
-        } else {
-            Err(folder.missing(path.into()))
-        }
+        let folder = Self { path: path.into(), contents };
+        if path.is_dir() { Ok(folder) } else { Err(folder.missing(path.into())) }
     }
 
     pub(crate) fn path(&self, file: &str) -> PathBuf {
@@ -46,15 +39,8 @@ impl Folder {
     }
 
     /// As [`Folder::json`], or `None` when the file is not there.
-    pub(crate) fn json_if_present<T: DeserializeOwned>(
-        &self,
-        file: &str,
-    ) -> Result<Option<T>, ModelError> {
-        if self.path(file).exists() {
-            self.json(file).map(Some)
-        } else {
-            Ok(None)
-        }
+    pub(crate) fn json_if_present<T: DeserializeOwned>(&self, file: &str) -> Result<Option<T>, ModelError> {
+        if self.path(file).exists() { self.json(file).map(Some) } else { Ok(None) }
     }
 
     pub(crate) fn bytes(&self, file: &str, limit: u64) -> Result<Vec<u8>, ModelError> {
@@ -66,33 +52,22 @@ impl Folder {
     }
 
     fn missing(&self, path: PathBuf) -> ModelError {
-        ModelError::Missing {
-            path,
-            remedy: format!("the folder must hold {}", self.contents),
-        }
+        ModelError::Missing { path, remedy: format!("the folder must hold {}", self.contents) }
     }
 }
 
 /// Reads a whole file of at most `limit` bytes.
 pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, ModelError> {
-    let failed = |source| ModelError::Read {
-        path: path.into(),
-        source,
-    };
+    let failed = |source| ModelError::Read { path: path.into(), source };
     let file = File::open(path).map_err(|source| match source.kind() {
-        std::io::ErrorKind::NotFound => ModelError::Missing {
-            path: path.into(),
-            remedy: "check the path in the configuration".into(),
-        },
+        std::io::ErrorKind::NotFound => {
+            ModelError::Missing { path: path.into(), remedy: "check the path in the configuration".into() }
+        }
         _ => failed(source),
     })?;
     let have = file.metadata().map_err(failed)?.len();
     if have > limit {
-        return Err(ModelError::TooLarge {
-            path: path.into(),
-            have,
-            limit,
-        });
+        return Err(ModelError::TooLarge { path: path.into(), have, limit });
     }
     let mut bytes = Vec::new();
     file.take(limit).read_to_end(&mut bytes).map_err(failed)?;

@@ -21,9 +21,7 @@ pub enum FrameError {
         origin: String,
     },
     /// The picture stops before its end.
-    #[error(
-        "{origin}: truncated JPEG: no end marker in {have} bytes; the writer was interrupted, take the next frame"
-    )]
+    #[error("{origin}: truncated JPEG: no end marker in {have} bytes; the writer was interrupted, take the next frame")]
     Truncated {
         /// Where the bytes came from.
         origin: String,
@@ -52,9 +50,7 @@ pub enum FrameError {
         height: u32,
     },
     /// Width, height and number of bytes that do not belong together.
-    #[error(
-        "a {width}×{height} RGB frame has 3 bytes a pixel and at least one pixel, not {have} bytes"
-    )]
+    #[error("a {width}×{height} RGB frame has 3 bytes a pixel and at least one pixel, not {have} bytes")]
     Size {
         /// Width in pixels.
         width: u32,
@@ -89,25 +85,14 @@ impl RgbFrame {
     pub fn new(width: u32, height: u32, pixels: Vec<u8>) -> Result<Self, FrameError> {
         let expected = u64::from(width) * u64::from(height) * 3;
         if expected == 0 || pixels.len() as u64 != expected {
-            return Err(FrameError::Size {
-                width,
-                height,
-                have: pixels.len(),
-            });
+            return Err(FrameError::Size { width, height, have: pixels.len() });
         }
-        Ok(Self {
-            width,
-            height,
-            pixels,
-        })
+        Ok(Self { width, height, pixels })
     }
 
     /// Decodes a JPEG or PNG; `origin` is named in errors. A truncated JPEG is refused rather than filled with grey.
     pub fn decode(bytes: &[u8], origin: &str) -> Result<Self, FrameError> {
-        let damaged = |source| FrameError::Damaged {
-            origin: origin.into(),
-            source,
-        };
+        let damaged = |source| FrameError::Damaged { origin: origin.into(), source };
         let reader = || {
             let mut reader = ImageReader::new(std::io::Cursor::new(bytes));
             reader.set_format(if bytes.starts_with(b"\x89PNG") {
@@ -119,26 +104,15 @@ impl RgbFrame {
         };
         let is_jpeg = bytes.starts_with(&[0xff, 0xd8, 0xff]);
         if !is_jpeg && !bytes.starts_with(b"\x89PNG") {
-            return Err(FrameError::Format {
-                origin: origin.into(),
-            });
+            return Err(FrameError::Format { origin: origin.into() });
         }
         if is_jpeg && !jpeg_is_whole(bytes) {
-            return Err(FrameError::Truncated {
-                origin: origin.into(),
-                have: bytes.len(),
-            });
+            return Err(FrameError::Truncated { origin: origin.into(), have: bytes.len() });
         }
         let (width, height) = reader().into_dimensions().map_err(damaged)?;
-        if width > FRAME_SIDE_MAX
-            || height > FRAME_SIDE_MAX
-            || u64::from(width) * u64::from(height) > FRAME_PIXELS_MAX
+        if width > FRAME_SIDE_MAX || height > FRAME_SIDE_MAX || u64::from(width) * u64::from(height) > FRAME_PIXELS_MAX
         {
-            return Err(FrameError::TooLarge {
-                origin: origin.into(),
-                width,
-                height,
-            });
+            return Err(FrameError::TooLarge { origin: origin.into(), width, height });
         }
         let picture = reader().decode().map_err(damaged)?.into_rgb8();
         Self::new(picture.width(), picture.height(), picture.into_raw())
@@ -163,55 +137,27 @@ impl RgbFrame {
     pub fn to_jpeg(&self, quality: u8) -> Result<Vec<u8>, FrameError> {
         let mut bytes = Vec::new();
         JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100))
-            .encode(
-                &self.pixels,
-                self.width,
-                self.height,
-                image::ExtendedColorType::Rgb8,
-            )
-            .map_err(|source| FrameError::Encode {
-                width: self.width,
-                height: self.height,
-                source,
-            })?;
+            .encode(&self.pixels, self.width, self.height, image::ExtendedColorType::Rgb8)
+            .map_err(|source| FrameError::Encode { width: self.width, height: self.height, source })?;
         Ok(bytes)
     }
 
     /// The frame resampled with antialiasing to `width` × `height`, both at least 1 and at most [`FRAME_SIDE_MAX`];
     /// the aspect ratio is not kept.
     pub fn resized(&self, width: u32, height: u32) -> Self {
-        self.resampled(
-            Resample::Bilinear,
-            (0.0, 0.0, f64::from(self.width), f64::from(self.height)),
-            width,
-            height,
-        )
+        self.resampled(Resample::Bilinear, (0.0, 0.0, f64::from(self.width), f64::from(self.height)), width, height)
     }
 
     /// The part `(left, top, width, height)` in source pixels, resampled to `width` × `height`.
-    pub(crate) fn resampled(
-        &self,
-        how: Resample,
-        part: (f64, f64, f64, f64),
-        width: u32,
-        height: u32,
-    ) -> Self {
-        let (width, height) = (
-            width.clamp(1, FRAME_SIDE_MAX),
-            height.clamp(1, FRAME_SIDE_MAX),
-        );
+    pub(crate) fn resampled(&self, how: Resample, part: (f64, f64, f64, f64), width: u32, height: u32) -> Self {
+        let (width, height) = (width.clamp(1, FRAME_SIDE_MAX), height.clamp(1, FRAME_SIDE_MAX));
         let whole = part == (0.0, 0.0, f64::from(self.width), f64::from(self.height));
         if whole && (width, height) == (self.width, self.height) {
             return self.clone();
         }
-        let source: Vec<u8> = self
-            .pixels
-            .chunks_exact(3)
-            .flat_map(|p| [p[0], p[1], p[2], 255])
-            .collect();
+        let source: Vec<u8> = self.pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect();
         // The buffers are made to measure here, and the part is brought inside the frame, so neither call can fail.
-        let source = ImageRef::new(self.width, self.height, &source, PixelType::U8x4)
-            .expect("four bytes a pixel");
+        let source = ImageRef::new(self.width, self.height, &source, PixelType::U8x4).expect("four bytes a pixel");
         let mut target = Image::new(width, height, PixelType::U8x4);
         let algorithm = match how {
             Resample::Nearest => ResizeAlg::Nearest,
@@ -219,23 +165,10 @@ impl RgbFrame {
             Resample::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
             Resample::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),
         };
-        let options = ResizeOptions::new()
-            .resize_alg(algorithm)
-            .use_alpha(false)
-            .crop(part.0, part.1, part.2, part.3);
-        Resizer::new()
-            .resize(&source, &mut target, &options)
-            .expect("the part lies inside the frame");
-        let pixels = target
-            .buffer()
-            .chunks_exact(4)
-            .flat_map(|p| [p[0], p[1], p[2]])
-            .collect();
-        Self {
-            width,
-            height,
-            pixels,
-        }
+        let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false).crop(part.0, part.1, part.2, part.3);
+        Resizer::new().resize(&source, &mut target, &options).expect("the part lies inside the frame");
+        let pixels = target.buffer().chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
+        Self { width, height, pixels }
     }
 }
 
@@ -258,10 +191,7 @@ pub(crate) enum Resample {
 /// inside a cut-off picture does not pass for its end.
 fn jpeg_is_whole(bytes: &[u8]) -> bool {
     let mut at = 2;
-    while let Some(&[marker, kind]) = bytes
-        .get(at..at + 2)
-        .and_then(|pair| pair.first_chunk::<2>())
-    {
+    while let Some(&[marker, kind]) = bytes.get(at..at + 2).and_then(|pair| pair.first_chunk::<2>()) {
         match (marker, kind) {
             (0xff, 0xd9) => return true,
             // Fill bytes, stuffed data bytes, restart markers and stand-alone markers have no length.

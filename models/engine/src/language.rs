@@ -53,11 +53,7 @@ pub struct GenerateOptions {
 
 impl Default for GenerateOptions {
     fn default() -> Self {
-        Self {
-            max_tokens: 64,
-            temperature: 0.0,
-            seed: 0,
-        }
+        Self { max_tokens: 64, temperature: 0.0, seed: 0 }
     }
 }
 
@@ -124,11 +120,7 @@ impl LanguageModel {
             if (1..=max).contains(&value) {
                 Ok(())
             } else {
-                Err(ModelError::config(
-                    &path,
-                    key,
-                    format!("{value} is not within 1..={max}"),
-                ))
+                Err(ModelError::config(&path, key, format!("{value} is not within 1..={max}")))
             }
         };
         within("n_layer", config.n_layer, LAYERS_MAX)?;
@@ -137,42 +129,24 @@ impl LanguageModel {
         within("vocab_size", config.vocab_size, 1 << 20)?;
         within("context", config.context, CONTEXT_MAX)?;
         if config.prompt_template.matches("{prompt}").count() != 1 {
-            return Err(ModelError::config(
-                &path,
-                "prompt_template",
-                "must contain {prompt} exactly once",
-            ));
+            return Err(ModelError::config(&path, "prompt_template", "must contain {prompt} exactly once"));
         }
         let tokenizer = Tokenizer::load(&folder.path("tokenizer.json"))?;
         if tokenizer.vocabulary() > config.vocab_size {
-            let problem = format!(
-                "{} is smaller than the tokenizer's {}",
-                config.vocab_size,
-                tokenizer.vocabulary()
-            );
+            let problem = format!("{} is smaller than the tokenizer's {}", config.vocab_size, tokenizer.vocabulary());
             return Err(ModelError::config(&path, "vocab_size", problem));
         }
 
-        let file = OnnxFile::decode(
-            &folder.path("onnx/model.onnx"),
-            &folder.bytes("onnx/model.onnx", ONNX_BYTES_MAX)?,
-        )?;
+        let file =
+            OnnxFile::decode(&folder.path("onnx/model.onnx"), &folder.bytes("onnx/model.onnx", ONNX_BYTES_MAX)?)?;
         file.expect_shape("input_ids", &[Some(1), None])?;
         file.expect_shape("logits", &[Some(1), Some(1), Some(config.vocab_size)])?;
         let parts = |layer| {
-            ["key", "value"].map(|part| {
-                (
-                    format!("past_key_values.{layer}.{part}"),
-                    format!("present.{layer}.{part}"),
-                )
-            })
+            ["key", "value"].map(|part| (format!("past_key_values.{layer}.{part}"), format!("present.{layer}.{part}")))
         };
         let names: Vec<(String, String)> = (0..config.n_layer).flat_map(parts).collect();
         for name in names.iter().flat_map(|(past, present)| [past, present]) {
-            file.expect_shape(
-                name,
-                &[Some(1), Some(config.n_head), None, Some(config.head_dim)],
-            )?;
+            file.expect_shape(name, &[Some(1), Some(config.n_head), None, Some(config.head_dim)])?;
         }
         let network = file.plan(&[])?;
         let cache = names
@@ -191,11 +165,7 @@ impl LanguageModel {
 
     /// A session with a cache of its own.
     pub fn session(&self) -> Session {
-        Session {
-            model: self.clone(),
-            past: Vec::new(),
-            positions: 0,
-        }
+        Session { model: self.clone(), past: Vec::new(), positions: 0 }
     }
 
     /// The model's tokenizer.
@@ -216,8 +186,7 @@ impl LanguageModel {
     /// Bytes of cache that one session holds when its context is full.
     pub fn cache_bytes_max(&self) -> u64 {
         let config = &self.0.config;
-        (2 * config.n_layer * config.n_head * config.head_dim * config.context * size_of::<f32>())
-            as u64
+        (2 * config.n_layer * config.n_head * config.head_dim * config.context * size_of::<f32>()) as u64
     }
 
     /// What the folder's card says of the model.
@@ -227,18 +196,12 @@ impl LanguageModel {
 
     /// A prompt in the model's template, as tokens, leaving room for at least one more; and whether it was cut.
     fn prompt_ids(&self, prompt: &str) -> (Vec<TokenId>, bool) {
-        let Loaded {
-            tokenizer, config, ..
-        } = &*self.0;
+        let Loaded { tokenizer, config, .. } = &*self.0;
         let begin: Vec<TokenId> = config.bos_token_id.into_iter().collect();
         let wrap = |prompt: &str| {
             let body = tokenizer.encode_template(&config.prompt_template, prompt);
             // A template that spells the first token out is not given it twice.
-            if body.starts_with(&begin) {
-                body
-            } else {
-                [begin.clone(), body].concat()
-            }
+            if body.starts_with(&begin) { body } else { [begin.clone(), body].concat() }
         };
         let room = config.context.saturating_sub(1).max(1);
         let mut kept = prompt;
@@ -297,13 +260,7 @@ impl Session {
             done.tokens += 1;
             let piece = stream.push(self.model.0.tokenizer.piece(id));
             done.text.push_str(&piece);
-            if on_token(&Token {
-                id,
-                piece: &piece,
-                logprob,
-            })
-            .is_break()
-            {
+            if on_token(&Token { id, piece: &piece, logprob }).is_break() {
                 done.finish = Finish::Cancelled;
                 break;
             }
@@ -314,23 +271,11 @@ impl Session {
 
     /// Reads tokens after those already in the cache and returns the logits of the one that follows.
     pub fn step(&mut self, ids: &[TokenId]) -> Result<Vec<f32>, ModelError> {
-        let Loaded {
-            network,
-            cache,
-            config,
-            ..
-        } = &*self.model.0;
+        let Loaded { network, cache, config, .. } = &*self.model.0;
         if ids.is_empty() || self.positions + ids.len() > config.context {
-            let problem = format!(
-                "{} tokens after {} do not fit the context of {}",
-                ids.len(),
-                self.positions,
-                config.context
-            );
-            return Err(ModelError::Run {
-                path: network.path().into(),
-                problem,
-            });
+            let problem =
+                format!("{} tokens after {} do not fit the context of {}", ids.len(), self.positions, config.context);
+            return Err(ModelError::Run { path: network.path().into(), problem });
         }
         if let Some(id) = ids.iter().find(|id| **id as usize >= config.vocab_size) {
             return Err(ModelError::Run {
@@ -342,23 +287,14 @@ impl Session {
         let mut feeds = vec![("input_ids", network.tensor(&[1, wide.len()], &wide)?)];
         if self.past.is_empty() {
             for _ in cache {
-                self.past
-                    .push(network.tensor::<f32>(&[1, config.n_head, 0, config.head_dim], &[])?);
+                self.past.push(network.tensor::<f32>(&[1, config.n_head, 0, config.head_dim], &[])?);
             }
         }
-        feeds.extend(
-            cache
-                .iter()
-                .map(|(name, _)| name.as_str())
-                .zip(self.past.drain(..)),
-        );
+        feeds.extend(cache.iter().map(|(name, _)| name.as_str()).zip(self.past.drain(..)));
         let outputs = network.run(feeds)?;
         self.positions += ids.len();
-        self.past
-            .extend(cache.iter().map(|(_, present)| outputs[*present].clone()));
-        Ok(network
-            .floats(&outputs[self.model.0.logits], config.vocab_size)?
-            .to_vec())
+        self.past.extend(cache.iter().map(|(_, present)| outputs[*present].clone()));
+        Ok(network.floats(&outputs[self.model.0.logits], config.vocab_size)?.to_vec())
     }
 
     /// Empties the cache.
@@ -376,20 +312,12 @@ struct Draw {
 
 impl Draw {
     fn new(options: &GenerateOptions) -> Self {
-        Self {
-            temperature: if options.temperature > 0.0 {
-                options.temperature
-            } else {
-                0.0
-            },
-            state: options.seed,
-        }
+        Self { temperature: if options.temperature > 0.0 { options.temperature } else { 0.0 }, state: options.seed }
     }
 
     fn token(&mut self, logits: &[f32]) -> (TokenId, f32) {
-        let mut chosen = (0..logits.len())
-            .max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a)))
-            .unwrap_or(0);
+        let mut chosen =
+            (0..logits.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b]).then(b.cmp(&a))).unwrap_or(0);
         if self.temperature > 0.0 {
             let mut softened: Vec<f32> = logits.iter().map(|l| l / self.temperature).collect();
             softmax(&mut softened);
@@ -402,10 +330,7 @@ impl Draw {
         }
         let peak = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let log_total = logits.iter().map(|l| (l - peak).exp()).sum::<f32>().ln();
-        (
-            chosen as TokenId,
-            logits.get(chosen).map_or(0.0, |l| l - peak - log_total),
-        )
+        (chosen as TokenId, logits.get(chosen).map_or(0.0, |l| l - peak - log_total))
     }
 
     /// The next number in 0..1 of a SplitMix64 sequence.

@@ -95,24 +95,16 @@ impl PolicyFile {
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
         let bytes = folder::read(path, POLICY_BYTES_MAX)?;
         let file = OnnxFile::decode(path, &bytes)?;
-        let metadata: BTreeMap<String, String> = file
-            .metadata()
-            .map(|(key, value)| (key.into(), value.into()))
-            .collect();
-        let required = |key: &'static str| {
-            metadata.get(key).ok_or_else(|| PolicyError::Metadata {
-                path: path.into(),
-                key,
-            })
-        };
+        let metadata: BTreeMap<String, String> =
+            file.metadata().map(|(key, value)| (key.into(), value.into())).collect();
+        let required =
+            |key: &'static str| metadata.get(key).ok_or_else(|| PolicyError::Metadata { path: path.into(), key });
         let (name, version) = (required("layout")?, required("layout_version")?);
         let known = Layout::from_name(name).filter(|_| version.parse() == Ok(LAYOUT_VERSION));
         let layout = known.ok_or_else(|| PolicyError::Layout {
             path: path.into(),
             found: format!("{name} version {version}"),
-            known: Layout::KNOWN
-                .map(|layout| format!("{} version {LAYOUT_VERSION}", layout.name()))
-                .join(", "),
+            known: Layout::KNOWN.map(|layout| format!("{} version {LAYOUT_VERSION}", layout.name())).join(", "),
         })?;
 
         let mut projection = Vec::new();
@@ -129,18 +121,10 @@ impl PolicyFile {
             }
         }
         let has_quality = layout == Layout::Trimtab1 && file.has("quality");
-        let network = file.plan(if layout == Layout::Tmo1 {
-            &[("observation", &[1, TMO1_WIDTH])]
-        } else {
-            &[]
-        })?;
+        let network = file.plan(if layout == Layout::Tmo1 { &[("observation", &[1, TMO1_WIDTH])] } else { &[] })?;
         Ok(Self {
             score: network.output("score")?,
-            quality: if has_quality {
-                Some(network.output("quality")?)
-            } else {
-                None
-            },
+            quality: if has_quality { Some(network.output("quality")?) } else { None },
             network,
             layout,
             metadata,
@@ -173,11 +157,9 @@ impl PolicyFile {
     pub fn check_encoder(&self, encoder: &Fingerprint) -> Result<(), PolicyError> {
         let found = encoder.to_string();
         match self.metadata("encoder_sha256") {
-            Some(expected) if expected != found => Err(PolicyError::Encoder {
-                path: self.path(),
-                expected: expected.into(),
-                found,
-            }),
+            Some(expected) if expected != found => {
+                Err(PolicyError::Encoder { path: self.path(), expected: expected.into(), found })
+            }
             _ => Ok(()),
         }
     }
@@ -187,15 +169,12 @@ impl PolicyFile {
         let columns = self.projection.len() / PROMPT_FEATURES;
         let embedding = prompt.as_slice();
         if columns == 0 || columns != embedding.len() {
-            return Err(self.refuse(format!(
-                "an embedding of {} numbers with a projection of {columns}",
-                embedding.len()
-            )));
+            return Err(
+                self.refuse(format!("an embedding of {} numbers with a projection of {columns}", embedding.len()))
+            );
         }
         let row = |index: usize| &self.projection[index * columns..(index + 1) * columns];
-        Ok(std::array::from_fn(|index| {
-            row(index).iter().zip(embedding).map(|(w, e)| w * e).sum()
-        }))
+        Ok(std::array::from_fn(|index| row(index).iter().zip(embedding).map(|(w, e)| w * e).sum()))
     }
 
     /// Scores the candidates of one turn, one `trimtab-1` row each.
@@ -208,36 +187,18 @@ impl PolicyFile {
             )));
         }
         if rows.is_empty() {
-            return Ok(Scores {
-                score: Vec::new(),
-                quality: self.quality.map(|_| Vec::new()),
-            });
+            return Ok(Scores { score: Vec::new(), quality: self.quality.map(|_| Vec::new()) });
         }
-        let candidates = self
-            .network
-            .tensor(&[rows.len(), TRIMTAB1_WIDTH], rows.as_flattened())?;
+        let candidates = self.network.tensor(&[rows.len(), TRIMTAB1_WIDTH], rows.as_flattened())?;
         let outputs = self.network.run(vec![("candidates", candidates)])?;
-        let read = |output: usize| {
-            self.network
-                .floats(&outputs[output], rows.len())
-                .map(<[f32]>::to_vec)
-        };
-        Ok(Scores {
-            score: read(self.score)?,
-            quality: self.quality.map(read).transpose()?,
-        })
+        let read = |output: usize| self.network.floats(&outputs[output], rows.len()).map(<[f32]>::to_vec);
+        Ok(Scores { score: read(self.score)?, quality: self.quality.map(read).transpose()? })
     }
 
     /// Scores the nine actions of the published layout.
-    pub fn score_tmo1(
-        &self,
-        observation: &[f32; TMO1_WIDTH],
-    ) -> Result<[f32; TMO1_ACTIONS], PolicyError> {
+    pub fn score_tmo1(&self, observation: &[f32; TMO1_WIDTH]) -> Result<[f32; TMO1_ACTIONS], PolicyError> {
         if self.layout != Layout::Tmo1 {
-            return Err(self.refuse(format!(
-                "a tmo-1 observation with a policy for {}",
-                self.layout.name()
-            )));
+            return Err(self.refuse(format!("a tmo-1 observation with a policy for {}", self.layout.name())));
         }
         let feed = self.network.tensor(&[1, TMO1_WIDTH], observation)?;
         let outputs = self.network.run(vec![("observation", feed)])?;
@@ -255,9 +216,6 @@ impl PolicyFile {
     }
 
     fn refuse(&self, what: String) -> PolicyError {
-        PolicyError::Use {
-            path: self.path(),
-            what,
-        }
+        PolicyError::Use { path: self.path(), what }
     }
 }

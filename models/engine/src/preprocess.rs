@@ -65,44 +65,23 @@ pub(crate) struct Preprocessor {
 
 impl Preprocessor {
     pub(crate) fn parse(path: &Path, json: &[u8]) -> Result<Self, ModelError> {
-        let file: File = serde_json::from_slice(json).map_err(|source| ModelError::Json {
-            path: path.into(),
-            source,
-        })?;
+        let file: File =
+            serde_json::from_slice(json).map_err(|source| ModelError::Json { path: path.into(), source })?;
         let bad = |key: &str, problem: &str| Err(ModelError::config(path, key, problem));
-        let (shortest_edge, (width, height)) = match (
-            file.size.filter(|_| file.do_resize),
-            file.crop_size.filter(|_| file.do_center_crop),
-        ) {
-            (Some(Size::Both { width, height }), _) => (None, (width, height)),
-            (
-                Some(
-                    Size::Shortest {
-                        shortest_edge: edge,
-                    }
-                    | Size::Square(edge),
-                ),
-                Some(crop),
-            ) => (Some(edge), crop.sides()),
-            (Some(Size::Square(edge)), None) => (None, (edge, edge)),
-            (
-                Some(Size::Shortest {
-                    shortest_edge: edge,
-                }),
-                None,
-            ) => (Some(edge), (edge, edge)),
-            (None, _) => {
-                return bad(
-                    "size",
-                    "missing; give width and height, or a shortest edge with a crop",
-                );
-            }
-        };
+        let (shortest_edge, (width, height)) =
+            match (file.size.filter(|_| file.do_resize), file.crop_size.filter(|_| file.do_center_crop)) {
+                (Some(Size::Both { width, height }), _) => (None, (width, height)),
+                (Some(Size::Shortest { shortest_edge: edge } | Size::Square(edge)), Some(crop)) => {
+                    (Some(edge), crop.sides())
+                }
+                (Some(Size::Square(edge)), None) => (None, (edge, edge)),
+                (Some(Size::Shortest { shortest_edge: edge }), None) => (Some(edge), (edge, edge)),
+                (None, _) => {
+                    return bad("size", "missing; give width and height, or a shortest edge with a crop");
+                }
+            };
         let sides = [width, height, shortest_edge.unwrap_or(width)];
-        if sides
-            .iter()
-            .any(|side| !(1..=INPUT_SIDE_MAX).contains(side))
-        {
+        if sides.iter().any(|side| !(1..=INPUT_SIDE_MAX).contains(side)) {
             return bad("size", "every side must be from 1 to 4096 pixels");
         }
         if shortest_edge.is_some_and(|edge| edge < width.max(height)) {
@@ -114,34 +93,18 @@ impl Preprocessor {
             2 => Resample::Bilinear,
             3 => Resample::Bicubic,
             _ => {
-                return bad(
-                    "resample",
-                    "known are 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic",
-                );
+                return bad("resample", "known are 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic");
             }
         };
-        let factor = if file.do_rescale {
-            file.rescale_factor
-        } else {
-            1.0
-        };
+        let factor = if file.do_rescale { file.rescale_factor } else { 1.0 };
         let (mean, deviation) = if file.do_normalize {
-            (
-                file.image_mean.unwrap_or([0.0; 3]),
-                file.image_std.unwrap_or([1.0; 3]),
-            )
+            (file.image_mean.unwrap_or([0.0; 3]), file.image_std.unwrap_or([1.0; 3]))
         } else {
             ([0.0; 3], [1.0; 3])
         };
-        let numbers = mean
-            .iter()
-            .chain(&deviation)
-            .chain(std::iter::once(&factor));
+        let numbers = mean.iter().chain(&deviation).chain(std::iter::once(&factor));
         if numbers.clone().any(|v| !v.is_finite()) || deviation.iter().any(|&v| v <= 0.0) {
-            return bad(
-                "image_std",
-                "mean, deviation and rescale factor must be finite and the deviation positive",
-            );
+            return bad("image_std", "mean, deviation and rescale factor must be finite and the deviation positive");
         }
         Ok(Self {
             width,
@@ -165,10 +128,7 @@ impl Preprocessor {
             None => (0.0, 0.0, full_width, full_height),
             Some(edge) => {
                 let source_pixels = full_width.min(full_height) / f64::from(edge);
-                let (width, height) = (
-                    f64::from(self.width) * source_pixels,
-                    f64::from(self.height) * source_pixels,
-                );
+                let (width, height) = (f64::from(self.width) * source_pixels, f64::from(self.height) * source_pixels);
                 (
                     (full_width - width).max(0.0) / 2.0,
                     (full_height - height).max(0.0) / 2.0,
@@ -180,14 +140,7 @@ impl Preprocessor {
         let small = frame.resampled(self.resample, part, self.width, self.height);
         for channel in 0..3 {
             let (scale, offset) = (self.scale[channel], self.offset[channel]);
-            out.extend(
-                small
-                    .pixels()
-                    .iter()
-                    .skip(channel)
-                    .step_by(3)
-                    .map(|&byte| f32::from(byte) * scale + offset),
-            );
+            out.extend(small.pixels().iter().skip(channel).step_by(3).map(|&byte| f32::from(byte) * scale + offset));
         }
     }
 }
@@ -196,10 +149,7 @@ impl Size {
     fn sides(self) -> (u32, u32) {
         match self {
             Self::Both { width, height } => (width, height),
-            Self::Shortest {
-                shortest_edge: edge,
-            }
-            | Self::Square(edge) => (edge, edge),
+            Self::Shortest { shortest_edge: edge } | Self::Square(edge) => (edge, edge),
         }
     }
 }

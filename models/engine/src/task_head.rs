@@ -37,49 +37,19 @@ impl TaskHead {
     pub(crate) fn check(path: &Path, file: File, dimension: usize) -> Result<Self, ModelError> {
         let bad = |key: &str, problem: String| ModelError::config(path, key, problem);
         if file.weight.len() != file.labels.len() || file.bias.len() != file.labels.len() {
-            return Err(bad(
-                "weight",
-                format!(
-                    "one row and one bias for each of the {} labels",
-                    file.labels.len()
-                ),
-            ));
+            return Err(bad("weight", format!("one row and one bias for each of the {} labels", file.labels.len())));
         }
-        if let Some(row) = file
-            .weight
-            .iter()
-            .chain(&file.centroids)
-            .find(|row| row.len() != dimension)
-        {
-            return Err(bad(
-                "weight",
-                format!(
-                    "a row of {} numbers for embeddings of {dimension}",
-                    row.len()
-                ),
-            ));
+        if let Some(row) = file.weight.iter().chain(&file.centroids).find(|row| row.len() != dimension) {
+            return Err(bad("weight", format!("a row of {} numbers for embeddings of {dimension}", row.len())));
         }
-        let numbers = file
-            .weight
-            .iter()
-            .flatten()
-            .chain(&file.bias)
-            .chain([&file.min_cosine]);
-        if numbers.into_iter().any(|v| !v.is_finite())
-            || !(file.temperature.is_finite() && file.temperature > 0.0)
-        {
-            return Err(bad(
-                "temperature",
-                "every number must be finite and the temperature positive".into(),
-            ));
+        let numbers = file.weight.iter().flatten().chain(&file.bias).chain([&file.min_cosine]);
+        if numbers.into_iter().any(|v| !v.is_finite()) || !(file.temperature.is_finite() && file.temperature > 0.0) {
+            return Err(bad("temperature", "every number must be finite and the temperature positive".into()));
         }
         if file.centroids.is_empty() || file.centroids.len() > CENTROIDS_MAX {
             return Err(bad(
                 "centroids",
-                format!(
-                    "{} of them; from 1 to {CENTROIDS_MAX} are allowed",
-                    file.centroids.len()
-                ),
+                format!("{} of them; from 1 to {CENTROIDS_MAX} are allowed", file.centroids.len()),
             ));
         }
         let mut weight: [Vec<f32>; 4] = Default::default();
@@ -90,47 +60,22 @@ impl TaskHead {
             weight[index].clone_from(&file.weight[row]);
             bias[index] = file.bias[row];
         }
-        let centroids: Option<Vec<Embedding>> =
-            file.centroids.into_iter().map(Embedding::unit).collect();
+        let centroids: Option<Vec<Embedding>> = file.centroids.into_iter().map(Embedding::unit).collect();
         let centroids = centroids.ok_or_else(|| bad("centroids", "one has no direction".into()))?;
-        Ok(Self {
-            weight,
-            bias,
-            temperature: file.temperature,
-            centroids,
-            min_cosine: file.min_cosine,
-        })
+        Ok(Self { weight, bias, temperature: file.temperature, centroids, min_cosine: file.min_cosine })
     }
 
     pub(crate) fn estimate(&self, prompt: &Embedding) -> TaskEstimate {
         let logit = |index: usize| -> f32 {
-            let dot: f32 = self.weight[index]
-                .iter()
-                .zip(prompt.as_slice())
-                .map(|(w, e)| w * e)
-                .sum();
+            let dot: f32 = self.weight[index].iter().zip(prompt.as_slice()).map(|(w, e)| w * e).sum();
             (dot + self.bias[index]) / self.temperature
         };
         let mut probabilities: TaskMix = std::array::from_fn(logit);
         softmax(&mut probabilities);
-        let nearest = self
-            .centroids
-            .iter()
-            .map(|centroid| centroid.cosine(prompt))
-            .fold(-1.0, f32::max);
+        let nearest = self.centroids.iter().map(|centroid| centroid.cosine(prompt)).fold(-1.0, f32::max);
         let out_of_distribution = nearest < self.min_cosine;
-        let likeliest = (0..4)
-            .max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]))
-            .unwrap_or(0);
-        let kind = if out_of_distribution {
-            TaskKind::Unknown
-        } else {
-            TaskKind::KNOWN[likeliest]
-        };
-        TaskEstimate {
-            probabilities,
-            kind,
-            out_of_distribution,
-        }
+        let likeliest = (0..4).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
+        let kind = if out_of_distribution { TaskKind::Unknown } else { TaskKind::KNOWN[likeliest] };
+        TaskEstimate { probabilities, kind, out_of_distribution }
     }
 }

@@ -64,22 +64,15 @@ impl Vqa {
             ));
         }
         let file = "preprocessor_config.json";
-        let preprocessor =
-            Preprocessor::parse(&folder.path(file), &folder.bytes(file, ONNX_BYTES_MAX)?)?;
+        let preprocessor = Preprocessor::parse(&folder.path(file), &folder.bytes(file, ONNX_BYTES_MAX)?)?;
         if preprocessor.size() != (config.image_size, config.image_size) {
-            let problem = format!(
-                "{} disagrees with the preprocessor's {:?}",
-                config.image_size,
-                preprocessor.size()
-            );
+            let problem = format!("{} disagrees with the preprocessor's {:?}", config.image_size, preprocessor.size());
             return Err(ModelError::config(&path, "image_size", problem));
         }
         let tokenizer = Tokenizer::load(&folder.path("tokenizer.json"))?;
         let (height, width) = preprocessor.size();
-        let onnx = OnnxFile::decode(
-            &folder.path("onnx/model.onnx"),
-            &folder.bytes("onnx/model.onnx", ONNX_BYTES_MAX)?,
-        )?;
+        let onnx =
+            OnnxFile::decode(&folder.path("onnx/model.onnx"), &folder.bytes("onnx/model.onnx", ONNX_BYTES_MAX)?)?;
         onnx.expect_shape("pixel_values", &[None, Some(3), Some(height), Some(width)])?;
         onnx.expect_shape("input_ids", &[None, None])?;
         onnx.expect_shape("logits", &[Some(1), Some(config.answers.len())])?;
@@ -98,58 +91,28 @@ impl Vqa {
     /// Answers a question from one or more views, at most [`VQA_VIEWS_MAX`]. It sees nothing but their pixels.
     pub fn answer(&self, views: &[RgbFrame], question: &str) -> Result<VqaAnswer, ModelError> {
         if views.is_empty() || views.len() > VQA_VIEWS_MAX {
-            let problem = format!(
-                "{} views; from 1 to {VQA_VIEWS_MAX} can be looked at",
-                views.len()
-            );
-            return Err(ModelError::Run {
-                path: self.network.path().into(),
-                problem,
-            });
+            let problem = format!("{} views; from 1 to {VQA_VIEWS_MAX} can be looked at", views.len());
+            return Err(ModelError::Run { path: self.network.path().into(), problem });
         }
         let (height, width) = self.preprocessor.size();
         let mut pixels = Vec::with_capacity(views.len() * 3 * height * width);
-        views
-            .iter()
-            .for_each(|view| self.preprocessor.append(view, &mut pixels));
-        let mut ids: Vec<i64> = self
-            .tokenizer
-            .encode_for_model(question, self.context)
-            .ids
-            .into_iter()
-            .map(i64::from)
-            .collect();
+        views.iter().for_each(|view| self.preprocessor.append(view, &mut pixels));
+        let mut ids: Vec<i64> =
+            self.tokenizer.encode_for_model(question, self.context).ids.into_iter().map(i64::from).collect();
         if ids.is_empty() {
             ids.extend(self.tokenizer.encode(" ").first().copied().map(i64::from));
         }
         let feeds = vec![
-            (
-                "pixel_values",
-                self.network
-                    .tensor(&[views.len(), 3, height, width], &pixels)?,
-            ),
+            ("pixel_values", self.network.tensor(&[views.len(), 3, height, width], &pixels)?),
             ("input_ids", self.network.tensor(&[1, ids.len()], &ids)?),
         ];
         let outputs = self.network.run(feeds)?;
-        let mut probabilities = self
-            .network
-            .floats(&outputs[self.logits], self.answers.len())?
-            .to_vec();
+        let mut probabilities = self.network.floats(&outputs[self.logits], self.answers.len())?.to_vec();
         softmax(&mut probabilities);
-        let best = (0..probabilities.len())
-            .max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b]))
-            .unwrap_or(0);
+        let best = (0..probabilities.len()).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
         let is_text = self.answers[best] == TEXT_ANSWER;
-        let text = if is_text {
-            String::new()
-        } else {
-            self.answers[best].clone()
-        };
-        Ok(VqaAnswer {
-            text,
-            probability: probabilities[best],
-            is_text,
-        })
+        let text = if is_text { String::new() } else { self.answers[best].clone() };
+        Ok(VqaAnswer { text, probability: probabilities[best], is_text })
     }
 
     /// Height and width in pixels of what the model sees of a view.

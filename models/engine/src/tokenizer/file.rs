@@ -54,31 +54,14 @@ enum Merge {
 
 pub(super) fn parse(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
     let bad = |key: &str, problem: String| ModelError::config(path, key, problem);
-    let File {
-        model,
-        added_tokens,
-        normalizer,
-        pre_tokenizer,
-        post_processor,
-    } = serde_json::from_slice(json).map_err(|source| ModelError::Json {
-        path: path.into(),
-        source,
-    })?;
+    let File { model, added_tokens, normalizer, pre_tokenizer, post_processor } =
+        serde_json::from_slice(json).map_err(|source| ModelError::Json { path: path.into(), source })?;
     if model.kind.as_deref().is_some_and(|kind| kind != "BPE") {
         return Err(bad("model.type", "only BPE is supported".into()));
     }
-    let highest = model
-        .vocab
-        .values()
-        .chain(added_tokens.iter().map(|t| &t.id))
-        .max()
-        .copied()
-        .unwrap_or(0) as usize;
+    let highest = model.vocab.values().chain(added_tokens.iter().map(|t| &t.id)).max().copied().unwrap_or(0) as usize;
     if highest >= VOCABULARY_MAX {
-        return Err(bad(
-            "model.vocab",
-            format!("token number {highest} is above the limit of {VOCABULARY_MAX}"),
-        ));
+        return Err(bad("model.vocab", format!("token number {highest} is above the limit of {VOCABULARY_MAX}")));
     }
 
     let alphabet = Alphabet::new();
@@ -86,17 +69,10 @@ pub(super) fn parse(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
     let mut pieces = vec![Box::<[u8]>::default(); highest + 1];
     let is_added = |name: &str| added_tokens.iter().any(|t| t.content == name);
     for (name, &id) in model.vocab.iter().filter(|(name, _)| !is_added(name)) {
-        let stem = if suffix.is_empty() {
-            None
-        } else {
-            name.strip_suffix(suffix)
-        };
-        let mut piece = alphabet.bytes(stem.unwrap_or(name)).ok_or_else(|| {
-            bad(
-                "model.vocab",
-                format!("{name:?} is not written in the byte-level alphabet"),
-            )
-        })?;
+        let stem = if suffix.is_empty() { None } else { name.strip_suffix(suffix) };
+        let mut piece = alphabet
+            .bytes(stem.unwrap_or(name))
+            .ok_or_else(|| bad("model.vocab", format!("{name:?} is not written in the byte-level alphabet")))?;
         if stem.is_some() {
             piece.push(b' ');
         }
@@ -112,19 +88,10 @@ pub(super) fn parse(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
         let key = || format!("model.merges[{rank}]");
         let (left, right) = match merge {
             Merge::Pair(left, right) => (left.as_str(), right.as_str()),
-            Merge::Joined(both) => both
-                .split_once(' ')
-                .ok_or_else(|| bad(&key(), format!("{both:?} is no pair")))?,
+            Merge::Joined(both) => both.split_once(' ').ok_or_else(|| bad(&key(), format!("{both:?} is no pair")))?,
         };
-        let (Some(a), Some(b), Some(merged)) = (
-            number(left),
-            number(right),
-            number(&format!("{left}{right}")),
-        ) else {
-            return Err(bad(
-                &key(),
-                format!("{left:?} {right:?} or their join is not in the vocabulary"),
-            ));
+        let (Some(a), Some(b), Some(merged)) = (number(left), number(right), number(&format!("{left}{right}"))) else {
+            return Err(bad(&key(), format!("{left:?} {right:?} or their join is not in the vocabulary")));
         };
         merges.entry((a, b)).or_insert((rank as u32, merged));
     }
@@ -134,43 +101,21 @@ pub(super) fn parse(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
         for (byte, id) in ids.iter_mut().enumerate() {
             let symbol = format!("{}{suffix}", alphabet.0[byte]);
             *id = number(&symbol).ok_or_else(|| {
-                bad(
-                    "model.vocab",
-                    format!("no token for byte {byte} ({symbol:?}); byte-level BPE needs all 256"),
-                )
+                bad("model.vocab", format!("no token for byte {byte} ({symbol:?}); byte-level BPE needs all 256"))
             })?;
         }
         Ok(ids)
     };
     let bytes = symbols("")?;
-    let last_bytes = if suffix.is_empty() {
-        None
-    } else {
-        Some(Box::new(symbols(suffix)?))
-    };
+    let last_bytes = if suffix.is_empty() { None } else { Some(Box::new(symbols(suffix)?)) };
 
     let (scheme, prefix_space) =
         scheme(pre_tokenizer.as_ref(), !suffix.is_empty()).map_err(|p| bad("pre_tokenizer", p))?;
     let lowercase = lowercase(normalizer.as_ref()).map_err(|p| bad("normalizer", p))?;
-    let specials: HashMap<String, TokenId> = added_tokens
-        .into_iter()
-        .filter(|t| t.special && !t.content.is_empty())
-        .map(|t| (t.content, t.id))
-        .collect();
-    let (before, after) =
-        surround(post_processor.as_ref(), &specials).map_err(|p| bad("post_processor", p))?;
-    Ok(Tokenizer {
-        pieces,
-        merges,
-        bytes,
-        last_bytes,
-        scheme,
-        prefix_space,
-        lowercase,
-        specials,
-        before,
-        after,
-    })
+    let specials: HashMap<String, TokenId> =
+        added_tokens.into_iter().filter(|t| t.special && !t.content.is_empty()).map(|t| (t.content, t.id)).collect();
+    let (before, after) = surround(post_processor.as_ref(), &specials).map_err(|p| bad("post_processor", p))?;
+    Ok(Tokenizer { pieces, merges, bytes, last_bytes, scheme, prefix_space, lowercase, specials, before, after })
 }
 
 /// The printable character that stands for each byte in byte-level vocabularies: printable Latin-1 stands for itself,
@@ -189,17 +134,12 @@ impl Alphabet {
     }
 
     fn bytes(&self, name: &str) -> Option<Vec<u8>> {
-        name.chars()
-            .map(|c| self.0.iter().position(|&a| a == c).map(|byte| byte as u8))
-            .collect()
+        name.chars().map(|c| self.0.iter().position(|&a| a == c).map(|byte| byte as u8)).collect()
     }
 }
 
 fn kind(value: &Value) -> &str {
-    value
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    value.get("type").and_then(Value::as_str).unwrap_or_default()
 }
 
 fn flag(value: &Value, key: &str, default: bool) -> bool {
@@ -210,10 +150,9 @@ fn flag(value: &Value, key: &str, default: bool) -> bool {
 fn steps<'a>(value: Option<&'a Value>, list: &str) -> Vec<&'a Value> {
     match value {
         None | Some(Value::Null) => Vec::new(),
-        Some(value) if kind(value) == "Sequence" => value
-            .get(list)
-            .and_then(Value::as_array)
-            .map_or_else(Vec::new, |steps| steps.iter().collect()),
+        Some(value) if kind(value) == "Sequence" => {
+            value.get(list).and_then(Value::as_array).map_or_else(Vec::new, |steps| steps.iter().collect())
+        }
         Some(value) => vec![value],
     }
 }
@@ -226,9 +165,7 @@ fn scheme(pre_tokenizer: Option<&Value>, marks_word_ends: bool) -> Result<(Schem
     let prefix_space = flag(byte_level, "add_prefix_space", true);
     match names.as_slice() {
         ["ByteLevel"] if regex && !marks_word_ends => Ok((Scheme::Gpt2, prefix_space)),
-        ["Digits", "ByteLevel"]
-            if regex && !marks_word_ends && flag(steps[0], "individual_digits", false) =>
-        {
+        ["Digits", "ByteLevel"] if regex && !marks_word_ends && flag(steps[0], "individual_digits", false) => {
             Ok((Scheme::Gpt2Digits, prefix_space))
         }
         ["Split", "ByteLevel"] if marks_word_ends => Ok((Scheme::Clip, false)),
@@ -246,9 +183,7 @@ fn lowercase(normalizer: Option<&Value>) -> Result<bool, String> {
             "NFC" | "Replace" => {}
             "Lowercase" => lowercase = true,
             other => {
-                return Err(format!(
-                    "{other:?} is not supported; known are NFC, Lowercase and CLIP's Replace"
-                ));
+                return Err(format!("{other:?} is not supported; known are NFC, Lowercase and CLIP's Replace"));
             }
         }
     }
@@ -275,26 +210,15 @@ fn surround(
                 after.push(id("sep").ok_or("sep has no number")?);
             }
             "TemplateProcessing" => {
-                let single = step
-                    .get("single")
-                    .and_then(Value::as_array)
-                    .ok_or("single is no list")?;
+                let single = step.get("single").and_then(Value::as_array).ok_or("single is no list")?;
                 let mut seen_text = false;
                 for part in single {
-                    match part
-                        .get("SpecialToken")
-                        .and_then(|t| t.get("id"))
-                        .and_then(Value::as_str)
-                    {
+                    match part.get("SpecialToken").and_then(|t| t.get("id")).and_then(Value::as_str) {
                         Some(name) => {
-                            let id = *specials.get(name).ok_or_else(|| {
-                                format!("{name:?} is no special token of added_tokens")
-                            })?;
-                            if seen_text {
-                                after.push(id)
-                            } else {
-                                before.push(id)
-                            }
+                            let id = *specials
+                                .get(name)
+                                .ok_or_else(|| format!("{name:?} is no special token of added_tokens"))?;
+                            if seen_text { after.push(id) } else { before.push(id) }
                         }
                         None => seen_text = true,
                     }

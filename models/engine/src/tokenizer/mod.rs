@@ -80,10 +80,7 @@ impl Tokenizer {
         ids.extend(plain.ids);
         ids.extend(&self.after);
         ids.truncate(tokens_max);
-        Encoding {
-            ids,
-            truncated: plain.truncated,
-        }
+        Encoding { ids, truncated: plain.truncated }
     }
 
     /// Encodes a template in which special tokens count and `{prompt}` stands for the text of a user, in which they
@@ -95,10 +92,7 @@ impl Tokenizer {
             let next = self
                 .specials
                 .iter()
-                .filter_map(|(name, id)| {
-                    rest.find(name.as_str())
-                        .map(|at| (at, std::cmp::Reverse(name.len()), *id))
-                })
+                .filter_map(|(name, id)| rest.find(name.as_str()).map(|at| (at, std::cmp::Reverse(name.len()), *id)))
                 .min();
             let (plain, special, tail) = match next {
                 Some((at, length, id)) => (&rest[..at], Some(id), &rest[at + length.0..]),
@@ -134,31 +128,19 @@ impl Tokenizer {
         let mut ids = Vec::new();
         for word in words(self.scheme, &owned) {
             if ids.len() >= tokens_max {
-                return Encoding {
-                    ids,
-                    truncated: true,
-                };
+                return Encoding { ids, truncated: true };
             }
             self.merge(word, &mut ids);
             if ids.len() > tokens_max {
                 ids.truncate(tokens_max);
-                return Encoding {
-                    ids,
-                    truncated: true,
-                };
+                return Encoding { ids, truncated: true };
             }
         }
-        Encoding {
-            ids,
-            truncated: false,
-        }
+        Encoding { ids, truncated: false }
     }
 
     fn merge(&self, word: &str, ids: &mut Vec<TokenId>) {
-        let mut symbols: Vec<TokenId> = word
-            .bytes()
-            .map(|byte| self.bytes[usize::from(byte)])
-            .collect();
+        let mut symbols: Vec<TokenId> = word.bytes().map(|byte| self.bytes[usize::from(byte)]).collect();
         if let (Some(last_bytes), Some(symbol), Some(byte)) =
             (&self.last_bytes, symbols.last_mut(), word.bytes().last())
         {
@@ -168,9 +150,7 @@ impl Tokenizer {
             let mut kept = 0;
             let mut at = 0;
             while at < symbols.len() {
-                let merges_here = symbols
-                    .get(at + 1)
-                    .is_some_and(|&right| (symbols[at], right) == pair);
+                let merges_here = symbols.get(at + 1).is_some_and(|&right| (symbols[at], right) == pair);
                 symbols[kept] = if merges_here { merged } else { symbols[at] };
                 kept += 1;
                 at += 1 + usize::from(merges_here);
@@ -184,9 +164,7 @@ impl Tokenizer {
         symbols
             .windows(2)
             .filter_map(|pair| {
-                self.merges
-                    .get(&(pair[0], pair[1]))
-                    .map(|&(rank, merged)| (rank, (pair[0], pair[1]), merged))
+                self.merges.get(&(pair[0], pair[1])).map(|&(rank, merged)| (rank, (pair[0], pair[1]), merged))
             })
             .min()
             .map(|(_, pair, merged)| (pair, merged))

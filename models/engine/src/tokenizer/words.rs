@@ -62,10 +62,7 @@ fn cut(text: &str, length: usize) -> usize {
     if length <= WORD_BYTES_MAX {
         return length;
     }
-    (1..=WORD_BYTES_MAX)
-        .rev()
-        .find(|&at| text.is_char_boundary(at))
-        .unwrap_or(length)
+    (1..=WORD_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(length)
 }
 
 fn run(text: &str, wanted: Class) -> usize {
@@ -73,10 +70,7 @@ fn run(text: &str, wanted: Class) -> usize {
 }
 
 fn contraction(text: &str) -> Option<usize> {
-    ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"]
-        .iter()
-        .find(|c| text.starts_with(**c))
-        .map(|c| c.len())
+    ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].iter().find(|c| text.starts_with(**c)).map(|c| c.len())
 }
 
 fn gpt2_word(text: &str) -> usize {
@@ -122,30 +116,13 @@ mod tests {
 
     #[test]
     fn words_are_those_of_the_published_schemes() {
-        let check = |scheme, text, expected: &[&str]| {
-            assert_eq!(
-                words(scheme, text).collect::<Vec<_>>(),
-                expected,
-                "{text:?}"
-            )
-        };
-        check(
-            Scheme::Gpt2,
-            "Is it's  on?",
-            &["Is", " it", "'s", " ", " on", "?"],
-        );
+        let check =
+            |scheme, text, expected: &[&str]| assert_eq!(words(scheme, text).collect::<Vec<_>>(), expected, "{text:?}");
+        check(Scheme::Gpt2, "Is it's  on?", &["Is", " it", "'s", " ", " on", "?"]);
         check(Scheme::Gpt2, "a  \n b ", &["a", "  \n", " b", " "]);
         check(Scheme::Gpt2, "a \t", &["a", " \t"]);
         check(Scheme::Gpt2, "room 12...", &["room", " 12", "..."]);
-        check(
-            Scheme::Gpt2Digits,
-            "room 12!",
-            &["room", " ", "1", "2", "!"],
-        );
-        check(
-            Scheme::Clip,
-            "a photo  of 12 cats!!",
-            &["a", "photo", "of", "1", "2", "cats", "!!"],
-        );
+        check(Scheme::Gpt2Digits, "room 12!", &["room", " ", "1", "2", "!"]);
+        check(Scheme::Clip, "a photo  of 12 cats!!", &["a", "photo", "of", "1", "2", "cats", "!!"]);
     }
 }

@@ -5,9 +5,7 @@ use std::path::Path;
 
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use trimtab_core::observation::TRIMTAB1_WIDTH;
-use trimtab_engine::{
-    Encoder, FrameError, LanguageModel, PolicyError, PolicyFile, RgbFrame, Tokenizer, Vqa,
-};
+use trimtab_engine::{Encoder, FrameError, LanguageModel, PolicyError, PolicyFile, RgbFrame, Tokenizer, Vqa};
 use trimtab_quant::{DType, Graph};
 
 use crate::models::{frame, write_policy};
@@ -39,11 +37,7 @@ fn a_broken_encoder_folder_is_named_with_its_remedy() {
             |dir| fs::remove_file(dir.join("tokenizer.json")).unwrap(),
             &["tokenizer.json", "missing", "must hold"],
         ),
-        (
-            "no json",
-            |dir| fs::write(dir.join("config.json"), "{").unwrap(),
-            &["config.json", "not the JSON", "line 1"],
-        ),
+        ("no json", |dir| fs::write(dir.join("config.json"), "{").unwrap(), &["config.json", "not the JSON", "line 1"]),
         (
             "truncated",
             |dir| {
@@ -51,31 +45,18 @@ fn a_broken_encoder_folder_is_named_with_its_remedy() {
                 let bytes = fs::read(&path).unwrap();
                 fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
             },
-            &[
-                "vision_model.onnx",
-                "not a whole ONNX file",
-                "fetch or export it again",
-            ],
+            &["vision_model.onnx", "not a whole ONNX file", "fetch or export it again"],
         ),
         (
             "operator",
             |dir| {
                 let mut g = Graph::new("g");
-                g.input(
-                    "pixel_values",
-                    DType::F32,
-                    &["B".into(), 3.into(), 16.into(), 16.into()],
-                );
+                g.input("pixel_values", DType::F32, &["B".into(), 3.into(), 16.into(), 16.into()]);
                 g.node("Teleport", &["pixel_values"], &["image_embeds"], &[]);
                 g.output("image_embeds", DType::F32, &["B".into(), 8.into()]);
                 fs::write(dir.join("onnx/vision_model.onnx"), g.to_bytes().unwrap()).unwrap();
             },
-            &[
-                "vision_model.onnx",
-                "Teleport",
-                "image_embeds/Teleport",
-                "opset 17",
-            ],
+            &["vision_model.onnx", "Teleport", "image_embeds/Teleport", "opset 17"],
         ),
         (
             "nan",
@@ -83,12 +64,7 @@ fn a_broken_encoder_folder_is_named_with_its_remedy() {
                 let mut g = Graph::new("g");
                 g.input("input_ids", DType::I64, &["B".into(), "T".into()]);
                 g.initializer_f32("bad", &[0.0, f32::NAN], &[2]);
-                g.node(
-                    "Cast",
-                    &["input_ids"],
-                    &["text_embeds"],
-                    &[("to", 1_i64.into())],
-                );
+                g.node("Cast", &["input_ids"], &["text_embeds"], &[("to", 1_i64.into())]);
                 g.output("text_embeds", DType::F32, &["B".into(), "T".into()]);
                 fs::write(dir.join("onnx/text_model.onnx"), g.to_bytes().unwrap()).unwrap();
             },
@@ -100,10 +76,7 @@ fn a_broken_encoder_folder_is_named_with_its_remedy() {
                 let path = dir.join("onnx/text_model.onnx");
                 let mut bytes = fs::read(&path).unwrap();
                 // The last occurrence is the declaration of the output; the node keeps the old name.
-                let at = bytes
-                    .windows(11)
-                    .rposition(|w| w == b"text_embeds")
-                    .unwrap();
+                let at = bytes.windows(11).rposition(|w| w == b"text_embeds").unwrap();
                 bytes[at..at + 11].copy_from_slice(b"text_embedz");
                 fs::write(&path, bytes).unwrap();
             },
@@ -113,10 +86,7 @@ fn a_broken_encoder_folder_is_named_with_its_remedy() {
     let check = |name: &str, dir: &Path, expected: &[&str]| {
         let error = Encoder::load(dir).expect_err(name);
         let text = message(&error);
-        assert!(
-            expected.iter().all(|part| text.contains(part)),
-            "{name}: {text}"
-        );
+        assert!(expected.iter().all(|part| text.contains(part)), "{name}: {text}");
     };
     for (name, break_it, expected) in cases {
         let dir = tempfile::tempdir().unwrap();
@@ -126,29 +96,12 @@ fn a_broken_encoder_folder_is_named_with_its_remedy() {
     }
     let dir = tempfile::tempdir().unwrap();
     tiny::encoder(dir.path());
-    replace(
-        dir.path(),
-        "config.json",
-        "\"projection_dim\":8",
-        "\"projection_dim\":9",
-    );
-    check(
-        "shape",
-        dir.path(),
-        &["vision_model.onnx", "image_embeds", "[any, 9]", "[any, 8]"],
-    );
+    replace(dir.path(), "config.json", "\"projection_dim\":8", "\"projection_dim\":9");
+    check("shape", dir.path(), &["vision_model.onnx", "image_embeds", "[any, 9]", "[any, 8]"]);
     tiny::encoder(dir.path());
     replace(dir.path(), "task_head.json", "assistive", "helpful");
-    check(
-        "labels",
-        dir.path(),
-        &["task_head.json", "labels", "assistive is missing"],
-    );
-    check(
-        "no folder",
-        &dir.path().join("nowhere"),
-        &["nowhere", "missing", "onnx/text_model.onnx"],
-    );
+    check("labels", dir.path(), &["task_head.json", "labels", "assistive is missing"]);
+    check("no folder", &dir.path().join("nowhere"), &["nowhere", "missing", "onnx/text_model.onnx"]);
 }
 
 #[test]
@@ -162,22 +115,14 @@ fn a_configuration_that_disagrees_with_the_graph_is_refused() {
     };
     tiny::language(dir.path());
     change("\"n_layer\":1", "\"n_layer\":2");
-    assert!(
-        message(&LanguageModel::load(dir.path()).unwrap_err()).contains("past_key_values.1.key")
-    );
+    assert!(message(&LanguageModel::load(dir.path()).unwrap_err()).contains("past_key_values.1.key"));
     tiny::language(dir.path());
     change("{prompt}", "prompt");
     assert!(message(&LanguageModel::load(dir.path()).unwrap_err()).contains("prompt_template"));
     let dir = tempfile::tempdir().unwrap();
     tiny::vqa(dir.path(), &["red", "blue"]);
     let path = dir.path().join("config.json");
-    fs::write(
-        &path,
-        fs::read_to_string(&path)
-            .unwrap()
-            .replace("[\"red\",\"blue\"]", "[\"red\"]"),
-    )
-    .unwrap();
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("[\"red\",\"blue\"]", "[\"red\"]")).unwrap();
     assert!(message(&Vqa::load(dir.path()).unwrap_err()).contains("logits"));
 }
 
@@ -191,55 +136,24 @@ fn a_policy_of_an_unknown_layout_or_another_encoder_is_refused() {
         PolicyFile::load(&path)
     };
     let text = message(&load(graph().metadata("layout", "trimtab-9")).unwrap_err());
-    assert!(
-        ["policy.onnx", "trimtab-9", "trimtab-1", "tmo-1"]
-            .iter()
-            .all(|part| text.contains(part)),
-        "{text}"
-    );
-    assert!(matches!(
-        load(graph().metadata("layout_version", "2")),
-        Err(PolicyError::Layout { .. })
-    ));
-    assert!(matches!(
-        load(&tiny::policy_graph(&mut Chance(5), 7, "ab")),
-        Err(PolicyError::Model(_))
-    ));
+    assert!(["policy.onnx", "trimtab-9", "trimtab-1", "tmo-1"].iter().all(|part| text.contains(part)), "{text}");
+    assert!(matches!(load(graph().metadata("layout_version", "2")), Err(PolicyError::Layout { .. })));
+    assert!(matches!(load(&tiny::policy_graph(&mut Chance(5), 7, "ab")), Err(PolicyError::Model(_))));
 
     tiny::encoder(dir.path());
     let encoder = Encoder::load(dir.path()).unwrap();
-    let error = load(&graph())
-        .unwrap()
-        .check_encoder(&encoder.fingerprint())
-        .unwrap_err();
+    let error = load(&graph()).unwrap().check_encoder(&encoder.fingerprint()).unwrap_err();
     let text = message(&error);
     assert!(matches!(error, PolicyError::Encoder { .. }));
     assert!(
-        [
-            &"ab".repeat(32),
-            &encoder.fingerprint().to_string(),
-            "recalibrate"
-        ]
-        .iter()
-        .all(|part| text.contains(*part)),
+        [&"ab".repeat(32), &encoder.fingerprint().to_string(), "recalibrate"].iter().all(|part| text.contains(*part)),
         "{text}"
     );
 
     let mut bare = Graph::new("bare");
-    bare.input(
-        "candidates",
-        DType::F32,
-        &["N".into(), TRIMTAB1_WIDTH.into()],
-    );
-    bare.output(
-        "candidates",
-        DType::F32,
-        &["N".into(), TRIMTAB1_WIDTH.into()],
-    );
-    assert!(matches!(
-        load(&bare),
-        Err(PolicyError::Metadata { key: "layout", .. })
-    ));
+    bare.input("candidates", DType::F32, &["N".into(), TRIMTAB1_WIDTH.into()]);
+    bare.output("candidates", DType::F32, &["N".into(), TRIMTAB1_WIDTH.into()]);
+    assert!(matches!(load(&bare), Err(PolicyError::Metadata { key: "layout", .. })));
 }
 
 #[test]
@@ -247,11 +161,7 @@ fn a_tokenizer_that_is_not_byte_level_bpe_is_refused() {
     let check = |from: &str, to: &str, expected: &str| {
         let json = tiny::tokenizer_json();
         assert!(json.contains(from));
-        let error = Tokenizer::parse(
-            Path::new("tokenizer.json"),
-            json.replace(from, to).as_bytes(),
-        )
-        .unwrap_err();
+        let error = Tokenizer::parse(Path::new("tokenizer.json"), json.replace(from, to).as_bytes()).unwrap_err();
         assert!(message(&error).contains(expected), "{error}");
     };
     check("\"BPE\"", "\"Unigram\"", "only BPE");
@@ -269,20 +179,11 @@ fn pictures_are_whole_small_enough_and_of_a_known_format() {
 
     for cut in [4, 30, jpeg.len() / 2, jpeg.len() - 1] {
         let error = RgbFrame::decode(&jpeg[..cut], "cam0/1.jpg").unwrap_err();
-        assert!(
-            matches!(error, FrameError::Truncated { .. }),
-            "{cut}: {error}"
-        );
+        assert!(matches!(error, FrameError::Truncated { .. }), "{cut}: {error}");
         assert!(error.to_string().contains("cam0/1.jpg"));
     }
-    assert!(matches!(
-        RgbFrame::decode(b"GIF89a", "x"),
-        Err(FrameError::Format { .. })
-    ));
-    assert!(matches!(
-        RgbFrame::decode(b"", "x"),
-        Err(FrameError::Format { .. })
-    ));
+    assert!(matches!(RgbFrame::decode(b"GIF89a", "x"), Err(FrameError::Format { .. })));
+    assert!(matches!(RgbFrame::decode(b"", "x"), Err(FrameError::Format { .. })));
     assert!(RgbFrame::new(2, 2, vec![0; 11]).is_err());
     assert!(RgbFrame::new(0, 2, Vec::new()).is_err());
 
@@ -291,10 +192,7 @@ fn pictures_are_whole_small_enough_and_of_a_known_format() {
     let mut huge = jpeg;
     huge[at + 7..at + 9].copy_from_slice(&30_000_u16.to_be_bytes());
     let error = RgbFrame::decode(&huge, "cam0/1.jpg").unwrap_err();
-    assert!(
-        matches!(error, FrameError::TooLarge { width: 30_000, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, FrameError::TooLarge { width: 30_000, .. }), "{error}");
 }
 
 proptest! {

@@ -5,17 +5,13 @@ use std::path::Path;
 
 use trimtab_core::TaskKind;
 use trimtab_core::observation::{Layout, TMO1_WIDTH, TRIMTAB1_WIDTH};
-use trimtab_engine::{
-    Encoder, Finish, GenerateOptions, LanguageModel, PolicyError, PolicyFile, RgbFrame, Vqa,
-};
+use trimtab_engine::{Encoder, Finish, GenerateOptions, LanguageModel, PolicyError, PolicyFile, RgbFrame, Vqa};
 use trimtab_quant::{DType, Graph};
 
 use crate::tiny::{self, Chance};
 
 pub(crate) fn frame(width: u32, height: u32) -> RgbFrame {
-    let pixels = (0..width * height * 3)
-        .map(|i| (i * 7 % 256) as u8)
-        .collect();
+    let pixels = (0..width * height * 3).map(|i| (i * 7 % 256) as u8).collect();
     RgbFrame::new(width, height, pixels).unwrap()
 }
 
@@ -33,9 +29,7 @@ fn embeddings_are_unit_vectors_of_the_declared_dimension() {
         encoder.embed_image(&frame(40, 30)).unwrap(),
         encoder.embed_image(&frame(1, 1)).unwrap(),
         encoder.embed_text("").unwrap(),
-        encoder
-            .embed_text(&"is the lamp on? ".repeat(1000))
-            .unwrap(),
+        encoder.embed_text(&"is the lamp on? ".repeat(1000)).unwrap(),
     ] {
         let length: f32 = embedding.as_slice().iter().map(|v| v * v).sum();
         assert_eq!(embedding.as_slice().len(), encoder.dimension());
@@ -48,10 +42,7 @@ fn the_same_picture_gives_the_same_association_and_calibration_rises_with_it() {
     let (_dir, encoder) = encoder();
     let view = encoder.embed_image(&frame(16, 16)).unwrap();
     let prompt = encoder.embed_text("is the lamp on?").unwrap();
-    assert_eq!(
-        encoder.association(&prompt, &view),
-        encoder.association(&view, &prompt)
-    );
+    assert_eq!(encoder.association(&prompt, &view), encoder.association(&view, &prompt));
     assert!((encoder.association(&view, &view) - 1.0).abs() < 1e-6);
     // logit_scale 10, logit_bias -2.
     assert_eq!(encoder.shows_probability(0.2), Some(0.5));
@@ -64,21 +55,13 @@ fn a_task_is_named_until_the_prompt_is_too_far_from_what_was_seen() {
     let prompt = encoder.embed_text("is the lamp on?").unwrap();
     let near = encoder.task(&prompt);
     assert!((near.probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-5);
-    assert_eq!(
-        near.kind.index(),
-        (0..4).max_by(|&a, &b| near.probabilities[a].total_cmp(&near.probabilities[b]))
-    );
+    assert_eq!(near.kind.index(), (0..4).max_by(|&a, &b| near.probabilities[a].total_cmp(&near.probabilities[b])));
 
     let path = dir.path().join("task_head.json");
-    let strict = std::fs::read_to_string(&path)
-        .unwrap()
-        .replace("\"min_cosine\":-1.0", "\"min_cosine\":1.5");
+    let strict = std::fs::read_to_string(&path).unwrap().replace("\"min_cosine\":-1.0", "\"min_cosine\":1.5");
     std::fs::write(&path, strict).unwrap();
     let far = Encoder::load(dir.path()).unwrap().task(&prompt);
-    assert_eq!(
-        (far.kind, far.out_of_distribution),
-        (TaskKind::Unknown, true)
-    );
+    assert_eq!((far.kind, far.out_of_distribution), (TaskKind::Unknown, true));
     assert_eq!(far.probabilities, near.probabilities);
 
     std::fs::remove_file(&path).unwrap();
@@ -89,21 +72,11 @@ fn a_task_is_named_until_the_prompt_is_too_far_from_what_was_seen() {
 #[test]
 fn the_fingerprint_follows_every_file_that_changes_an_embedding() {
     let (dir, encoder) = encoder();
-    assert_eq!(
-        encoder.fingerprint(),
-        Encoder::load(dir.path()).unwrap().fingerprint()
-    );
+    assert_eq!(encoder.fingerprint(), Encoder::load(dir.path()).unwrap().fingerprint());
     assert_eq!(encoder.card().peak_bytes(), Some(4096));
     let path = dir.path().join("preprocessor_config.json");
-    std::fs::write(
-        &path,
-        tiny::preprocessor_json(tiny::SIDE).replace("\"resample\":2", "\"resample\":3"),
-    )
-    .unwrap();
-    assert_ne!(
-        encoder.fingerprint(),
-        Encoder::load(dir.path()).unwrap().fingerprint()
-    );
+    std::fs::write(&path, tiny::preprocessor_json(tiny::SIDE).replace("\"resample\":2", "\"resample\":3")).unwrap();
+    assert_ne!(encoder.fingerprint(), Encoder::load(dir.path()).unwrap().fingerprint());
 }
 
 fn language() -> (tempfile::TempDir, LanguageModel) {
@@ -125,11 +98,7 @@ fn the_cache_gives_what_reading_everything_at_once_gives() {
         for id in &ids[first..] {
             last = session.step(&[*id]).unwrap();
         }
-        let worst = last
-            .iter()
-            .zip(&at_once)
-            .map(|(a, b)| (a - b).abs())
-            .fold(0.0, f32::max);
+        let worst = last.iter().zip(&at_once).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
         assert!(worst < 1e-4, "split at {first}: {worst}");
     }
 }
@@ -138,10 +107,7 @@ fn the_cache_gives_what_reading_everything_at_once_gives() {
 fn generation_streams_what_it_returns_and_can_be_stopped_between_tokens() {
     let (_dir, model) = language();
     let mut session = model.session();
-    let options = GenerateOptions {
-        max_tokens: 20,
-        ..GenerateOptions::default()
-    };
+    let options = GenerateOptions { max_tokens: 20, ..GenerateOptions::default() };
     let mut streamed = String::new();
     let mut logprobs = Vec::new();
     let whole = session
@@ -153,20 +119,13 @@ fn generation_streams_what_it_returns_and_can_be_stopped_between_tokens() {
         .unwrap();
     assert_eq!((&streamed, logprobs.len()), (&whole.text, whole.tokens));
     assert!(logprobs.iter().all(|l| *l <= 0.0));
-    assert!(matches!(
-        (whole.finish, whole.tokens),
-        (Finish::Length, 20) | (Finish::Stop, 0..20)
-    ));
+    assert!(matches!((whole.finish, whole.tokens), (Finish::Length, 20) | (Finish::Stop, 0..20)));
 
     let mut count = 0;
     let cut = session
         .generate("turn on the lamp", &options, &mut |_| {
             count += 1;
-            if count == 3 {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if count == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })
         .unwrap();
     assert_eq!((cut.finish, cut.tokens), (Finish::Cancelled, 3));
@@ -177,16 +136,8 @@ fn generation_streams_what_it_returns_and_can_be_stopped_between_tokens() {
 fn a_seed_repeats_a_draw_and_another_gives_another() {
     let (_dir, model) = language();
     let generate = |seed| {
-        let options = GenerateOptions {
-            max_tokens: 12,
-            temperature: 1.0,
-            seed,
-        };
-        model
-            .session()
-            .generate("hello", &options, &mut |_| ControlFlow::Continue(()))
-            .unwrap()
-            .text
+        let options = GenerateOptions { max_tokens: 12, temperature: 1.0, seed };
+        model.session().generate("hello", &options, &mut |_| ControlFlow::Continue(())).unwrap().text
     };
     assert_eq!(generate(1), generate(1));
     assert!((2..8).any(|seed| generate(seed) != generate(1)));
@@ -195,20 +146,11 @@ fn a_seed_repeats_a_draw_and_another_gives_another() {
 #[test]
 fn a_prompt_longer_than_the_context_is_cut_and_generation_stays_inside() {
     let (_dir, model) = language();
-    let options = GenerateOptions {
-        max_tokens: 1000,
-        ..GenerateOptions::default()
-    };
+    let options = GenerateOptions { max_tokens: 1000, ..GenerateOptions::default() };
     for prompt in ["é".repeat(500), "lamp ".repeat(40), String::new()] {
-        let done = model
-            .session()
-            .generate(&prompt, &options, &mut |_| ControlFlow::Continue(()))
-            .unwrap();
+        let done = model.session().generate(&prompt, &options, &mut |_| ControlFlow::Continue(())).unwrap();
         assert_eq!(done.prompt_truncated, !prompt.is_empty());
-        assert!(
-            done.prompt_tokens + done.tokens <= model.context() + 1,
-            "{done:?}"
-        );
+        assert!(done.prompt_tokens + done.tokens <= model.context() + 1, "{done:?}");
     }
 }
 
@@ -219,22 +161,15 @@ fn an_answer_depends_on_the_pixels_and_text_is_told_apart() {
     let vqa = Vqa::load(dir.path()).unwrap();
     let plain = |r, g, b| RgbFrame::new(8, 8, [r, g, b].repeat(64)).unwrap();
     let (red, blue) = (plain(255, 0, 0), plain(0, 0, 255));
-    let answers: Vec<_> = [&red, &blue]
-        .map(|view| {
-            vqa.answer(std::slice::from_ref(view), "which colour?")
-                .unwrap()
-        })
-        .into();
+    let answers: Vec<_> =
+        [&red, &blue].map(|view| vqa.answer(std::slice::from_ref(view), "which colour?").unwrap()).into();
     assert_ne!(answers[0], answers[1]);
     let both = vqa.answer(&[red.clone(), blue], "which colour?").unwrap();
     assert!(!both.is_text && !both.text.is_empty() && (0.0..=1.0).contains(&both.probability));
     assert!(vqa.answer(&[], "which colour?").is_err());
 
     tiny::vqa(dir.path(), &["<text>"]);
-    let text = Vqa::load(dir.path())
-        .unwrap()
-        .answer(&[red], "write to Anna")
-        .unwrap();
+    let text = Vqa::load(dir.path()).unwrap().answer(&[red], "write to Anna").unwrap();
     assert!(text.is_text && text.text.is_empty());
 }
 
@@ -249,15 +184,11 @@ fn a_policy_scores_each_candidate_by_its_own_row() {
     let fingerprint = encoder.fingerprint().to_string();
     write_policy(
         &path,
-        tiny::policy_graph(&mut Chance(5), TRIMTAB1_WIDTH, &fingerprint)
-            .metadata("algorithm", "regression"),
+        tiny::policy_graph(&mut Chance(5), TRIMTAB1_WIDTH, &fingerprint).metadata("algorithm", "regression"),
     );
     let policy = PolicyFile::load(&path).unwrap();
     policy.check_encoder(&encoder.fingerprint()).unwrap();
-    assert_eq!(
-        (policy.layout(), policy.metadata("algorithm")),
-        (Layout::Trimtab1, Some("regression"))
-    );
+    assert_eq!((policy.layout(), policy.metadata("algorithm")), (Layout::Trimtab1, Some("regression")));
 
     let mut rows = [[0.5; TRIMTAB1_WIDTH]; 3];
     rows[1][40] = -3.0;
@@ -265,25 +196,13 @@ fn a_policy_scores_each_candidate_by_its_own_row() {
     assert_eq!(scores.score[0], scores.score[2]);
     assert_ne!(scores.score[0], scores.score[1]);
     assert_eq!(policy.score(&rows[1..2]).unwrap().score, scores.score[1..2]);
-    assert!(
-        scores
-            .quality
-            .unwrap()
-            .iter()
-            .all(|q| (0.0..=1.0).contains(q))
-    );
+    assert!(scores.quality.unwrap().iter().all(|q| (0.0..=1.0).contains(q)));
     assert!(policy.score(&[]).unwrap().score.is_empty());
 
     let prompt = encoder.embed_text("is the lamp on?").unwrap();
     let columns = prompt.as_slice().len();
-    let matrix = Chance(5)
-        .numbers(2 * TRIMTAB1_WIDTH + 24 * columns, 1.0)
-        .split_off(2 * TRIMTAB1_WIDTH);
-    let expected: f32 = matrix[..columns]
-        .iter()
-        .zip(prompt.as_slice())
-        .map(|(w, e)| w * e)
-        .sum();
+    let matrix = Chance(5).numbers(2 * TRIMTAB1_WIDTH + 24 * columns, 1.0).split_off(2 * TRIMTAB1_WIDTH);
+    let expected: f32 = matrix[..columns].iter().zip(prompt.as_slice()).map(|(w, e)| w * e).sum();
     assert!((policy.project(&prompt).unwrap()[0] - expected).abs() < 1e-6);
 }
 
@@ -293,27 +212,12 @@ fn the_published_layout_gives_nine_scores_and_takes_no_rows() {
     let path = dir.path().join("policy.onnx");
     let mut g = Graph::new("policy");
     g.input("observation", DType::F32, &[1.into(), TMO1_WIDTH.into()]);
-    let weight = g.int8_weight(
-        "w",
-        &Chance(6).numbers(TMO1_WIDTH * 9, 1.0),
-        &[TMO1_WIDTH, 9],
-        1,
-    );
+    let weight = g.int8_weight("w", &Chance(6).numbers(TMO1_WIDTH * 9, 1.0), &[TMO1_WIDTH, 9], 1);
     g.node("MatMul", &["observation", &weight], &["score"], &[]);
     g.output("score", DType::F32, &[1.into(), 9.into()]);
-    g.metadata("layout", "tmo-1")
-        .metadata("layout_version", "1");
+    g.metadata("layout", "tmo-1").metadata("layout_version", "1");
     write_policy(&path, &g);
     let policy = PolicyFile::load(&path).unwrap();
-    assert!(
-        policy
-            .score_tmo1(&[0.1; TMO1_WIDTH])
-            .unwrap()
-            .iter()
-            .any(|score| *score != 0.0)
-    );
-    assert!(matches!(
-        policy.score(&[[0.0; TRIMTAB1_WIDTH]]),
-        Err(PolicyError::Use { .. })
-    ));
+    assert!(policy.score_tmo1(&[0.1; TMO1_WIDTH]).unwrap().iter().any(|score| *score != 0.0));
+    assert!(matches!(policy.score(&[[0.0; TRIMTAB1_WIDTH]]), Err(PolicyError::Use { .. })));
 }

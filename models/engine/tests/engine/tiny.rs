@@ -1,10 +1,7 @@
 //! Tiny random models in the documented folder layouts, written with the project's own ONNX writer. They know
 //! nothing, but they are whole: every operator, name and shape of the contract is there.
 
-#![allow(
-    dead_code,
-    reason = "included by several test binaries, each of which uses some of it"
-)]
+#![allow(dead_code, reason = "included by several test binaries, each of which uses some of it")]
 
 use std::fs;
 use std::path::Path;
@@ -32,10 +29,7 @@ impl Chance {
     pub(crate) fn numbers(&mut self, count: usize, scale: f32) -> Vec<f32> {
         (0..count)
             .map(|_| {
-                self.0 = self
-                    .0
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
+                self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 ((self.0 >> 40) as f32 / (1_u64 << 23) as f32 - 1.0) * scale
             })
             .collect()
@@ -67,8 +61,7 @@ pub(crate) fn tokenizer_json() -> String {
     for (index, piece) in ["th", "the", "Ġthe", "on"].iter().enumerate() {
         vocab.insert((*piece).into(), (256 + index).into());
     }
-    let special =
-        |id: u32, content: &str| serde_json::json!({"id": id, "content": content, "special": true});
+    let special = |id: u32, content: &str| serde_json::json!({"id": id, "content": content, "special": true});
     serde_json::json!({
         "version": "1.0",
         "added_tokens": [special(BOS, "<bos>"), special(EOS, "<eos>")],
@@ -94,39 +87,18 @@ pub(crate) fn preprocessor_json(side: usize) -> String {
 /// A picture tower: one strided convolution, mean over the grid, projection.
 pub(crate) fn vision_graph(chance: &mut Chance) -> Graph {
     let mut g = Graph::new("vision");
-    g.input(
-        "pixel_values",
-        DType::F32,
-        &["B".into(), 3.into(), SIDE.into(), SIDE.into()],
-    );
-    let kernel = g.int8_weight(
-        "conv.weight",
-        &chance.numbers(8 * 3 * 4 * 4, 0.5),
-        &[8, 3, 4, 4],
-        0,
-    );
+    g.input("pixel_values", DType::F32, &["B".into(), 3.into(), SIDE.into(), SIDE.into()]);
+    let kernel = g.int8_weight("conv.weight", &chance.numbers(8 * 3 * 4 * 4, 0.5), &[8, 3, 4, 4], 0);
     let bias = g.initializer_f32("conv.bias", &chance.numbers(8, 0.5), &[8]);
     let strides = Attr::Ints(vec![4, 4]);
     let grid = g.op(
         "Conv",
         &["pixel_values", &kernel, &bias],
-        &[
-            ("strides", strides),
-            ("kernel_shape", Attr::Ints(vec![4, 4])),
-        ],
+        &[("strides", strides), ("kernel_shape", Attr::Ints(vec![4, 4]))],
     );
     let grid = g.op("Relu", &[&grid], &[]);
-    let pooled = g.op(
-        "ReduceMean",
-        &[&grid],
-        &[("axes", Attr::Ints(vec![2, 3])), ("keepdims", Attr::Int(0))],
-    );
-    let weight = g.int8_weight(
-        "projection",
-        &chance.numbers(8 * DIMENSION, 1.0),
-        &[8, DIMENSION],
-        1,
-    );
+    let pooled = g.op("ReduceMean", &[&grid], &[("axes", Attr::Ints(vec![2, 3])), ("keepdims", Attr::Int(0))]);
+    let weight = g.int8_weight("projection", &chance.numbers(8 * DIMENSION, 1.0), &[8, DIMENSION], 1);
     g.node("MatMul", &[&pooled, &weight], &["image_embeds"], &[]);
     g.output("image_embeds", DType::F32, &["B".into(), DIMENSION.into()]);
     g
@@ -138,17 +110,8 @@ pub(crate) fn text_graph(chance: &mut Chance) -> Graph {
     g.input("input_ids", DType::I64, &["B".into(), "T".into()]);
     let x = embed(&mut g, chance, "input_ids", None);
     let x = g.op("Tanh", &[&x], &[]);
-    let pooled = g.op(
-        "ReduceMean",
-        &[&x],
-        &[("axes", Attr::Ints(vec![1])), ("keepdims", Attr::Int(0))],
-    );
-    let weight = g.int8_weight(
-        "projection",
-        &chance.numbers(WIDTH * DIMENSION, 1.0),
-        &[WIDTH, DIMENSION],
-        1,
-    );
+    let pooled = g.op("ReduceMean", &[&x], &[("axes", Attr::Ints(vec![1])), ("keepdims", Attr::Int(0))]);
+    let weight = g.int8_weight("projection", &chance.numbers(WIDTH * DIMENSION, 1.0), &[WIDTH, DIMENSION], 1);
     g.node("MatMul", &[&pooled, &weight], &["text_embeds"], &[]);
     g.output("text_embeds", DType::F32, &["B".into(), DIMENSION.into()]);
     g
@@ -160,18 +123,8 @@ const HEAD_WIDTH: usize = WIDTH / HEADS;
 
 /// Token embedding plus position embedding; positions start after those of the cache named, if any.
 fn embed(g: &mut Graph, chance: &mut Chance, ids: &str, past: Option<&str>) -> String {
-    let table = g.int8_weight(
-        "tokens",
-        &chance.numbers(VOCABULARY * WIDTH, 1.0),
-        &[VOCABULARY, WIDTH],
-        0,
-    );
-    let places = g.int8_weight(
-        "places",
-        &chance.numbers(CONTEXT * WIDTH, 0.5),
-        &[CONTEXT, WIDTH],
-        0,
-    );
+    let table = g.int8_weight("tokens", &chance.numbers(VOCABULARY * WIDTH, 1.0), &[VOCABULARY, WIDTH], 0);
+    let places = g.int8_weight("places", &chance.numbers(CONTEXT * WIDTH, 0.5), &[CONTEXT, WIDTH], 0);
     let x = g.op("Gather", &[&table, ids], &[("axis", Attr::Int(0))]);
     let positions = range(g, ids, past);
     let places = g.op("Gather", &[&places, &positions], &[("axis", Attr::Int(0))]);
@@ -202,52 +155,21 @@ pub(crate) fn language_graph(chance: &mut Chance) -> Graph {
     let mut g = Graph::new("language");
     g.input("input_ids", DType::I64, &[1.into(), "S".into()]);
     for past in ["past_key_values.0.key", "past_key_values.0.value"] {
-        g.input(
-            past,
-            DType::F32,
-            &[1.into(), HEADS.into(), "P".into(), HEAD_WIDTH.into()],
-        );
+        g.input(past, DType::F32, &[1.into(), HEADS.into(), "P".into(), HEAD_WIDTH.into()]);
     }
     let x = embed(&mut g, chance, "input_ids", Some("past_key_values.0.key"));
     let split = g.initializer_i64("split", &[1, -1, HEADS as i64, HEAD_WIDTH as i64], &[4]);
     let heads = |g: &mut Graph, chance: &mut Chance, name: &str| {
-        let weight = g.int8_weight(
-            name,
-            &chance.numbers(WIDTH * WIDTH, 0.7),
-            &[WIDTH, WIDTH],
-            1,
-        );
+        let weight = g.int8_weight(name, &chance.numbers(WIDTH * WIDTH, 0.7), &[WIDTH, WIDTH], 1);
         let y = g.op("MatMul", &[&x, &weight], &[]);
         let y = g.op("Reshape", &[&y, &split], &[]);
-        g.op(
-            "Transpose",
-            &[&y],
-            &[("perm", Attr::Ints(vec![0, 2, 1, 3]))],
-        )
+        g.op("Transpose", &[&y], &[("perm", Attr::Ints(vec![0, 2, 1, 3]))])
     };
-    let (q, k, v) = (
-        heads(&mut g, chance, "q"),
-        heads(&mut g, chance, "k"),
-        heads(&mut g, chance, "v"),
-    );
-    g.node(
-        "Concat",
-        &["past_key_values.0.key", &k],
-        &["present.0.key"],
-        &[("axis", Attr::Int(2))],
-    );
-    g.node(
-        "Concat",
-        &["past_key_values.0.value", &v],
-        &["present.0.value"],
-        &[("axis", Attr::Int(2))],
-    );
+    let (q, k, v) = (heads(&mut g, chance, "q"), heads(&mut g, chance, "k"), heads(&mut g, chance, "v"));
+    g.node("Concat", &["past_key_values.0.key", &k], &["present.0.key"], &[("axis", Attr::Int(2))]);
+    g.node("Concat", &["past_key_values.0.value", &v], &["present.0.value"], &[("axis", Attr::Int(2))]);
 
-    let turned = g.op(
-        "Transpose",
-        &["present.0.key"],
-        &[("perm", Attr::Ints(vec![0, 1, 3, 2]))],
-    );
+    let turned = g.op("Transpose", &["present.0.key"], &[("perm", Attr::Ints(vec![0, 1, 3, 2]))]);
     let scores = g.op("MatMul", &[&q, &turned], &[]);
     let positions = range(&mut g, "input_ids", Some("past_key_values.0.value"));
     let rows_axis = g.initializer_i64("rows_axis", &[1], &[1]);
@@ -267,11 +189,7 @@ pub(crate) fn language_graph(chance: &mut Chance) -> Graph {
     let scores = g.op("Add", &[&scores, &mask], &[]);
     let attention = g.op("Softmax", &[&scores], &[("axis", Attr::Int(-1))]);
     let y = g.op("MatMul", &[&attention, "present.0.value"], &[]);
-    let y = g.op(
-        "Transpose",
-        &[&y],
-        &[("perm", Attr::Ints(vec![0, 2, 1, 3]))],
-    );
+    let y = g.op("Transpose", &[&y], &[("perm", Attr::Ints(vec![0, 2, 1, 3]))]);
     let join = g.initializer_i64("join", &[1, -1, WIDTH as i64], &[3]);
     let y = g.op("Reshape", &[&y, &join], &[]);
     let x = g.op("Add", &[&x, &y], &[]);
@@ -280,24 +198,11 @@ pub(crate) fn language_graph(chance: &mut Chance) -> Graph {
     let to = g.initializer_i64("to", &[i64::MAX], &[1]);
     let axis = g.initializer_i64("axis", &[1], &[1]);
     let last = g.op("Slice", &[&x, &from, &to, &axis], &[]);
-    let head = g.int8_weight(
-        "head",
-        &chance.numbers(WIDTH * VOCABULARY, 1.0),
-        &[WIDTH, VOCABULARY],
-        1,
-    );
+    let head = g.int8_weight("head", &chance.numbers(WIDTH * VOCABULARY, 1.0), &[WIDTH, VOCABULARY], 1);
     g.node("MatMul", &[&last, &head], &["logits"], &[]);
-    g.output(
-        "logits",
-        DType::F32,
-        &[1.into(), 1.into(), VOCABULARY.into()],
-    );
+    g.output("logits", DType::F32, &[1.into(), 1.into(), VOCABULARY.into()]);
     for present in ["present.0.key", "present.0.value"] {
-        g.output(
-            present,
-            DType::F32,
-            &[1.into(), HEADS.into(), "P+S".into(), HEAD_WIDTH.into()],
-        );
+        g.output(present, DType::F32, &[1.into(), HEADS.into(), "P+S".into(), HEAD_WIDTH.into()]);
     }
     g
 }
@@ -305,36 +210,17 @@ pub(crate) fn language_graph(chance: &mut Chance) -> Graph {
 /// A question model whose answer depends on the mean colour of the views and on the tokens of the question.
 pub(crate) fn vqa_graph(chance: &mut Chance, answers: usize) -> Graph {
     let mut g = Graph::new("vqa");
-    g.input(
-        "pixel_values",
-        DType::F32,
-        &["N".into(), 3.into(), SIDE.into(), SIDE.into()],
-    );
+    g.input("pixel_values", DType::F32, &["N".into(), 3.into(), SIDE.into(), SIDE.into()]);
     g.input("input_ids", DType::I64, &[1.into(), "T".into()]);
-    let colour = g.op(
-        "ReduceMean",
-        &["pixel_values"],
-        &[
-            ("axes", Attr::Ints(vec![0, 2, 3])),
-            ("keepdims", Attr::Int(0)),
-        ],
-    );
+    let colour =
+        g.op("ReduceMean", &["pixel_values"], &[("axes", Attr::Ints(vec![0, 2, 3])), ("keepdims", Attr::Int(0))]);
     let row = g.initializer_i64("row", &[1, 3], &[2]);
     let colour = g.op("Reshape", &[&colour, &row], &[]);
     let seen = g.int8_weight("seen", &chance.numbers(3 * answers, 2.0), &[3, answers], 1);
     let seen = g.op("MatMul", &[&colour, &seen], &[]);
     let x = embed(&mut g, chance, "input_ids", None);
-    let pooled = g.op(
-        "ReduceMean",
-        &[&x],
-        &[("axes", Attr::Ints(vec![1])), ("keepdims", Attr::Int(0))],
-    );
-    let asked = g.int8_weight(
-        "asked",
-        &chance.numbers(WIDTH * answers, 1.0),
-        &[WIDTH, answers],
-        1,
-    );
+    let pooled = g.op("ReduceMean", &[&x], &[("axes", Attr::Ints(vec![1])), ("keepdims", Attr::Int(0))]);
+    let asked = g.int8_weight("asked", &chance.numbers(WIDTH * answers, 1.0), &[WIDTH, answers], 1);
     let asked = g.op("MatMul", &[&pooled, &asked], &[]);
     g.node("Add", &[&seen, &asked], &["logits"], &[]);
     g.output("logits", DType::F32, &[1.into(), answers.into()]);
@@ -347,25 +233,14 @@ pub(crate) fn policy_graph(chance: &mut Chance, rows: usize, encoder: &str) -> G
     g.input("candidates", DType::F32, &["N".into(), rows.into()]);
     let flat = g.initializer_i64("flat", &[-1], &[1]);
     for (output, activation) in [("score", "Identity"), ("quality", "Sigmoid")] {
-        let weight = g.int8_weight(
-            &format!("{output}.weight"),
-            &chance.numbers(rows, 1.0),
-            &[rows, 1],
-            1,
-        );
+        let weight = g.int8_weight(&format!("{output}.weight"), &chance.numbers(rows, 1.0), &[rows, 1], 1);
         let y = g.op("MatMul", &["candidates", &weight], &[]);
         let y = g.op(activation, &[&y], &[]);
         g.node("Reshape", &[&y, &flat], &[output], &[]);
         g.output(output, DType::F32, &["N".into()]);
     }
-    g.initializer_f32(
-        "prompt_projection",
-        &chance.numbers(24 * DIMENSION, 1.0),
-        &[24, DIMENSION],
-    );
-    g.metadata("layout", "trimtab-1")
-        .metadata("layout_version", "1")
-        .metadata("encoder_sha256", encoder);
+    g.initializer_f32("prompt_projection", &chance.numbers(24 * DIMENSION, 1.0), &[24, DIMENSION]);
+    g.metadata("layout", "trimtab-1").metadata("layout_version", "1").metadata("encoder_sha256", encoder);
     g
 }
 
@@ -378,16 +253,8 @@ pub(crate) fn encoder(dir: &Path) {
     write(dir, "config.json", config.to_string());
     write(dir, "preprocessor_config.json", preprocessor_json(SIDE));
     write(dir, "tokenizer.json", tokenizer_json());
-    write(
-        dir,
-        "onnx/vision_model.onnx",
-        vision_graph(&mut chance).to_bytes().unwrap(),
-    );
-    write(
-        dir,
-        "onnx/text_model.onnx",
-        text_graph(&mut chance).to_bytes().unwrap(),
-    );
+    write(dir, "onnx/vision_model.onnx", vision_graph(&mut chance).to_bytes().unwrap());
+    write(dir, "onnx/text_model.onnx", text_graph(&mut chance).to_bytes().unwrap());
     let rows: Vec<Vec<f32>> = (0..4).map(|_| chance.numbers(DIMENSION, 1.0)).collect();
     let head = serde_json::json!({
         "labels": ["assistive", "query", "recommendation", "message"],
@@ -405,22 +272,15 @@ pub(crate) fn language(dir: &Path) {
     });
     write(dir, "config.json", config.to_string());
     write(dir, "tokenizer.json", tokenizer_json());
-    write(
-        dir,
-        "onnx/model.onnx",
-        language_graph(&mut Chance(2)).to_bytes().unwrap(),
-    );
+    write(dir, "onnx/model.onnx", language_graph(&mut Chance(2)).to_bytes().unwrap());
 }
 
 /// Writes a question-answering folder with these answers.
 pub(crate) fn vqa(dir: &Path, answers: &[&str]) {
-    let config = serde_json::json!({"model_type": "trimtab-vqa", "answers": answers, "image_size": SIDE, "context": 32});
+    let config =
+        serde_json::json!({"model_type": "trimtab-vqa", "answers": answers, "image_size": SIDE, "context": 32});
     write(dir, "config.json", config.to_string());
     write(dir, "preprocessor_config.json", preprocessor_json(SIDE));
     write(dir, "tokenizer.json", tokenizer_json());
-    write(
-        dir,
-        "onnx/model.onnx",
-        vqa_graph(&mut Chance(3), answers.len()).to_bytes().unwrap(),
-    );
+    write(dir, "onnx/model.onnx", vqa_graph(&mut Chance(3), answers.len()).to_bytes().unwrap());
 }

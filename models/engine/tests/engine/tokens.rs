@@ -64,21 +64,17 @@ fn clip_folds_case_drops_spaces_and_marks_word_ends() {
     file["model"]["vocab"]["on</w>"] = 600.into();
     file["model"]["merges"] = serde_json::json!(["o n</w>"]);
     file["model"]["end_of_word_suffix"] = "</w>".into();
-    file["normalizer"] = serde_json::json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]});
-    file["pre_tokenizer"] = serde_json::json!({"type": "Sequence", "pretokenizers": [{"type": "Split"}, {"type": "ByteLevel"}]});
-    file["post_processor"] = serde_json::json!({"type": "RobertaProcessing", "cls": ["<bos>", BOS], "sep": ["<eos>", EOS]});
-    let tokenizer =
-        Tokenizer::parse(Path::new("tokenizer.json"), file.to_string().as_bytes()).unwrap();
+    file["normalizer"] =
+        serde_json::json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]});
+    file["pre_tokenizer"] =
+        serde_json::json!({"type": "Sequence", "pretokenizers": [{"type": "Split"}, {"type": "ByteLevel"}]});
+    file["post_processor"] =
+        serde_json::json!({"type": "RobertaProcessing", "cls": ["<bos>", BOS], "sep": ["<eos>", EOS]});
+    let tokenizer = Tokenizer::parse(Path::new("tokenizer.json"), file.to_string().as_bytes()).unwrap();
 
     let encoding = tokenizer.encode_for_model("ON  12!", 77);
     let end = |byte: u8| 300 + u32::from(byte);
-    assert_eq!(
-        encoding.ids,
-        [BOS, 600, end(b'1'), end(b'2'), end(b'!'), EOS]
-    );
+    assert_eq!(encoding.ids, [BOS, 600, end(b'1'), end(b'2'), end(b'!'), EOS]);
     assert_eq!(tokenizer.decode(&encoding.ids), "on 1 2 ! ");
-    assert_eq!(
-        tokenizer.encode_for_model("on on on", 4).ids,
-        [BOS, 600, 600, EOS]
-    );
+    assert_eq!(tokenizer.encode_for_model("on on on", 4).ids, [BOS, 600, 600, EOS]);
 }
