@@ -145,6 +145,20 @@ impl Governor {
     pub const fn local(&self) -> Option<&LocalEngine> {
         self.local.as_ref()
     }
+    /// The rules.
+    #[must_use]
+    pub const fn shield(&self) -> Shield {
+        self.shield
+    }
+    /// Other rules for the turns to come: a policy brings its own threshold.
+    pub const fn set_shield(&mut self, shield: Shield) {
+        self.shield = shield;
+    }
+    /// What is known of energy.
+    #[must_use]
+    pub const fn meter(&self) -> MeterFacts {
+        self.meter
+    }
     /// The budgets.
     #[must_use]
     pub const fn budgets(&self) -> &Budgets {

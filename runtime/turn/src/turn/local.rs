@@ -1,0 +1,94 @@
+//! Answering on the device, within the hold.
+
+use super::{Phase, Turn};
+use crate::event::{CloudAnswer, Event, Step};
+use crate::governor::Governor;
+use crate::record::{Finish, Late};
+use alloc::vec;
+use alloc::vec::Vec;
+use trimtab_core::{Cost, Hold, Joules, Millis};
+
+/// The local engine is answering.
+#[derive(Debug)]
+pub(super) struct LocalRun {
+    pub(super) hold: Hold,
+    pub(super) since: Millis,
+    pub(super) until_energy: Joules,
+    pub(super) until: Millis,
+    pub(super) tokens: u32,
+    /// It was told to stop, for this reason.
+    pub(super) stopping: Option<Finish>,
+}
+
+impl Turn {
+    pub(super) fn on_local(
+        &mut self,
+        now: Millis,
+        event: Event,
+        mut run: LocalRun,
+        governor: &mut Governor,
+    ) -> Vec<Step> {
+        match event {
+            Event::LocalToken { text, energy } => {
+                run.tokens = run.tokens.saturating_add(1);
+                self.record.answer.push_str(&text);
+                let mut steps = vec![Step::Say { text }];
+                if run.stopping.is_none() && energy >= run.until_energy {
+                    run.stopping = Some(Finish::EnergyCut);
+                    steps.push(Step::StopGenerating);
+                }
+                self.phase = Phase::Local(run);
+                steps
+            }
+            Event::Tick if run.stopping.is_none() && now >= run.until => {
+                run.stopping = Some(Finish::TimeCut);
+                self.phase = Phase::Local(run);
+                vec![Step::StopGenerating]
+            }
+            Event::LocalDone { finish, energy } => {
+                let took = now.minus(run.since);
+                self.settle(now, run.hold, Cost { energy, latency: took, ..Cost::ZERO }, governor);
+                self.record.finish = run.stopping.unwrap_or(finish);
+                self.record.completion_tokens = Some(run.tokens);
+                if self.record.finish == Finish::Stop {
+                    governor.learn_local(took, run.tokens);
+                }
+                self.close(now)
+            }
+            Event::LocalFailed { detail, energy } => {
+                self.settle(now, run.hold, Cost { energy, latency: now.minus(run.since), ..Cost::ZERO }, governor);
+                self.record.trouble = Some(detail);
+                self.refuse(now, "local_failed")
+            }
+            Event::LedgerFailed { detail } => {
+                self.settle(now, run.hold, Cost::ZERO, governor);
+                self.record.trouble = Some(detail);
+                self.refuse(now, "ledger_failed")
+            }
+            Event::CloudAnswered(answer) => {
+                self.too_late(now, *answer, governor);
+                self.phase = Phase::Local(run);
+                Vec::new()
+            }
+            _ => {
+                self.phase = Phase::Local(run);
+                Vec::new()
+            }
+        }
+    }
+
+    /// The cloud's answer came while the local model was already stepping in.
+    fn too_late(&mut self, now: Millis, answer: CloudAnswer, governor: &mut Governor) {
+        let Some(hold) = self.pending.take() else {
+            return;
+        };
+        let cost = Cost { money: answer.money, bytes: answer.bytes_up, energy: answer.energy, latency: Millis::ZERO };
+        let settlement = governor.budgets.settle_late(now, hold, cost);
+        if let Some(settlement) = settlement {
+            self.record.settlements.push((hold, settlement));
+            self.record.left_open.retain(|open| *open != hold);
+            self.record.cost = self.record.cost.plus(cost);
+        }
+        self.record.late = Some(Late { at: now, node: answer.node, cost, settled: settlement.is_some() });
+    }
+}

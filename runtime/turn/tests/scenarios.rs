@@ -1,0 +1,427 @@
+//! Turns in simulated time: every way a turn can go, with exact settlements.
+
+use trimtab_core::budget::Window;
+use trimtab_core::limits::PROMPT_FEATURES;
+use trimtab_core::observation::LinkEstimate;
+use trimtab_core::{
+    Action, Budget, Budgets, Bytes, ConversationId, Cost, Joules, Millis, NodeProfile, Placement, Preference, Shield,
+    TurnId, Usd, ViewSet, Watts,
+};
+use trimtab_turn::{
+    CloudAnswer, CloudRefusal, EnergySource, Event, Finish, Governor, LocalEngine, MeterFacts, Observation, Opening,
+    SeenView, Setup, Step, Turn, TurnRecord, Upper,
+};
+
+const CONVERSATION: ConversationId = ConversationId::of("test");
+const TIME: Millis = Millis::new(8000);
+const CLOUD_ANSWER: &str = "It is red.";
+
+fn cloud_profile(quality: f32, price_image: u64) -> NodeProfile {
+    NodeProfile {
+        local: false,
+        price_prompt: Usd::from_nano(2_500_000_000),
+        price_completion: Usd::from_nano(10_000_000_000),
+        price_image: Usd::from_nano(price_image),
+        images_max: 4,
+        latency_p50: Millis::new(600),
+        latency_p95: Millis::new(900),
+        token_time: Millis::new(30),
+        quality,
+    }
+}
+
+fn governor(budgets: &[Budget]) -> Governor {
+    let local = NodeProfile {
+        local: true,
+        quality: 0.5,
+        images_max: 0,
+        price_prompt: Usd::ZERO,
+        price_completion: Usd::ZERO,
+        price_image: Usd::ZERO,
+        ..cloud_profile(0.5, 0)
+    };
+    let mut governor = Governor::new(Setup {
+        budgets: Budgets::default(),
+        shield: Shield { view_threshold: 0.1 },
+        preference: Preference::default(),
+        local: Some(LocalEngine {
+            profile: local,
+            memory: Bytes::new(4 << 20),
+            draw: Watts::from_milli(4000),
+            first_token: Upper::from_prior(20.0),
+            per_token: Upper::from_prior(5.0),
+            tokens: Upper::from_prior(20.0),
+        }),
+        meter: MeterFacts {
+            known: true,
+            peak: Watts::from_milli(6000),
+            period: Millis::new(10),
+            step: Millis::new(10),
+            radio_per_mebibyte: Joules::from_micro(2_000_000),
+            waiting: Watts::from_milli(500),
+            decision: Joules::from_micro(20_000),
+        },
+        link: LinkEstimate { up: true, round_trip: Millis::new(60), uplink_bits_per_s: 5_000_000 },
+    });
+    governor.offer("good", cloud_profile(0.95, 1_000_000_000_000)).unwrap();
+    governor.offer("cheap", cloud_profile(0.6, 100_000_000_000)).unwrap();
+    governor.set_budgets(budgets).unwrap();
+    governor
+}
+
+fn opening() -> Opening {
+    Opening {
+        id: TurnId { boot: 1, number: 1 },
+        conversation: CONVERSATION,
+        conversation_name: "test".into(),
+        prompt: "what colour is the mug".into(),
+        turns_before: 0,
+        time: TIME,
+        max_tokens: 64,
+        only: None,
+        spent_before: Cost::ZERO,
+    }
+}
+
+fn observation() -> Observation {
+    let view = |name: &str, shows: f32| SeenView {
+        name: name.into(),
+        association: shows - 0.5,
+        shows,
+        available: true,
+        upload: true,
+        bytes: Bytes::new(40_000),
+    };
+    Observation {
+        prompt: [0.0; PROMPT_FEATURES],
+        tasks: [0.0, 0.0, 1.0, 0.0],
+        unknown: false,
+        views: vec![view("wrist", 0.9), view("overhead", 0.2), view("doorway", 0.05)],
+        memory_left: Bytes::new(64 << 20),
+        memory_headroom: 0.5,
+        energy: Joules::from_micro(15_000),
+        energy_source: EnergySource::Measured("test".into()),
+    }
+}
+
+/// Scores that like one action best.
+fn prefer(governor: &Governor, views: usize, node: &str, set: u8) -> Event {
+    let nodes = governor.nodes();
+    let likes = |action: Action| match action.node.get() {
+        0 => node == "local",
+        n => nodes[n - 1].name == node && action.views == ViewSet::from_bits(set),
+    };
+    Event::Scored(
+        Action::all(nodes.len() + 1, views).map(|action| (if likes(action) { 1.0 } else { 0.1 }, None)).collect(),
+    )
+}
+
+fn answer(money: u64) -> Event {
+    Event::CloudAnswered(Box::new(CloudAnswer {
+        text: CLOUD_ANSWER.into(),
+        node: "good".into(),
+        money: Usd::from_nano(money),
+        bytes_up: Bytes::new(41_000),
+        completion_tokens: 5,
+        upstream: Millis::new(700),
+        finish: Finish::Stop,
+        energy: Joules::from_micro(400_000),
+    }))
+}
+
+/// A turn under test, with everything it asked for so far.
+struct Run {
+    turn: Turn,
+    governor: Governor,
+    steps: Vec<Step>,
+}
+
+impl Run {
+    /// Opened, observed and scored, so that `node` with `set` is the favourite.
+    fn decided(mut governor: Governor, node: &str, set: u8) -> Self {
+        let (turn, steps) = Turn::open(Millis::ZERO, opening(), &mut governor);
+        let mut run = Self { turn, governor, steps };
+        run.feed(10, Event::Observed(Box::new(observation())));
+        let scores = prefer(&run.governor, 3, node, set);
+        run.feed(12, scores);
+        run
+    }
+    fn feed(&mut self, now: u64, event: Event) -> Vec<Step> {
+        let steps = self.turn.on(Millis::new(now), event, &mut self.governor);
+        self.steps.extend(steps.iter().cloned());
+        steps
+    }
+    fn records(&self) -> Vec<&TurnRecord> {
+        self.steps
+            .iter()
+            .filter_map(|step| if let Step::Close { record } = step { Some(&**record) } else { None })
+            .collect()
+    }
+    /// The one record that a turn that is over has.
+    fn record(&self) -> &TurnRecord {
+        assert!(self.turn.is_over(), "the turn is not over: {:?}", self.turn);
+        let records = self.records();
+        assert_eq!(records.len(), 1, "exactly one record");
+        records[0]
+    }
+    fn said(&self) -> String {
+        self.steps.iter().fold(String::new(), |mut said, step| {
+            match step {
+                Step::Say { text } => said.push_str(text),
+                Step::Void => said.clear(),
+                _ => {}
+            }
+            said
+        })
+    }
+    fn generates(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Generate { .. }))
+    }
+    /// Finishes a local answer.
+    fn local_answer(&mut self, now: u64) {
+        self.feed(now, Event::LocalToken { text: "I cannot see that.".into(), energy: Joules::from_micro(20_000) });
+        self.feed(now + 5, Event::LocalDone { finish: Finish::Stop, energy: Joules::from_micro(25_000) });
+    }
+}
+
+#[test]
+fn nothing_happens_before_its_hold_is_durable() {
+    let run = Run::decided(governor(&[]), "good", 0b001);
+    let order: Vec<&str> = run
+        .steps
+        .iter()
+        .map(|step| match step {
+            Step::Persist { action: None, .. } => "persist decision",
+            Step::Persist { .. } => "persist action",
+            Step::Observe => "observe",
+            Step::Score { .. } => "score",
+            Step::Offload { .. } => "offload",
+            _ => "other",
+        })
+        .collect();
+    assert_eq!(order, ["persist decision", "observe", "score", "persist action", "offload"]);
+}
+
+#[test]
+fn an_answer_in_time_settles_with_what_it_cost() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    run.feed(700, Event::CloudText { text: "It is".into() });
+    run.feed(900, answer(1_100_000));
+    let record = run.record().clone();
+    assert_eq!(
+        (record.placement, record.answer.as_str(), run.said().as_str()),
+        (Placement::Cloud, CLOUD_ANSWER, CLOUD_ANSWER)
+    );
+    assert_eq!((record.reason.as_str(), record.views_used), ("best_score", ViewSet::from_bits(0b001)));
+    assert_eq!(record.cost.money, Usd::from_nano(1_100_000));
+    assert_eq!(record.cost.energy, Joules::from_micro(415_000), "answer and decision");
+    assert_eq!(record.cost.latency, Millis::new(900));
+    assert_eq!(record.candidates.len(), 17);
+    assert!(run.governor.budgets().open().is_empty(), "no hold leaks");
+}
+
+#[test]
+fn a_duplicate_answer_changes_nothing() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    run.feed(900, answer(1_100_000));
+    let spent = *run.governor.budgets().spent();
+    assert!(run.feed(950, answer(1_100_000)).is_empty());
+    assert_eq!(*run.governor.budgets().spent(), spent);
+    assert_eq!(run.records().len(), 1);
+}
+
+#[test]
+fn views_unlikely_to_add_anything_are_dropped() {
+    let run = Run::decided(governor(&[]), "good", 0b111);
+    assert_eq!(run.turn.record().views_used, ViewSet::from_bits(0b011));
+    assert_eq!(run.turn.record().view_dropped, ViewSet::from_bits(0b100));
+}
+
+#[test]
+fn at_the_deadline_the_local_model_steps_in_and_the_hold_stays_open() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    let deadline = run.turn.next_deadline().unwrap();
+    assert!(deadline < TIME, "time is left for the local model");
+    assert!(run.feed(deadline.get() - 1, Event::Tick).is_empty());
+    run.feed(deadline.get(), Event::Tick);
+    assert!(run.generates());
+    run.local_answer(deadline.get() + 50);
+    let record = run.record();
+    assert_eq!((record.placement, record.finish), (Placement::Local, Finish::Stop));
+    assert_eq!(record.reason, "best_score+fallback:deadline");
+    assert_eq!(
+        (record.left_open.len(), run.governor.budgets().open().len()),
+        (1, 1),
+        "what the cloud will cost is not known"
+    );
+}
+
+#[test]
+fn a_late_answer_settles_its_hold_and_is_not_said() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    let deadline = run.turn.next_deadline().unwrap().get();
+    run.feed(deadline, Event::Tick);
+    run.feed(deadline + 20, answer(1_100_000));
+    run.local_answer(deadline + 50);
+    let record = run.record();
+    let late = record.late.as_ref().expect("recorded as late");
+    assert!(late.settled && record.left_open.is_empty() && run.governor.budgets().open().is_empty());
+    assert_eq!(record.cost.money, Usd::from_nano(1_100_000));
+    assert_eq!(run.said(), "I cannot see that.");
+}
+
+#[test]
+fn an_answer_after_the_record_settles_by_the_hold_s_name() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    let deadline = run.turn.next_deadline().unwrap().get();
+    run.feed(deadline, Event::Tick);
+    run.local_answer(deadline + 50);
+    let hold = run.record().left_open[0];
+    let cost = Cost { money: Usd::from_nano(1_100_000), ..Cost::ZERO };
+    assert!(run.governor.late(Millis::new(60_000), hold, cost).is_some());
+    assert!(run.governor.late(Millis::new(60_001), hold, cost).is_none(), "only once");
+    assert_eq!(run.governor.budgets().spent().this_day.money, Usd::from_nano(1_100_000));
+}
+
+#[test]
+fn a_broker_lost_in_mid_turn_shortens_the_wait() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    run.feed(600, Event::CloudText { text: "It".into() });
+    run.feed(700, Event::LinkDown);
+    assert_eq!(run.turn.next_deadline(), Some(Millis::new(1700)));
+    run.feed(1700, Event::Tick);
+    run.local_answer(1750);
+    assert_eq!(run.record().reason, "best_score+fallback:link");
+    assert_eq!(run.said(), "I cannot see that.", "the cloud's half answer is void");
+}
+
+#[test]
+fn a_refusing_bridge_settles_at_once_and_the_local_model_steps_in() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    run.feed(
+        300,
+        Event::CloudRefused(Box::new(CloudRefusal {
+            reason: "upstream_failed".into(),
+            detail: "node good answered 500: try another node".into(),
+            money: Usd::ZERO,
+            bytes_up: Bytes::new(41_000),
+            energy: Joules::from_micro(90_000),
+        })),
+    );
+    run.local_answer(350);
+    let record = run.record();
+    assert_eq!(record.reason, "best_score+fallback:upstream_failed");
+    assert_eq!(record.trouble.as_deref(), Some("node good answered 500: try another node"));
+    assert_eq!(record.cost.bytes, Bytes::new(41_000));
+    assert!(run.governor.budgets().open().is_empty());
+}
+
+#[test]
+fn a_local_answer_is_cut_where_its_hold_ends() {
+    let mut run = Run::decided(governor(&[]), "local", 0);
+    let Some(Step::Generate { until_energy, .. }) = run.steps.iter().find(|step| matches!(step, Step::Generate { .. }))
+    else {
+        panic!("no local answer: {:?}", run.steps)
+    };
+    let until = *until_energy;
+    assert!(
+        run.feed(100, Event::LocalToken { text: "one ".into(), energy: until.minus(Joules::from_micro(1)) }).len() == 1
+    );
+    let steps = run.feed(110, Event::LocalToken { text: "two ".into(), energy: until });
+    assert!(steps.contains(&Step::StopGenerating));
+    run.feed(115, Event::LocalDone { finish: Finish::Stop, energy: until.plus(Joules::from_micro(900)) });
+    let record = run.record();
+    assert_eq!((record.finish, record.answer.as_str()), (Finish::EnergyCut, "one two "));
+    let (_, settlement) = record.settlements.last().unwrap();
+    assert_eq!(
+        settlement.overrun,
+        Cost { latency: settlement.overrun.latency, ..Cost::ZERO },
+        "the guard covers the last step"
+    );
+}
+
+#[test]
+fn a_local_answer_is_cut_at_the_end_of_its_time() {
+    let mut run = Run::decided(governor(&[]), "local", 0);
+    run.feed(100, Event::LocalToken { text: "one ".into(), energy: Joules::from_micro(10) });
+    assert_eq!(run.feed(8000, Event::Tick), [Step::StopGenerating]);
+    run.feed(8001, Event::LocalDone { finish: Finish::Stop, energy: Joules::from_micro(20) });
+    assert_eq!(run.record().finish, Finish::TimeCut);
+}
+
+#[test]
+fn a_budget_that_is_short_turns_the_choice() {
+    let run = Run::decided(governor(&[Budget::money(Window::Day, Usd::from_nano(900_000))]), "good", 0b001);
+    let record = run.turn.record();
+    assert_eq!(record.reason, "money_budget", "the favourite needs more than the budget");
+    assert_ne!((record.node.as_str(), record.views_used.len()), ("good", 1));
+}
+
+#[test]
+fn without_a_decision_hold_nothing_is_encoded() {
+    let mut governor = governor(&[Budget::energy(Window::Day, Joules::from_micro(100))]);
+    let (turn, steps) = Turn::open(Millis::ZERO, opening(), &mut governor);
+    let [Step::Close { record }] = steps.as_slice() else { panic!("{steps:?}") };
+    assert!(turn.is_over());
+    assert_eq!((record.placement, record.reason.as_str()), (Placement::Refused, "decision:energy_budget"));
+}
+
+#[test]
+fn a_cloud_cap_never_blocks_a_local_answer() {
+    let mut run = Run::decided(
+        governor(&[Budget::money(Window::Day, Usd::ZERO), Budget::bytes(Window::Day, Bytes::ZERO)]),
+        "good",
+        0b001,
+    );
+    run.local_answer(100);
+    assert_eq!(run.record().placement, Placement::Local);
+}
+
+#[test]
+fn a_prompt_unlike_any_seen_is_decided_by_the_default_rule() {
+    let mut governor = governor(&[]);
+    let (turn, steps) = Turn::open(Millis::ZERO, opening(), &mut governor);
+    let mut run = Run { turn, governor, steps };
+    run.feed(10, Event::Observed(Box::new(Observation { unknown: true, ..observation() })));
+    let scores = prefer(&run.governor, 3, "local", 0);
+    run.feed(12, scores);
+    assert_eq!(run.turn.record().reason, "out_of_distribution");
+    assert_eq!(run.turn.record().node, "good");
+}
+
+#[test]
+fn a_ledger_that_cannot_write_means_that_nothing_is_done() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    run.feed(20, Event::LedgerFailed { detail: "disk full: free some space".into() });
+    let record = run.record();
+    assert_eq!((record.placement, record.reason.as_str()), (Placement::Refused, "best_score+ledger_failed"));
+    assert!(run.governor.budgets().open().is_empty());
+}
+
+#[test]
+fn an_energy_budget_without_a_meter_refuses() {
+    let mut governor = governor(&[Budget::energy(Window::Day, Joules::from_micro(100_000_000))]);
+    let mut meterless = Governor::new(Setup {
+        budgets: Budgets::default(),
+        shield: governor.shield(),
+        preference: Preference::default(),
+        local: governor.local().copied(),
+        meter: MeterFacts { known: false, ..governor.meter() },
+        link: *governor.link(),
+    });
+    meterless.set_budgets(governor.budgets().limits()).unwrap();
+    core::mem::swap(&mut governor, &mut meterless);
+    let (turn, steps) = Turn::open(Millis::ZERO, opening(), &mut governor);
+    let mut run = Run { turn, governor, steps };
+    run.feed(10, Event::Observed(Box::new(observation())));
+    run.feed(12, Event::Unscored { why: "no policy".into() });
+    assert_eq!(run.record().reason, "no_meter");
+}
+
+#[test]
+fn a_record_reads_back_as_it_was_written() {
+    let mut run = Run::decided(governor(&[]), "good", 0b011);
+    run.feed(900, answer(2_200_000));
+    let json = serde_json::to_string(run.record()).unwrap();
+    assert_eq!(serde_json::from_str::<TurnRecord>(&json).unwrap(), *run.record());
+}
