@@ -255,11 +255,13 @@ impl Lm {
 /// `distances [S, P+S]`: how far back each position is, at most `DISTANCES − 1`; `future [S, P+S]`: what to add to the
 /// scores of positions that are not yet.
 fn write_distances(g: &mut Graph) {
-    for (name, value) in [("zero", 0), ("one", 1), ("two", 2), ("farthest", DISTANCES as i64 - 1)] {
+    for (name, value) in [("zero", 0), ("one", 1), ("two", 2)] {
         g.initializer_i64(name, &[value], &[]);
     }
     g.initializer_f32("allowed", &[0.0], &[]);
     g.initializer_f32("forbidden", &[FORBIDDEN], &[]);
+    g.initializer_f32("here", &[0.0], &[]);
+    g.initializer_f32("farthest", &[DISTANCES as f32 - 1.0], &[]);
     g.initializer_i64("axis_zero", &[0], &[1]);
     g.initializer_i64("axis_one_of_two", &[1], &[1]);
     let size = g.op("Shape", &["input_ids"], &[]);
@@ -270,12 +272,16 @@ fn write_distances(g: &mut Graph) {
     let queries = g.op("Range", &["zero", &new, "one"], &[]);
     let queries = g.op("Add", &[&queries, &past], &[]);
     let keys = g.op("Range", &["zero", &all, "one"], &[]);
+    // The arithmetic is in f32, exact at these sizes: the engine computes on lengths it does not know while planning with
+    // symbolic numbers, at a hundred times the cost.
+    let [queries, keys] = [queries, keys].map(|places| g.op("Cast", &[&places], &[("to", 1.into())]));
     let queries = g.op("Unsqueeze", &[&queries, "axis_one_of_two"], &[]);
     let keys = g.op("Unsqueeze", &[&keys, "axis_zero"], &[]);
     let back = g.op("Sub", &[&queries, &keys], &[]);
     let near = g.op("Min", &[&back, "farthest"], &[]);
-    g.node("Max", &[&near, "zero"], &["distances"], &[]);
-    let future = g.op("Less", &[&back, "zero"], &[]);
+    let near = g.op("Max", &[&near, "here"], &[]);
+    g.node("Cast", &[&near], &["distances"], &[("to", 7.into())]);
+    let future = g.op("Less", &[&back, "here"], &[]);
     g.node("Where", &[&future, "forbidden", "allowed"], &["future"], &[]);
 }
 
