@@ -1,0 +1,79 @@
+//! The command line: one file for each group of subcommands.
+
+mod dataset;
+mod evaluate;
+mod train;
+
+use std::io::IsTerminal;
+
+use clap::{Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use trimtab_core::Preference;
+
+const EXAMPLES: &str = "Examples:
+  trimtab-lab train --data table --seed 1 --out policy.onnx --checkpoint policy.json
+  trimtab-lab evaluate --data held-out --fit-data table --policy policy.onnx
+  trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
+  trimtab-lab dataset stats table
+
+Exit code: 0 done, 1 failed with the reason on standard error, 2 wrong arguments.";
+
+/// Collects turns, trains policies on them, writes policy files and evaluates them.
+#[derive(Parser, Debug)]
+#[command(name = "trimtab-lab", version, after_help = EXAMPLES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Fits a policy to a table and writes it as a policy file.
+    Train(train::Train),
+    /// Compares ways to choose off a recorded table.
+    Evaluate(evaluate::Evaluate),
+    /// Writes a trained policy with int8 weights and checks that it decides as with float weights.
+    Quantise(train::Quantise),
+    /// Looks at tables.
+    #[command(subcommand)]
+    Dataset(dataset::Dataset),
+}
+
+impl Arguments {
+    /// Does what was asked for.
+    pub(crate) fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Train(command) => command.run(),
+            Command::Evaluate(command) => command.run(),
+            Command::Quantise(command) => command.run(),
+            Command::Dataset(command) => command.run(),
+        }
+    }
+}
+
+/// The owner's weights, as in `quality=1,latency=0.5`; what is not named keeps its default.
+fn parse_preference(text: &str) -> Result<Preference, String> {
+    let mut preference = Preference::default();
+    for pair in text.split(',').filter(|pair| !pair.trim().is_empty()) {
+        let (name, value) = pair.split_once('=').ok_or_else(|| format!("{pair:?}: write name=weight"))?;
+        let value: f32 = value.trim().parse().map_err(|_| format!("{value:?} is no number"))?;
+        *match name.trim() {
+            "quality" => &mut preference.quality,
+            "association" => &mut preference.association,
+            "latency" => &mut preference.latency,
+            "cost" => &mut preference.cost,
+            "energy" => &mut preference.energy,
+            other => return Err(format!("{other:?}: one of quality, association, latency, cost, energy")),
+        } = value;
+    }
+    if preference.is_valid() { Ok(preference) } else { Err("a weight is outside 0 to 1".into()) }
+}
+
+/// A progress bar on standard error; silent where nobody watches.
+fn progress(length: u64, what: &'static str) -> ProgressBar {
+    let watched = std::io::stderr().is_terminal();
+    let target = if watched { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {msg} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(length), target).with_style(style).with_prefix(what)
+}

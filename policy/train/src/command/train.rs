@@ -1,0 +1,176 @@
+//! `train` and `quantise`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, ensure};
+use clap::Args;
+use serde_json::{Value, json};
+use trimtab_core::Preference;
+use trimtab_engine::PolicyFile;
+use trimtab_train::calibrate::view_threshold;
+use trimtab_train::choose::{Chooser, TaskTable};
+use trimtab_train::dataset::{Table, Turn};
+use trimtab_train::evaluate::evaluate;
+use trimtab_train::export::{self, Weights};
+use trimtab_train::learn::{HELD_OUT_ONE_IN, Progress, Recipe, fit};
+use trimtab_train::policy::Policy;
+
+use super::{parse_preference, progress};
+
+/// Share of decisions that int8 weights may not change.
+const PARITY_MIN: f64 = 0.99;
+
+#[derive(Args, Debug)]
+pub(super) struct Train {
+    /// Table files, or folders of them.
+    #[arg(long, required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// Of first weights and order: the same seed and table give the same policy.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Passes over the table.
+    #[arg(long, default_value_t = Recipe::default().epochs)]
+    epochs: usize,
+    /// First learning rate.
+    #[arg(long, default_value_t = Recipe::default().rate)]
+    rate: f32,
+    /// Weight decay.
+    #[arg(long, default_value_t = Recipe::default().decay)]
+    decay: f32,
+    /// Weights of the decision at which the view threshold is calibrated, as in quality=1,latency=0.3.
+    #[arg(long, value_parser = parse_preference, default_value = "")]
+    preference: Preference,
+    /// The policy file.
+    #[arg(long)]
+    out: PathBuf,
+    /// Keeps the float weights here too, for `quantise`.
+    #[arg(long)]
+    checkpoint: Option<PathBuf>,
+    /// Prints the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Quantise {
+    /// What `train --checkpoint` kept.
+    #[arg(long)]
+    checkpoint: PathBuf,
+    /// Turns on which both forms must decide alike.
+    #[arg(long, required = true, num_args = 1..)]
+    data: Vec<PathBuf>,
+    /// The policy file.
+    #[arg(long)]
+    out: PathBuf,
+    /// Prints the result as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Train {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let table = Table::read(&self.data)?;
+        let recipe = Recipe { seed: self.seed, epochs: self.epochs, rate: self.rate, decay: self.decay };
+        let bar = progress(recipe.epochs as u64, "train");
+        let mut best = f32::INFINITY;
+        let mut policy = fit(&table, &recipe, &mut |now: Progress| {
+            best = best.min(now.held_out);
+            bar.set_message(format!("loss {:.4}, held out {:.4}, best {best:.4}", now.training, now.held_out));
+            bar.inc(1);
+        });
+        bar.finish_and_clear();
+        policy.view_threshold = view_threshold(&policy, table.turns(), &self.preference);
+        let scores = score(&policy, &table, &self.preference, best)?;
+        policy.origin.scores = scores.clone();
+        export::write(&policy, Weights::Int8, &self.out)?;
+        if let Some(path) = &self.checkpoint {
+            policy.save(path)?;
+        }
+        let turns: Vec<&Turn> = table.turns().iter().collect();
+        let parity = parity(&policy, &self.out, &turns, &self.preference)?;
+        let report = json!({
+            "policy": self.out, "turns": turns.len(), "seed": self.seed, "view_threshold": policy.view_threshold,
+            "scores": scores, "int8_agreement": parity,
+        });
+        if self.json {
+            println!("{report}");
+        } else {
+            println!("{}: {} turns, seed {}", self.out.display(), turns.len(), self.seed);
+            println!("  held-out scores   {scores}");
+            println!("  view threshold    {:.2}", policy.view_threshold);
+            println!("  int8 as float     {:.2} % of decisions", 100.0 * parity);
+        }
+        ensure!(
+            parity >= PARITY_MIN,
+            "int8 weights change {:.2} % of the decisions, more than 1 %",
+            100.0 * (1.0 - parity)
+        );
+        Ok(())
+    }
+}
+
+impl Quantise {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let policy = Policy::load(&self.checkpoint)?;
+        let table = Table::read(&self.data)?;
+        ensure!(
+            table.encoder_sha256() == policy.origin.encoder_sha256
+                && table.dimension() == policy.projection.dimension(),
+            "the table was collected with encoder {}, the policy trained with {}: collect with that encoder",
+            table.encoder_sha256(),
+            policy.origin.encoder_sha256
+        );
+        export::write(&policy, Weights::Int8, &self.out)?;
+        let turns: Vec<&Turn> = table.turns().iter().collect();
+        let parity = parity(&policy, &self.out, &turns, &Preference::default())?;
+        if self.json {
+            println!("{}", json!({"policy": self.out, "turns": turns.len(), "int8_agreement": parity}));
+        } else {
+            println!(
+                "{}: decides as with float weights in {:.2} % of {} turns",
+                self.out.display(),
+                100.0 * parity,
+                turns.len()
+            );
+        }
+        ensure!(
+            parity >= PARITY_MIN,
+            "int8 weights change {:.2} % of the decisions, more than 1 %",
+            100.0 * (1.0 - parity)
+        );
+        Ok(())
+    }
+}
+
+/// What the policy achieves on the dialogues that were kept out of the fit.
+fn score(policy: &Policy, table: &Table, preference: &Preference, loss: f32) -> anyhow::Result<Value> {
+    let (training, held_out) = table.split(HELD_OUT_ONE_IN);
+    let turns = if held_out.is_empty() { training.clone() } else { held_out };
+    let task_table = TaskTable::fit(&training, preference);
+    let run = |chooser: Chooser| -> anyhow::Result<Value> {
+        let report = evaluate(&chooser, chooser.name(), &turns, preference)?;
+        Ok(json!({"right_percent": round(report.right_percent.mean), "reward": round(report.reward.mean)}))
+    };
+    Ok(json!({
+        "turns": turns.len(),
+        "loss": round(f64::from(loss)),
+        "policy": run(Chooser::Policy(Box::new(policy.clone())))?,
+        "local": run(Chooser::Local)?,
+        "cloud": run(Chooser::CloudAll)?,
+        "table": run(Chooser::TaskTable(task_table))?,
+        "oracle": run(Chooser::Oracle)?,
+    }))
+}
+
+fn round(x: f64) -> f64 {
+    (x * 1e4).round() / 1e4
+}
+
+/// Share of turns in which the written file, run by the engine, decides as the float weights do.
+fn parity(policy: &Policy, path: &Path, turns: &[&Turn], preference: &Preference) -> anyhow::Result<f64> {
+    let file = PolicyFile::load(path).with_context(|| "the file just written does not load")?;
+    let int8 = Chooser::File { file: Box::new(file), view_threshold: policy.view_threshold };
+    let float = Chooser::Policy(Box::new(policy.clone()));
+    let int8 = evaluate(&int8, "int8", turns, preference)?;
+    Ok(int8.agreement(&evaluate(&float, "float", turns, preference)?))
+}
