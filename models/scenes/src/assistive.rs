@@ -84,7 +84,7 @@ fn switch(split: Split, single: bool, rng: &mut Rng) -> Command {
             "could you switch the {r} {d} {s}?",
             "I want the {r} {d} {s}",
             "put the {r} {d} {s}",
-            "I need the {r} {d} to be {s}",
+            "please switch the {r} {d} {s}",
         ]
     } else {
         &["turn {s} the {r} {d}"]
@@ -106,7 +106,7 @@ fn open(split: Split, single: bool, rng: &mut Rng) -> Command {
             "please {v} the {r} {d}",
             "could you {v} the {r} {d}?",
             "I want you to {v} the {r} {d}",
-            "would you {v} the {r} {d}?",
+            "please could you {v} the {r} {d}?",
         ]
     } else {
         &["{v} the {r} {d}"]

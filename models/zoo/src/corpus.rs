@@ -12,7 +12,7 @@ pub const CHANNEL_MEAN: f32 = 0.5;
 /// See [`CHANNEL_MEAN`].
 pub const CHANNEL_DEVIATION: f32 = 0.5;
 /// Most tokens that the text towers read.
-pub const TEXT_CONTEXT: usize = 64;
+pub const TEXT_CONTEXT: usize = 40;
 /// The local language model's reply to what it would have to see.
 pub const CANNOT_SEE_FROM_HERE: &str = "I cannot see that from here.";
 /// The language model's reply to what it was never meant for.

@@ -22,6 +22,8 @@ pub const WIDTH: usize = 64;
 const TRUNK: TrunkShape = TrunkShape { channels: &[24, 48, 96, 128], strides: &[2, 2, 2, 1] };
 const HIDDEN: usize = 192;
 const SCENES: usize = 24;
+/// Queries about each scene: they ask for most kinds of things, so most is learnt from them.
+const QUERIES: usize = 4;
 /// The four task kinds and, in training only, prompts like none of them.
 const TASKS: usize = 5;
 const UNKNOWN: i32 = 4;
@@ -160,8 +162,9 @@ fn texts_of(scene: &Scene, rng: &mut Rng) -> Vec<(String, i32, Shown)> {
         let Prompt { text, topic, kind, .. } = Prompt::generate(kind, scene, Split::Train, rng);
         texts.push((text, kind.index() as i32, Box::new(move |s| topic.shown_in(s))));
     };
-    prompt(TaskKind::Query, rng);
-    prompt(TaskKind::Query, rng);
+    for _ in 0..QUERIES {
+        prompt(TaskKind::Query, rng);
+    }
     prompt(TaskKind::Recommendation, rng);
     prompt(if rng.chance(0.5) { TaskKind::Assistive } else { TaskKind::Message }, rng);
     if rng.chance(0.5) {

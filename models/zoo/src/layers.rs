@@ -144,7 +144,7 @@ pub struct TextTower {
 
 /// Width of a token's embedding in a [`TextTower`].
 const TOKEN_WIDTH: usize = 64;
-const TEXT_WIDTH: usize = 128;
+const TEXT_WIDTH: usize = 96;
 
 impl TextTower {
     /// With random weights; reads at most `context` tokens and gives `width` numbers.

@@ -31,10 +31,10 @@ const INNER: usize = 2 * WIDTH;
 /// Distances from here on share one bias.
 const DISTANCES: usize = 48;
 const EPSILON: f64 = 1e-5;
-const TOKENS_A_BATCH: usize = 3072;
+const TOKENS_A_BATCH: usize = 2048;
 /// Samples that are sorted by length before they are cut into batches, so that little is padding.
 const POOL: usize = 512;
-const RATES: Rates = Rates { learning: 3e-3, decay: 0.02 };
+const RATES: Rates = Rates { learning: 2.5e-3, decay: 0.02 };
 const FORBIDDEN: f32 = -1e9;
 
 #[derive(Module, Debug)]

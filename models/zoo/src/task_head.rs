@@ -3,7 +3,7 @@
 
 use burn::tensor::Device;
 use serde::Serialize;
-use trimtab_scenes::{Conversation, Rng, Split, TaskKind};
+use trimtab_scenes::{Conversation, Rng, Split, TaskKind, unknown_prompts};
 
 use crate::corpus::{TEXT_CONTEXT, texts_tensor};
 use crate::encoder::{DualEncoder, WIDTH};
@@ -14,8 +14,8 @@ const HOLD_BACK: usize = 1000;
 const STEPS: usize = 300;
 const CENTROIDS_A_KIND: usize = 24;
 const ROUNDS: usize = 12;
-/// Share of known prompts that may be called unknown.
-const FALSE_ALARM: f64 = 0.01;
+/// Share of training prompts left on the wrong side, on either side, when the border of the unknown is drawn.
+const BORDER_SHARE: f64 = 0.01;
 const KINDS: usize = TaskKind::ALL.len();
 
 /// `task_head.json`.
@@ -44,6 +44,22 @@ fn embed(model: &DualEncoder, seed: u64) -> Vec<Point> {
         points.extend(all.chunks(WIDTH).zip(chunk).map(|(e, t)| (e.to_vec(), t.prompt.kind.index())));
     }
     points
+}
+
+/// Embeddings of the training prompts that are like none of the four kinds.
+fn embed_unknown(model: &DualEncoder) -> Vec<Vec<f32>> {
+    let prompts = unknown_prompts(Split::Train).iter().copied();
+    numbers(model.embed_texts(texts_tensor(prompts, TEXT_CONTEXT, &Device::flex())))
+        .chunks(WIDTH)
+        .map(<[f32]>::to_vec)
+        .collect()
+}
+
+/// The value below which `share` of `values` lie; −1 when there are none.
+fn quantile(mut values: Vec<f32>, share: f64) -> f32 {
+    values.sort_by(f32::total_cmp);
+    let at = (values.len() as f64 * share) as usize;
+    values.get(at.min(values.len().saturating_sub(1))).copied().unwrap_or(-1.0)
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -92,10 +108,11 @@ pub fn train(model: &DualEncoder, seed: u64) -> TaskHead {
     let candidates = (1..=40).map(|i| i as f32 * 0.05);
     let temperature = candidates.min_by(|&a, &b| surprise(a).total_cmp(&surprise(b))).unwrap_or(1.0);
     let centroids = centroids(&points, seed);
-    let mut nearest: Vec<f32> =
-        held_back.iter().map(|(e, _)| centroids.iter().map(|c| dot(c, e)).fold(-1.0, f32::max)).collect();
-    nearest.sort_by(f32::total_cmp);
-    let min_cosine = nearest.get((nearest.len() as f64 * FALSE_ALARM) as usize).copied().unwrap_or(-1.0);
+    let nearest = |e: &[f32]| centroids.iter().map(|c| dot(c, e)).fold(-1.0, f32::max);
+    let known = quantile(held_back.iter().map(|(e, _)| nearest(e)).collect(), BORDER_SHARE);
+    let strange = quantile(embed_unknown(model).iter().map(|e| nearest(e)).collect(), 1.0 - BORDER_SHARE);
+    // Halfway between the two: phrasings that training never saw fall short of its prompts, too.
+    let min_cosine = 0.5 * (known + strange.min(known));
     TaskHead {
         labels: TaskKind::ALL.iter().map(|k| k.word()).collect(),
         weight,
