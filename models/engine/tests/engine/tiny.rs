@@ -173,14 +173,16 @@ pub(crate) fn language_graph(chance: &mut Chance) -> Graph {
     let scores = g.op("MatMul", &[&q, &turned], &[]);
     let positions = range(&mut g, "input_ids", Some("past_key_values.0.value"));
     let rows_axis = g.initializer_i64("rows_axis", &[1], &[1]);
-    let rows = g.op("Unsqueeze", &[&positions, &rows_axis], &[]);
+    let rows = g.op("Cast", &[&positions], &[("to", Attr::Int(1))]);
+    let rows = g.op("Unsqueeze", &[&rows, &rows_axis], &[]);
     let columns = {
         let zero = g.initializer_i64("column_zero", &[0], &[]);
         let one = g.initializer_i64("column_one", &[1], &[]);
         let two = g.initializer_i64("column_two", &[2], &[]);
         let shape = g.op("Shape", &["present.0.key"], &[]);
         let total = g.op("Gather", &[&shape, &two], &[]);
-        g.op("Range", &[&zero, &total, &one], &[])
+        let places = g.op("Range", &[&zero, &total, &one], &[]);
+        g.op("Cast", &[&places], &[("to", Attr::Int(1))])
     };
     let later = g.op("Greater", &[&columns, &rows], &[]);
     let later = g.op("Cast", &[&later], &[("to", Attr::Int(1))]);
