@@ -1,6 +1,7 @@
 //! Quotes: upper bounds of what each candidate will take, learnt on line from what earlier turns took.
 
 use trimtab_core::{Bytes, Joules, Millis, NodeProfile, Quote, Usd, Watts};
+use trimtab_wire::price::{Prices, Size};
 
 /// An upper estimate that rises fast and falls slowly: the expectile for weights 20 : 1, which lies near the 95th
 /// percentile of what was seen. It starts from a prior and needs one number of memory.
@@ -87,8 +88,6 @@ pub(crate) struct CloudTrack {
 const REQUEST_OVERHEAD_BYTES: u64 = 2048;
 /// Bytes of headers for each chunk of 64 KiB or part of one, for each view.
 const VIEW_OVERHEAD_BYTES: u64 = 512;
-/// Prompt tokens beyond the prompt's own: roles and templates.
-const PROMPT_OVERHEAD_TOKENS: u64 = 64;
 /// Tokens that an answer is expected to need before anything is known.
 const ANSWER_TOKENS_PRIOR: f32 = 48.0;
 
@@ -107,7 +106,7 @@ impl CloudTrack {
         self.tokens.learn(tokens as f32);
     }
 
-    /// The quote of a request with these views. A token is at least one byte of prompt, so the bytes bound the tokens.
+    /// The quote of a request with these views, priced as the bridge prices it.
     pub(crate) fn quote(
         &self,
         profile: &NodeProfile,
@@ -124,10 +123,11 @@ impl CloudTrack {
             .transfer_time(uplink_bits_per_s)
             .plus(Millis::new(self.overhead.ceil()))
             .plus(profile.token_time.times(tokens));
-        let prompt_tokens = prompt_bytes.saturating_add(PROMPT_OVERHEAD_TOKENS);
-        let money = Usd::of(profile.price_prompt, prompt_tokens)
-            .plus(Usd::of(profile.price_completion, tokens))
-            .plus(Usd::of(profile.price_image, views.len() as u64));
+        let prices =
+            Prices { prompt: profile.price_prompt, completion: profile.price_completion, image: profile.price_image };
+        let size = Size { text_bytes: prompt_bytes, messages: 1, images: views.len() as u64 };
+        // The profile's image price includes the tokens that a node counts for one.
+        let money = prices.worst(&size, 0, u32::try_from(tokens).unwrap_or(u32::MAX));
         let sending = radio.per_mebibyte.scaled_up(bytes.get(), 1 << 20);
         Quote {
             latency,
