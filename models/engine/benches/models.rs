@@ -1,5 +1,6 @@
 //! What one run of each shipped model takes, one thread: `cargo bench -p trimtab-engine`.
 
+use std::hint::black_box;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -15,18 +16,19 @@ const RUNS_MIN: usize = 5;
 
 /// Time that this thread has spent on a core, in nanoseconds: unlike the clock it does not count waiting for one.
 fn on_core() -> Result<u64> {
-    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").context("reading this thread's time on a core")?;
+    let stat =
+        std::fs::read_to_string("/proc/thread-self/schedstat").context("reading this thread's time on a core")?;
     stat.split(' ').next().unwrap_or_default().parse().context("parsing this thread's time on a core")
 }
 
 /// Runs `work` for a while; prints the shortest time by the clock and the mean time on a core.
-fn row(name: &str, mut work: impl FnMut() -> Result<()>) -> Result<()> {
+fn row<T>(name: &str, mut work: impl FnMut() -> Result<T>) -> Result<()> {
     work()?;
     let (started, core) = (Instant::now(), on_core()?);
     let (mut runs, mut shortest) = (0, Duration::MAX);
     while runs < RUNS_MIN || started.elapsed() < ROW_TIME {
         let begun = Instant::now();
-        work()?;
+        black_box(work()?);
         shortest = shortest.min(begun.elapsed());
         runs += 1;
     }
@@ -51,19 +53,19 @@ fn main() -> Result<()> {
     let pixels = (0..640 * 480 * 3).map(|i: u32| (i / 7 % 256) as u8).collect();
     let frame = RgbFrame::new(640, 480, pixels)?;
     let jpeg = frame.to_jpeg(80)?;
-    row("decode a 640×480 JPEG", || Ok(drop(RgbFrame::decode(&jpeg, "bench")?)))?;
-    row("shrink 640×480 to 64×64", || Ok(drop(frame.resized(64, 64))))?;
+    row("decode a 640×480 JPEG", || Ok(RgbFrame::decode(&jpeg, "bench")?))?;
+    row("shrink 640×480 to 64×64", || Ok(frame.resized(64, 64)))?;
 
     let encoder = loaded("encoder", || Ok(Encoder::load(&shipped.join("encoder"))?), Encoder::loaded_bytes)?;
     let small = frame.resized(64, 64);
-    row("encoder: one 64×64 view", || Ok(drop(encoder.embed_image(&small)?)))?;
-    row("encoder: one prompt of 9 words", || Ok(drop(encoder.embed_text("is the lamp in the kitchen on or off?")?)))?;
+    row("encoder: one 64×64 view", || Ok(encoder.embed_image(&small)?))?;
+    row("encoder: one prompt of 9 words", || Ok(encoder.embed_text("is the lamp in the kitchen on or off?")?))?;
     let prompt = encoder.embed_text("is the lamp on?")?;
-    row("encoder: task of a prompt", || Ok(drop(encoder.task(&prompt))))?;
+    row("encoder: task of a prompt", || Ok(encoder.task(&prompt)))?;
 
     let language = loaded("lm", || Ok(LanguageModel::load(&shipped.join("lm"))?), LanguageModel::loaded_bytes)?;
     let ids = language.tokenizer().encode("turn on the lamp in the kitchen and tell me when it is done");
-    row(&format!("lm: read {} tokens", ids.len()), || Ok(drop(language.session().step(&ids)?)))?;
+    row(&format!("lm: read {} tokens", ids.len()), || Ok(language.session().step(&ids)?))?;
     let mut session = language.session();
     session.step(&[ids[0]; 16])?;
     let mut cached = 16;
@@ -74,12 +76,11 @@ fn main() -> Result<()> {
             cached = 16;
         }
         cached += 1;
-        Ok(drop(session.step(&ids[..1])?))
+        Ok(session.step(&ids[..1])?)
     })?;
     let options = GenerateOptions { max_tokens: 64, ..GenerateOptions::default() };
     row("lm: a whole reply", || {
-        session.generate("turn on the lamp in the kitchen", &options, &mut |_| ControlFlow::Continue(()))?;
-        Ok(())
+        Ok(session.generate("turn on the lamp in the kitchen", &options, &mut |_| ControlFlow::Continue(()))?)
     })?;
 
     for name in ["vlm-good", "vlm-cheap"] {
@@ -87,7 +88,7 @@ fn main() -> Result<()> {
         for views in [1, 3] {
             let frames = vec![small.clone(); views];
             row(&format!("{name}: a question about {views} views"), || {
-                Ok(drop(vqa.answer(&frames, "how many people are there?")?))
+                Ok(vqa.answer(&frames, "how many people are there?")?)
             })?;
         }
     }
@@ -102,7 +103,7 @@ fn policy(folder: &Path) -> Result<()> {
             let name = format!("policy {}", path.file_name().unwrap_or_default().to_string_lossy());
             let policy = loaded(&name, || Ok(PolicyFile::load(&path)?), PolicyFile::loaded_bytes)?;
             let rows = [[0.5; TRIMTAB1_WIDTH]; 15];
-            row("policy: 15 candidates", || Ok(drop(policy.score(&rows)?)))?;
+            row("policy: 15 candidates", || Ok(policy.score(&rows)?))?;
         }
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Pre-tokenisation: cuts text into the words inside which byte pairs are merged. Two published schemes, written by
 //! hand as scanners: GPT-2's (contractions, then runs of letters, of digits or of other signs, each with at most one
-//! leading space) and CLIP's (the same runs without spaces, digits one by one).
+//! leading space) and CLIP's (the same runs without spaces, digits one by one). Combining vowel signs count as letters, so a
+//! word of an Indic script stays whole where the published expressions would cut it.
 
 /// Longest word in bytes that is merged as one; a longer one is cut, which bounds the work on hostile input.
 pub const WORD_BYTES_MAX: usize = 256;

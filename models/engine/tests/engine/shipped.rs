@@ -74,11 +74,13 @@ fn the_best_associated_view_mostly_shows_what_is_asked() {
     let encoder = Encoder::load(&shipped("encoder")).unwrap();
     let right = share(turns(true).map(|turn| {
         let prompt = encoder.embed_text(&turn.prompt.text).unwrap();
-        let association = |camera: &usize| encoder.association(&prompt, &encoder.embed_image(&view(&turn.scene, *camera)).unwrap());
+        let association =
+            |camera: &usize| encoder.association(&prompt, &encoder.embed_image(&view(&turn.scene, *camera)).unwrap());
         let best = (0..CAMERAS).max_by(|a, b| association(a).total_cmp(&association(b))).unwrap();
         turn.prompt.relevant(&turn.scene, best)
     }));
-    let chance = share(turns(true).flat_map(|turn| (0..CAMERAS).map(move |camera| turn.prompt.relevant(&turn.scene, camera))));
+    let chance =
+        share(turns(true).flat_map(|turn| (0..CAMERAS).map(move |camera| turn.prompt.relevant(&turn.scene, camera))));
     assert!(right > 0.5 + chance / 2.0, "{right} with chance at {chance}");
 }
 
