@@ -1,0 +1,202 @@
+//! The open file: what is checked at its opening, and the figures that are kept in memory.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use trimtab_core::Millis;
+use trimtab_core::budget::HoldId;
+use trimtab_core::limits::HOLDS_MAX;
+
+use super::error::LedgerError;
+use super::{Retention, schema};
+
+/// Most orphans that a new runtime takes over; older ones count as spent in full.
+pub const ORPHANS_MAX: usize = HOLDS_MAX / 2;
+/// How long a reader in another process may keep us waiting.
+const BUSY: Duration = Duration::from_secs(5);
+/// Pages of the write-ahead log after which it is folded into the file.
+const CHECKPOINT_PAGES: u32 = 256;
+/// Kibibytes of page cache.
+const CACHE_KIB: i32 = 512;
+
+const _: () = assert!(ORPHANS_MAX < HOLDS_MAX, "a new runtime needs holds of its own");
+
+/// The ledger's file, open; blocking. Usually reached through [`super::Ledger`].
+#[derive(Debug)]
+pub struct Store {
+    db: Connection,
+    path: PathBuf,
+    pub(super) retention: Retention,
+    pub(super) kept: Kept,
+    boot: u32,
+    newest: Millis,
+    // Held as long as the file is open.
+    _lock: File,
+}
+
+/// Records in the file.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Kept {
+    pub(super) turns: u64,
+    pub(super) bytes: u64,
+}
+
+impl Store {
+    /// Opens or creates the file and begins a new boot.
+    pub fn open(path: &Path, retention: Retention) -> Result<Self, LedgerError> {
+        let lock = lock(path)?;
+        let sql = |source| LedgerError::of(path, source);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut db = Connection::open_with_flags(path, flags).map_err(sql)?;
+        db.busy_timeout(BUSY).map_err(sql)?;
+        for (name, value) in [
+            ("journal_mode", "wal".to_owned()),
+            ("synchronous", "full".to_owned()),
+            ("wal_autocheckpoint", CHECKPOINT_PAGES.to_string()),
+            ("cache_size", (-CACHE_KIB).to_string()),
+        ] {
+            db.pragma_update_and_check(None, name, value, |_| Ok(()))
+                .or_else(|error| match error {
+                    // Some of these answer with their new value and some do not.
+                    rusqlite::Error::QueryReturnedNoRows => Ok(()),
+                    other => Err(other),
+                })
+                .map_err(sql)?;
+        }
+        schema::migrate(&mut db, path)?;
+        let mut store = Self {
+            db,
+            path: path.to_path_buf(),
+            retention,
+            kept: Kept::default(),
+            boot: 0,
+            newest: Millis::ZERO,
+            _lock: lock,
+        };
+        store.begin_boot()?;
+        Ok(store)
+    }
+
+    /// Starts of the runtime with this file, this one included; the boot of this runtime's turns.
+    #[must_use]
+    pub const fn boot(&self) -> u32 {
+        self.boot
+    }
+
+    /// The newest stamp in the file.
+    #[must_use]
+    pub const fn newest(&self) -> Millis {
+        self.newest
+    }
+
+    /// A name above that of every hold that was ever in the file.
+    pub fn next_hold(&mut self) -> Result<HoldId, LedgerError> {
+        self.read(|db| {
+            let next: i64 = db.query_row("SELECT next_hold FROM meta", [], |row| row.get(0))?;
+            Ok(HoldId(next.cast_unsigned()))
+        })
+    }
+
+    /// Notes that it is `now`, so that after a power cut active time goes on from here.
+    pub fn stamp(&mut self, now: Millis) -> Result<(), LedgerError> {
+        self.write(now, |_| Ok(()))
+    }
+
+    fn begin_boot(&mut self) -> Result<(), LedgerError> {
+        let (boot, newest, kept) = self.read(|db| {
+            let (boot, newest): (u32, i64) =
+                db.query_row("SELECT boot, newest FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let kept = db.query_row(
+                "SELECT count(*), total(length(CAST(prompt AS BLOB)) + length(CAST(record AS BLOB)))
+                 FROM turns WHERE record IS NOT NULL",
+                [],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, f64>(1)?)),
+            )?;
+            Ok((boot, newest, kept))
+        })?;
+        self.newest = Millis::new(newest.cast_unsigned());
+        self.kept = Kept {
+            turns: kept.0.cast_unsigned(),
+            bytes: kept.1 as u64,
+        };
+        self.boot = boot.saturating_add(1);
+        let boot = self.boot;
+        self.write(Millis::ZERO, |step| {
+            step.execute("UPDATE meta SET boot = ?1", [boot])?;
+            // The runtime that opened them is gone.
+            step.execute("UPDATE holds SET orphan = 1 WHERE counted IS NULL", [])?;
+            Ok(())
+        })?;
+        self.limit_orphans()
+    }
+
+    /// Reads, without a transaction of its own.
+    pub(super) fn read<T>(
+        &self,
+        act: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        act(&self.db).map_err(|source| LedgerError::of(&self.path, source))
+    }
+
+    /// Writes in one transaction, and stamps it.
+    pub(super) fn write<T>(
+        &mut self,
+        now: Millis,
+        act: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        let newest = self.newest.max(now);
+        let result: rusqlite::Result<T> = (|| {
+            let step = self
+                .db
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = act(&step)?;
+            step.execute("UPDATE meta SET newest = ?1 WHERE newest < ?1", [signed(newest.get())])?;
+            step.commit()?;
+            Ok(value)
+        })();
+        let value = result.map_err(|source| LedgerError::of(&self.path, source))?;
+        self.newest = newest;
+        Ok(value)
+    }
+
+    /// Why a stored text could not be read.
+    pub(super) fn content(&self, what: String, source: serde_json::Error) -> LedgerError {
+        LedgerError::Content {
+            path: self.path.clone(),
+            what,
+            source,
+        }
+    }
+}
+
+/// As the file stores amounts: beyond half of what is possible there is no difference any more.
+pub(super) fn signed(amount: u64) -> i64 {
+    i64::try_from(amount).unwrap_or(i64::MAX)
+}
+
+/// The lock stands beside the file and dies with the process.
+fn lock(path: &Path) -> Result<File, LedgerError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let failed = |source| LedgerError::Open {
+        path: path.to_path_buf(),
+        source,
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(PathBuf::from(name))
+        .map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(LedgerError::InUse {
+            path: path.to_path_buf(),
+        }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}

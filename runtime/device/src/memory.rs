@@ -1,0 +1,323 @@
+//! One memory ceiling for the whole runtime, and admission under it.
+//!
+//! What counts against the ceiling is the larger of two figures: what the kernel says is resident now, and what was
+//! resident at the start plus the peaks of everything admitted since. The second counts a model's activations also while
+//! it is idle, so two models cannot both be let in on memory that only one of them may use. The ceiling is the configured
+//! one or the cgroup's `memory.max`, whichever is lower.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use trimtab_core::Bytes;
+
+/// Most levels of a cgroup path that are walked for a limit.
+const CGROUP_DEPTH_MAX: usize = 32;
+
+/// Why memory cannot be told or given.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MemoryError {
+    /// What the kernel says about this process cannot be read.
+    #[error("{path}: cannot read memory use; mount /proc for the runtime")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The file is there but says something else.
+    #[error("{path}: no memory figure in {text:?}; mount the kernel's own /proc")]
+    Form {
+        /// The file.
+        path: PathBuf,
+        /// Its beginning.
+        text: String,
+    },
+    /// It does not fit under the ceiling.
+    #[error(
+        "{what} needs {peak} at its peak, {left} are left under the ceiling of {ceiling}; raise [memory] ceiling or choose a smaller model"
+    )]
+    Ceiling {
+        /// What was to be admitted.
+        what: String,
+        /// Its peak.
+        peak: Bytes,
+        /// What is left.
+        left: Bytes,
+        /// The ceiling in force.
+        ceiling: Bytes,
+    },
+}
+
+/// Where the kernel tells of memory; other places are for tests.
+#[derive(Clone, Debug)]
+pub struct MemoryPaths {
+    /// Usually `/proc`.
+    pub proc: PathBuf,
+    /// Usually `/sys/fs/cgroup`.
+    pub cgroup: PathBuf,
+}
+
+impl Default for MemoryPaths {
+    fn default() -> Self {
+        Self {
+            proc: PathBuf::from("/proc"),
+            cgroup: PathBuf::from("/sys/fs/cgroup"),
+        }
+    }
+}
+
+/// What counts against the ceiling.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Accounting {
+    /// The whole process: it is the device and nothing else.
+    Process,
+    /// Only what is admitted, plus this much for the runtime itself: for a process that holds other programs too.
+    Admitted {
+        /// What the runtime takes without a model.
+        runtime: Bytes,
+    },
+}
+
+#[derive(Debug)]
+struct Book {
+    configured: Option<Bytes>,
+    admitted: Bytes,
+}
+
+/// The ceiling, and what is admitted under it. Clones share one book.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    book: Arc<Mutex<Book>>,
+    paths: MemoryPaths,
+    group_limit: Option<Bytes>,
+    accounting: Accounting,
+    at_start: Bytes,
+}
+
+/// A place under the ceiling; given back when dropped.
+#[must_use = "dropping it gives the memory back"]
+#[derive(Debug)]
+pub struct Admission {
+    book: Arc<Mutex<Book>>,
+    peak: Bytes,
+}
+
+impl Admission {
+    /// What it admits.
+    #[must_use]
+    pub const fn peak(&self) -> Bytes {
+        self.peak
+    }
+}
+
+impl Drop for Admission {
+    fn drop(&mut self) {
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        book.admitted = book.admitted.minus(self.peak);
+    }
+}
+
+impl Memory {
+    /// Starts the account; `ceiling` of none leaves only the cgroup's limit. Call it before the first model is loaded.
+    /// Fails if the process's own use cannot be read.
+    pub fn new(
+        ceiling: Option<Bytes>,
+        accounting: Accounting,
+        paths: MemoryPaths,
+    ) -> Result<Self, MemoryError> {
+        let at_start = match accounting {
+            Accounting::Process => resident(&paths.proc)?,
+            Accounting::Admitted { runtime } => runtime,
+        };
+        Ok(Self {
+            book: Arc::new(Mutex::new(Book {
+                configured: ceiling,
+                admitted: Bytes::ZERO,
+            })),
+            group_limit: group_limit(&paths),
+            paths,
+            accounting,
+            at_start,
+        })
+    }
+
+    /// The ceiling in force; [`Bytes::MAX`] where there is none.
+    #[must_use]
+    pub fn ceiling(&self) -> Bytes {
+        let configured = self.book().configured.unwrap_or(Bytes::MAX);
+        configured.min(self.group_limit.unwrap_or(Bytes::MAX))
+    }
+
+    /// Replaces the configured ceiling; what is admitted stays admitted.
+    pub fn set_ceiling(&self, ceiling: Option<Bytes>) {
+        self.book().configured = ceiling;
+    }
+
+    /// The limit of the cgroup this process is in, if it has one.
+    #[must_use]
+    pub const fn group_limit(&self) -> Option<Bytes> {
+        self.group_limit
+    }
+
+    /// What is resident now, by `/proc/self/statm`.
+    pub fn resident(&self) -> Result<Bytes, MemoryError> {
+        resident(&self.paths.proc)
+    }
+
+    /// What counts against the ceiling now.
+    pub fn used(&self) -> Result<Bytes, MemoryError> {
+        let committed = self.at_start.plus(self.book().admitted);
+        Ok(match self.accounting {
+            Accounting::Process => committed.max(self.resident()?),
+            Accounting::Admitted { .. } => committed,
+        })
+    }
+
+    /// What may still be allocated under the ceiling; [`Bytes::MAX`] where there is none.
+    pub fn left(&self) -> Result<Bytes, MemoryError> {
+        let ceiling = self.ceiling();
+        if ceiling == Bytes::MAX {
+            return Ok(Bytes::MAX);
+        }
+        Ok(ceiling.minus(self.used()?))
+    }
+
+    /// Lets something in whose peak is known from its card, or says what is missing. `what` names it in the error.
+    pub fn admit(&self, what: &str, peak: Bytes) -> Result<Admission, MemoryError> {
+        let ceiling = self.ceiling();
+        let resident = match self.accounting {
+            Accounting::Process => self.resident()?,
+            Accounting::Admitted { .. } => Bytes::ZERO,
+        };
+        // Checked and booked under one lock: two that fit alone but not together are not both let in.
+        let mut book = self.book();
+        let left = ceiling.minus(self.at_start.plus(book.admitted).max(resident));
+        if peak > left {
+            return Err(MemoryError::Ceiling {
+                what: what.to_owned(),
+                peak,
+                left,
+                ceiling,
+            });
+        }
+        book.admitted = book.admitted.plus(peak);
+        Ok(Admission {
+            book: Arc::clone(&self.book),
+            peak,
+        })
+    }
+
+    fn book(&self) -> std::sync::MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn resident(proc: &Path) -> Result<Bytes, MemoryError> {
+    let path = proc.join("self/statm");
+    let text = fs::read_to_string(&path).map_err(|source| MemoryError::Read {
+        path: path.clone(),
+        source,
+    })?;
+    let pages = text
+        .split_ascii_whitespace()
+        .nth(1)
+        .and_then(|field| field.parse::<u64>().ok());
+    let Some(pages) = pages else {
+        return Err(MemoryError::Form {
+            path,
+            text: text.chars().take(64).collect(),
+        });
+    };
+    let page = u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX);
+    Ok(Bytes::new(pages).times(page))
+}
+
+/// The lowest `memory.max` from the process's own cgroup (version 2) up to the root; none where no level has one.
+fn group_limit(paths: &MemoryPaths) -> Option<Bytes> {
+    let text = fs::read_to_string(paths.proc.join("self/cgroup")).ok()?;
+    let own = text.lines().find_map(|line| line.strip_prefix("0::"))?;
+    let own = paths.cgroup.join(own.trim_start_matches('/'));
+    own.ancestors()
+        .take(CGROUP_DEPTH_MAX)
+        .take_while(|level| level.starts_with(&paths.cgroup))
+        .filter_map(|level| fs::read_to_string(level.join("memory.max")).ok())
+        .filter_map(|limit| limit.trim().parse().ok().map(Bytes::new))
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kernel(pages: &str, limits: &[(&str, &str)]) -> (tempfile::TempDir, MemoryPaths) {
+        let root = tempfile::tempdir().unwrap();
+        let paths = MemoryPaths {
+            proc: root.path().join("proc"),
+            cgroup: root.path().join("cgroup"),
+        };
+        fs::create_dir_all(paths.proc.join("self")).unwrap();
+        fs::write(paths.proc.join("self/statm"), pages).unwrap();
+        fs::write(paths.proc.join("self/cgroup"), "0::/system.slice/trimtab\n").unwrap();
+        for (group, limit) in limits {
+            fs::create_dir_all(paths.cgroup.join(group)).unwrap();
+            fs::write(paths.cgroup.join(group).join("memory.max"), limit).unwrap();
+        }
+        (root, paths)
+    }
+
+    #[test]
+    fn the_lowest_limit_of_all_levels_holds() {
+        let (_root, paths) = kernel(
+            "9 1 0 0 0 0 0\n",
+            &[("system.slice", "50000000\n"), ("system.slice/trimtab", "max\n")],
+        );
+        let memory = Memory::new(
+            Some(Bytes::new(60_000_000)),
+            Accounting::Process,
+            paths.clone(),
+        )
+        .unwrap();
+        assert_eq!(memory.ceiling(), Bytes::new(50_000_000));
+        memory.set_ceiling(Some(Bytes::new(40_000_000)));
+        assert_eq!(memory.ceiling(), Bytes::new(40_000_000));
+        assert!(memory.left().unwrap() < Bytes::new(40_000_000));
+    }
+
+    #[test]
+    fn peaks_add_up_and_are_given_back() {
+        let (_root, paths) = kernel("9 1 0 0 0 0 0\n", &[]);
+        let runtime = Bytes::new(1_000);
+        let memory = Memory::new(
+            Some(Bytes::new(10_000)),
+            Accounting::Admitted { runtime },
+            paths,
+        )
+        .unwrap();
+        let encoder = memory.admit("encoder", Bytes::new(5_000)).unwrap();
+        let refused = memory.admit("lm", Bytes::new(4_001)).unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "lm needs 4001 B at its peak, 4000 B are left under the ceiling of 10000 B; raise [memory] ceiling or choose a smaller model"
+        );
+        let lm = memory.admit("lm", Bytes::new(4_000)).unwrap();
+        assert_eq!(memory.left().unwrap(), Bytes::ZERO);
+        drop(encoder);
+        assert_eq!(memory.left().unwrap(), Bytes::new(5_000));
+        drop(lm);
+    }
+
+    #[test]
+    fn the_real_process_has_a_figure_and_nonsense_has_none() {
+        let memory = Memory::new(None, Accounting::Process, MemoryPaths::default()).unwrap();
+        assert!(memory.resident().unwrap() > Bytes::new(100_000));
+        let (_root, paths_without_limit) = kernel("9 1 0 0 0 0 0\n", &[]);
+        let unbounded = Memory::new(None, Accounting::Process, paths_without_limit).unwrap();
+        assert_eq!(unbounded.left().unwrap(), Bytes::MAX);
+        let (_root, paths) = kernel("nonsense", &[]);
+        let error = Memory::new(None, Accounting::Process, paths).unwrap_err();
+        assert!(error.to_string().contains("statm"), "{error}");
+    }
+}
