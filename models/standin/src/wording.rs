@@ -10,3 +10,23 @@ pub(crate) fn sentence(answer: &str) -> String {
         _ => format!("It is {answer}."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn an_answer_becomes_one_sentence_that_holds_it() {
+        let cases = [
+            ("red", "It is red."),
+            ("on the table", "It is on the table."),
+            ("the apple", "It is the apple."),
+            ("two", "I can see two."),
+            ("yes", "Yes, from what I can see."),
+            ("I cannot see it", "I cannot see it."),
+        ];
+        for (answer, expected) in cases {
+            assert_eq!(sentence(answer), expected);
+        }
+    }
+}

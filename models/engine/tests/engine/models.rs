@@ -79,6 +79,30 @@ fn the_fingerprint_follows_every_file_that_changes_an_embedding() {
     assert_ne!(encoder.fingerprint(), Encoder::load(dir.path()).unwrap().fingerprint());
 }
 
+#[test]
+fn an_ordinary_clip_folder_loads_and_sees_the_middle_of_a_picture() {
+    let dir = tempfile::tempdir().unwrap();
+    tiny::clip(dir.path());
+    let encoder = Encoder::load(dir.path()).unwrap();
+    assert!(
+        !encoder.classifies_tasks()
+            && encoder.shows_probability(0.5).is_none()
+            && encoder.card().peak_bytes().is_none()
+    );
+    assert_eq!(encoder.embed_text("ON").unwrap(), encoder.embed_text("  on ").unwrap());
+    assert_ne!(encoder.embed_text("on").unwrap(), encoder.embed_text("off").unwrap());
+
+    // The same square in the middle, other stripes left and right of it.
+    let side = tiny::SIDE;
+    let wide = |stripe: u8| {
+        let inside = |x: usize| (side..2 * side).contains(&x);
+        let pixel = |i: usize| if inside(i % (3 * side)) { [(i * 5 % 251) as u8, 80, 160] } else { [stripe; 3] };
+        RgbFrame::new(3 * side as u32, side as u32, (0..3 * side * side).flat_map(pixel).collect()).unwrap()
+    };
+    let cosine = encoder.embed_image(&wide(0)).unwrap().cosine(&encoder.embed_image(&wide(255)).unwrap());
+    assert!(cosine > 0.9999, "{cosine}");
+}
+
 fn language() -> (tempfile::TempDir, LanguageModel) {
     let dir = tempfile::tempdir().unwrap();
     tiny::language(dir.path());

@@ -74,6 +74,57 @@ pub(crate) fn tokenizer_json() -> String {
     .to_string()
 }
 
+/// A `tokenizer.json` in CLIP's scheme, with the one merge `o n</w> → on</w>`.
+pub(crate) fn clip_tokenizer_json() -> String {
+    let mut file: serde_json::Value = serde_json::from_str(&tokenizer_json()).unwrap();
+    for byte in 0..=255_u8 {
+        let name = format!("{}</w>", symbol(byte));
+        file["model"]["vocab"][name] = (300 + u32::from(byte)).into();
+    }
+    file["model"]["vocab"]["on</w>"] = 600.into();
+    file["model"]["merges"] = serde_json::json!(["o n</w>"]);
+    file["model"]["end_of_word_suffix"] = "</w>".into();
+    file["normalizer"] =
+        serde_json::json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]});
+    file["pre_tokenizer"] =
+        serde_json::json!({"type": "Sequence", "pretokenizers": [{"type": "Split"}, {"type": "ByteLevel"}]});
+    file["post_processor"] =
+        serde_json::json!({"type": "RobertaProcessing", "cls": ["<bos>", BOS], "sep": ["<eos>", EOS]});
+    file.to_string()
+}
+
+/// Writes an encoder folder as the usual exporters of CLIP do: no context, calibration or task head of ours, a text
+/// tower that asks for an attention mask, and pictures cut out of the middle.
+pub(crate) fn clip(dir: &Path) {
+    let mut chance = Chance(4);
+    let config = serde_json::json!({
+        "model_type": "clip", "projection_dim": DIMENSION, "logit_scale_init_value": 2.6592,
+        "text_config": {"max_position_embeddings": 12}, "vision_config": {"image_size": SIDE, "patch_size": 4},
+    });
+    let preprocessor = serde_json::json!({
+        "do_resize": true, "size": {"shortest_edge": SIDE}, "resample": 3,
+        "do_center_crop": true, "crop_size": {"height": SIDE, "width": SIDE}, "do_convert_rgb": true,
+        "do_rescale": true, "rescale_factor": 1.0 / 255.0, "do_normalize": true,
+        "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
+    });
+    let mut g = Graph::new("text");
+    g.input("input_ids", DType::I64, &["batch_size".into(), "sequence_length".into()]);
+    g.input("attention_mask", DType::I64, &["batch_size".into(), "sequence_length".into()]);
+    let table = g.int8_weight("tokens", &chance.numbers(601 * DIMENSION, 1.0), &[601, DIMENSION], 0);
+    let x = g.op("Gather", &[&table, "input_ids"], &[("axis", Attr::Int(0))]);
+    let mask = g.op("Cast", &["attention_mask"], &[("to", Attr::Int(1))]);
+    let last = g.initializer_i64("last", &[-1], &[1]);
+    let mask = g.op("Unsqueeze", &[&mask, &last], &[]);
+    let x = g.op("Mul", &[&x, &mask], &[]);
+    g.node("ReduceMean", &[&x], &["text_embeds"], &[("axes", Attr::Ints(vec![1])), ("keepdims", Attr::Int(0))]);
+    g.output("text_embeds", DType::F32, &["batch_size".into(), DIMENSION.into()]);
+    write(dir, "config.json", config.to_string());
+    write(dir, "preprocessor_config.json", preprocessor.to_string());
+    write(dir, "tokenizer.json", clip_tokenizer_json());
+    write(dir, "onnx/vision_model.onnx", vision_graph(&mut chance).to_bytes().unwrap());
+    write(dir, "onnx/text_model.onnx", g.to_bytes().unwrap());
+}
+
 /// A `preprocessor_config.json` for square pictures.
 pub(crate) fn preprocessor_json(side: usize) -> String {
     serde_json::json!({
