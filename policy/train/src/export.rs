@@ -51,13 +51,7 @@ pub enum Weights {
 /// Writes the policy to a file, whole or not at all.
 pub fn write(policy: &Policy, weights: Weights, path: &Path) -> Result<(), ExportError> {
     let bytes = graph(policy, weights).to_bytes()?;
-    let io = |source| ExportError::Io { path: path.into(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(io)?;
-    let file = tempfile::NamedTempFile::new_in(folder).map_err(io)?;
-    std::fs::write(file.path(), bytes).map_err(io)?;
-    file.persist(path).map_err(|error| io(error.error))?;
-    Ok(())
+    crate::whole::write(path, &bytes).map_err(|source| ExportError::Io { path: path.into(), source })
 }
 
 /// The graph with its metadata.

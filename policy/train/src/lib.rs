@@ -10,6 +10,7 @@
 
 pub mod calibrate;
 pub mod choose;
+pub mod collect;
 pub mod dataset;
 pub mod evaluate;
 pub mod export;
@@ -18,3 +19,4 @@ pub mod learn;
 pub mod network;
 pub mod policy;
 pub mod projection;
+mod whole;

@@ -126,7 +126,7 @@ impl Policy {
     /// Keeps the float weights as JSON.
     pub fn save(&self, path: &Path) -> Result<(), CheckpointError> {
         let json = serde_json::to_vec(self).map_err(|error| form(path, error.to_string()))?;
-        std::fs::write(path, json).map_err(|source| CheckpointError::Io { path: path.into(), source })
+        crate::whole::write(path, &json).map_err(|source| CheckpointError::Io { path: path.into(), source })
     }
 
     /// Reads what [`Policy::save`] wrote.

@@ -1,5 +1,6 @@
 //! The command line: one file for each group of subcommands.
 
+mod collect;
 mod dataset;
 mod evaluate;
 mod train;
@@ -11,6 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use trimtab_core::Preference;
 
 const EXAMPLES: &str = "Examples:
+  trimtab-lab collect --seeds 1..41 --turns 40 --out table
+  trimtab-lab collect --seeds 1..6 --turns 40 --scenes held-out --out held-out
   trimtab-lab train --data table --seed 1 --out policy.onnx --checkpoint policy.json
   trimtab-lab evaluate --data held-out --fit-data table --policy policy.onnx
   trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
@@ -28,6 +31,8 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
+    /// Runs every action of every turn for real and writes a table.
+    Collect(collect::Collect),
     /// Fits a policy to a table and writes it as a policy file.
     Train(train::Train),
     /// Compares ways to choose off a recorded table.
@@ -43,6 +48,7 @@ impl Arguments {
     /// Does what was asked for.
     pub(crate) fn run(self) -> anyhow::Result<()> {
         match self.command {
+            Command::Collect(command) => command.run(),
             Command::Train(command) => command.run(),
             Command::Evaluate(command) => command.run(),
             Command::Quantise(command) => command.run(),

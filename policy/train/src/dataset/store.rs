@@ -1,7 +1,6 @@
-//! Tables as files: one JSON array of dialogues, or a folder of them, one shard a seed. A shard is written whole or not at all.
+//! Tables as files: one JSON array of dialogues, or a folder of them, one shard a seed. A shard is written whole.
 
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -80,19 +79,9 @@ pub fn shard_path(folder: &Path, seed: u64) -> PathBuf {
     folder.join(format!("seed-{seed:06}.json"))
 }
 
-/// Writes one dialogue as the shard of `seed`: to a temporary file first, then moved into place, so that a reader sees all
-/// of it or nothing.
+/// Writes one dialogue as the shard of `seed`, whole or not at all.
 pub fn write_shard(folder: &Path, seed: u64, dialogue: &Dialogue) -> Result<(), DatasetError> {
     let path = shard_path(folder, seed);
-    let io = |what| {
-        let path = path.clone();
-        move |source| DatasetError::Io { path, what, source }
-    };
-    fs::create_dir_all(folder).map_err(io("make the folder of"))?;
     let json = serde_json::to_vec(&[dialogue]).map_err(|source| DatasetError::Json { path: path.clone(), source })?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(io("write next to"))?;
-    file.write_all(&json).map_err(io("write"))?;
-    file.as_file().sync_all().map_err(io("sync"))?;
-    file.persist(&path).map_err(|error| io("move into place")(error.error))?;
-    Ok(())
+    crate::whole::write(&path, &json).map_err(|source| DatasetError::Io { path, what: "write", source })
 }
