@@ -1,1 +1,43 @@
-//! The device runtime: cameras, meters, ledger, offload client, local API (binary trimtab).
+//! The device runtime: everything on the robot around the decision.
+//!
+//! | Module | What it owns |
+//! |---|---|
+//! | [`shell`] | the running device: carries out the steps of each turn with the real parts |
+//! | [`api`] | the OpenAI-compatible API on loopback and on a Unix socket |
+//! | [`cli`] | the command line of `trimtab` and its exit codes |
+//! | [`config`] | the configuration, checked, with every default |
+//! | [`camera`] | frames of every view, newest first |
+//! | [`meter`] | joules, measured or estimated, never silently absent |
+//! | [`ledger`] | one SQLite file: holds, records, outbox, wishes |
+//! | [`memory`] | the one ceiling and who is admitted under it |
+//! | [`clock`] | active time |
+//!
+//! Requests to bridges and the operator's topics are private to the running device.
+
+pub mod api;
+pub mod camera;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod ledger;
+mod log;
+pub mod memory;
+pub mod meter;
+mod offload;
+mod operator;
+pub mod shell;
+
+/// An error with its causes, outermost first, on one line.
+pub(crate) fn fault_text(fault: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(fault.source(), |cause| cause.source());
+    let mut text = fault.to_string();
+    for cause in causes {
+        let cause = cause.to_string();
+        // A transparent error repeats its cause.
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}

@@ -1,0 +1,139 @@
+//! Speaks to a running runtime over its Unix socket or a URL.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1;
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{HeaderMap, Method, Request, Uri};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+/// Largest response, bytes.
+const RESPONSE_BYTES_MAX: usize = 8 << 20;
+
+/// Why the runtime did not answer as asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ClientError {
+    #[error("no runtime answers at {place} ({cause}); start it with `trimtab run`")]
+    Unreachable { place: String, cause: String },
+    #[error("{url:?} is no URL of a runtime; write it as http://127.0.0.1:8088")]
+    Url { url: String },
+    #[error("the runtime's answer broke off: {cause}; ask again")]
+    Broken { cause: String },
+    #[error("the runtime's answer is larger than {RESPONSE_BYTES_MAX} bytes")]
+    Large,
+    #[error("{message}")]
+    Status { status: u16, code: Option<String>, message: String },
+}
+
+#[derive(Debug)]
+enum Place {
+    Socket(PathBuf),
+    Address(String),
+}
+
+/// One runtime.
+#[derive(Debug)]
+pub(super) struct Client {
+    place: Place,
+}
+
+/// What it said.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
+}
+
+impl Client {
+    pub(super) fn on_socket(path: PathBuf) -> Self {
+        Self { place: Place::Socket(path) }
+    }
+
+    pub(super) fn at(url: &str) -> Result<Self, ClientError> {
+        let fault = || ClientError::Url { url: url.to_owned() };
+        let uri: Uri = url.parse().map_err(|_| fault())?;
+        let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(fault)?;
+        let port = authority.port_u16().unwrap_or(80);
+        Ok(Self { place: Place::Address(format!("{}:{port}", authority.host())) })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Result<Value, ClientError> {
+        Ok(self.request(Method::GET, path, &[], None).await?.body)
+    }
+
+    pub(super) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer, ClientError> {
+        self.request(Method::POST, path, headers, Some(body)).await
+    }
+
+    async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Result<Answer, ClientError> {
+        let unreachable =
+            |place: String, cause: std::io::Error| ClientError::Unreachable { place, cause: cause.to_string() };
+        match &self.place {
+            Place::Socket(socket) => {
+                let stream = UnixStream::connect(socket)
+                    .await
+                    .map_err(|cause| unreachable(socket.display().to_string(), cause))?;
+                exchange(stream, "localhost", method, path, headers, body).await
+            }
+            Place::Address(address) => {
+                let stream = TcpStream::connect(address).await.map_err(|cause| unreachable(address.clone(), cause))?;
+                exchange(stream, address, method, path, headers, body).await
+            }
+        }
+    }
+}
+
+async fn exchange<S>(
+    stream: S,
+    host: &str,
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: Option<&Value>,
+) -> Result<Answer, ClientError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let broken = |cause: String| ClientError::Broken { cause };
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|fault| broken(fault.to_string()))?;
+    let driver = tokio::spawn(connection);
+    let mut request = Request::builder().method(method).uri(path).header(HOST, host);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if body.is_some() {
+        request = request.header(CONTENT_TYPE, "application/json");
+    }
+    let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+    let request = request.body(Full::new(bytes)).map_err(|fault| broken(fault.to_string()))?;
+    let response = sender.send_request(request).await.map_err(|fault| broken(fault.to_string()))?;
+    let (head, body) = response.into_parts();
+    let body = Limited::new(body, RESPONSE_BYTES_MAX).collect().await.map_err(|fault| {
+        if fault.is::<http_body_util::LengthLimitError>() { ClientError::Large } else { broken(fault.to_string()) }
+    })?;
+    drop(sender);
+    // The connection has nothing more to say once its one response is here.
+    driver.abort();
+    let value: Value = serde_json::from_slice(&body.to_bytes()).map_err(|fault| broken(fault.to_string()))?;
+    if !head.status.is_success() {
+        let error = &value["error"];
+        return Err(ClientError::Status {
+            status: head.status.as_u16(),
+            code: error["code"].as_str().map(str::to_owned),
+            message: error["message"].as_str().unwrap_or("the runtime refused without saying why").to_owned(),
+        });
+    }
+    Ok(Answer { headers: head.headers, body: value })
+}

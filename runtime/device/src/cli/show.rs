@@ -1,0 +1,183 @@
+//! What the commands print: JSON where asked for, else lines for people.
+
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+
+use super::client::Answer;
+use crate::config::Config;
+use crate::shell::Inspection;
+
+/// One line on standard output.
+pub(super) fn line(text: &str) {
+    // Whoever closed the pipe has read enough.
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// One line on standard error.
+pub(super) fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "trimtab: {text}");
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+pub(super) fn answer(answer: &Answer, as_json: bool) {
+    let header = |name: &str| answer.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let content = text(&answer.body["choices"][0]["message"]["content"]);
+    let views: Vec<&str> = header("x-trimtab-views").split(',').filter(|view| !view.is_empty()).collect();
+    if as_json {
+        let value = json!({
+            "turn": header("x-trimtab-turn"),
+            "placement": header("x-trimtab-placement"),
+            "node": header("x-trimtab-node"),
+            "views": views,
+            "reason": header("x-trimtab-reason"),
+            "answer": content,
+            "usage": answer.body["usage"],
+        });
+        line(&value.to_string());
+        return;
+    }
+    line(&content);
+    let views = if views.is_empty() { "no view".to_owned() } else { views.join(", ") };
+    let (turn, node) = (header("x-trimtab-turn"), header("x-trimtab-node"));
+    line(&format!(
+        "[turn {turn}: {} by {node}, {views}, {}]",
+        header("x-trimtab-placement"),
+        header("x-trimtab-reason")
+    ));
+}
+
+pub(super) fn status(status: &Value, as_json: bool) {
+    if as_json {
+        line(&status.to_string());
+        return;
+    }
+    line(&format!(
+        "{}/{}  boot {}, {} turns",
+        text(&status["fleet"]),
+        text(&status["device"]),
+        status["boot"],
+        status["turns"]
+    ));
+    let link = &status["link"];
+    let up = match (link["configured"] == true, link["up"] == true) {
+        (false, _) => "not configured".to_owned(),
+        (true, false) => "down".to_owned(),
+        (true, true) => format!("up, {} ms round trip, {} bit/s up", link["round_trip_ms"], link["uplink_bits_per_s"]),
+    };
+    line(&format!("link     {up}"));
+    line(&format!("local    {}", if status["local"] == true { "ready" } else { "no model" }));
+    for node in status["nodes"].as_array().into_iter().flatten() {
+        let state =
+            if node["open"] == true { "open".to_owned() } else { format!("closed: {}", text(&node["closed_because"])) };
+        line(&format!("node     {}  {state}", text(&node["name"])));
+    }
+    for camera in status["cameras"].as_array().into_iter().flatten() {
+        let state = if camera["available"] == true {
+            "fresh".to_owned()
+        } else {
+            format!("missing: {}", text(&camera["trouble"]))
+        };
+        line(&format!("camera   {}  {state}", text(&camera["name"])));
+    }
+    line(&format!("policy   {}", status["policy"].as_str().unwrap_or("none: the default rule decides")));
+    line(&format!("energy   {} uJ, {}", status["energy"]["uj"], text(&status["energy"]["source"])));
+    budgets(status, false);
+    for fault in status["faults"].as_array().into_iter().flatten() {
+        line(&format!("fault    {}", text(fault)));
+    }
+}
+
+pub(super) fn budgets(status: &Value, as_json: bool) {
+    let budgets = &status["budgets"];
+    if as_json {
+        line(&budgets.to_string());
+        return;
+    }
+    let Some(budgets) = budgets.as_array().filter(|budgets| !budgets.is_empty()) else {
+        line("budget   none: nothing is limited");
+        return;
+    };
+    for budget in budgets {
+        let (resource, window, unit) = (text(&budget["resource"]), text(&budget["window"]), text(&budget["unit"]));
+        line(&format!(
+            "budget   {resource} per {window}: {} of {} {unit} left, {} spent, {} held",
+            budget["left"], budget["limit"], budget["spent"], budget["held"]
+        ));
+    }
+}
+
+pub(super) fn explanation(record: &Value, as_json: bool) {
+    if as_json {
+        line(&record.to_string());
+        return;
+    }
+    let turn = format!("{}-{}", record["turn"]["boot"], record["turn"]["number"]);
+    line(&format!("turn {turn}  {}", text(&record["prompt"])));
+    line(&format!(
+        "task {}; {} by {}, because {}",
+        text(&record["task"]),
+        text(&record["placement"]),
+        text(&record["node"]),
+        text(&record["reason"])
+    ));
+    for view in record["views"].as_array().into_iter().flatten() {
+        line(&format!(
+            "  view {}  association {:.3}, shows {:.2}",
+            text(&view["name"]),
+            view["association"].as_f64().unwrap_or(0.0),
+            view["shows"].as_f64().unwrap_or(0.0)
+        ));
+    }
+    for candidate in record["candidates"].as_array().into_iter().flatten() {
+        let ruled_out = match &candidate["ruled_out"] {
+            Value::Null => String::new(),
+            reason => format!("  ruled out: {reason}"),
+        };
+        line(&format!(
+            "  {:<12} views {:>2}  score {:+.4}{ruled_out}",
+            text(&candidate["node"]),
+            candidate["views"],
+            candidate["score"].as_f64().unwrap_or(0.0)
+        ));
+    }
+    if let Some(trouble) = record["trouble"].as_str() {
+        line(&format!("trouble: {trouble}"));
+    }
+    let cost = &record["cost"];
+    line(&format!("cost {} ms, {} uJ, {} nUSD, {} B", cost["latency"], cost["energy"], cost["money"], cost["bytes"]));
+    line(&format!("answer ({}): {}", text(&record["finish"]), text(&record["answer"])));
+}
+
+pub(super) fn inspection(config: &Config, found: &Inspection, as_json: bool) {
+    if as_json {
+        let value = json!({
+            "ok": found.faults.is_empty(),
+            "device": config.id.as_str(),
+            "fleet": config.fleet.as_str(),
+            "state_dir": config.state_dir,
+            "cameras": config.cameras.iter().map(|camera| camera.name()).collect::<Vec<_>>(),
+            "budgets": config.budgets.len(),
+            "broker": config.mqtt.as_ref().map(|mqtt| format!("{}:{}", mqtt.host, mqtt.port)),
+            "models": found.models,
+            "meter": found.meter,
+            "faults": found.faults,
+        });
+        line(&value.to_string());
+        return;
+    }
+    line(&format!("device {}/{}, state in {}", config.fleet, config.id, config.state_dir.display()));
+    for model in &found.models {
+        line(&format!("model  {model}"));
+    }
+    line(&format!("meter  {}", found.meter.as_deref().unwrap_or("none")));
+    for fault in &found.faults {
+        line(&format!("fault  {fault}"));
+    }
+    if found.faults.is_empty() {
+        line("all is well");
+    }
+}

@@ -1,0 +1,75 @@
+//! What a start would find, without starting: for `trimtab config check`.
+
+use std::sync::Arc;
+
+use trimtab_core::Millis;
+
+use crate::camera::{Camera, CameraSource};
+use crate::clock::ActiveClock;
+use crate::config::Config;
+use crate::memory::{Accounting, Memory, MemoryPaths};
+use crate::meter::{Counters, MeterPaths, probe};
+use crate::operator::source_name;
+
+use super::Chooser;
+use super::chooser::Scorer;
+use super::start::Models;
+
+/// What was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// The models that load.
+    pub models: Vec<String>,
+    /// The meter, labelled as measured or estimated; none: energy is unknown.
+    pub meter: Option<String>,
+    /// Everything that is wrong, each with its remedy.
+    pub faults: Vec<String>,
+}
+
+/// Loads models and policy, opens cameras and probes the meter, as a start would; writes nothing. Blocks.
+#[must_use]
+pub fn inspect(config: &Config) -> Inspection {
+    let mut found = Inspection::default();
+    match Memory::new(config.memory_ceiling, Accounting::Process, MemoryPaths::default()) {
+        Ok(memory) => {
+            let models = Models::load(&config.models, &memory);
+            if let Some(encoder) = &models.encoder {
+                found.models.push(format!("encoder {}", encoder.fingerprint()));
+            }
+            if models.lm.is_some() {
+                found.models.push("lm".to_owned());
+            }
+            let (scorer, fault) =
+                Scorer::ready(Chooser::Configured, config.models.policy.as_deref(), models.encoder.as_ref());
+            if let Some(policy) = scorer.policy() {
+                found.models.push(format!("policy {} ({})", policy.fingerprint(), policy.layout().name()));
+            }
+            found.faults.extend(models.faults);
+            found.faults.extend(fault);
+        }
+        Err(fault) => found.faults.push(crate::fault_text(&fault)),
+    }
+    for camera in &config.cameras {
+        // A program needs time for its first frame; whether it runs is seen in `trimtab status`.
+        if matches!(camera.source(), CameraSource::Exec { .. }) {
+            continue;
+        }
+        let clock = Arc::new(ActiveClock::new(Millis::ZERO));
+        let frame = Camera::open(camera.clone(), clock).and_then(|camera| camera.latest());
+        if let Err(fault) = frame {
+            found.faults.push(crate::fault_text(&fault));
+        }
+    }
+    match probe(&config.energy, Counters::default(), &MeterPaths::default()) {
+        Ok(probed) => found.meter = probed.meter.map(|meter| source_name(&meter.source())),
+        Err(fault) => found.faults.push(crate::fault_text(&fault)),
+    }
+    let wants_energy = config.budgets.iter().any(|budget| budget.resource() == trimtab_core::Resource::Energy);
+    if wants_energy && found.meter.is_none() {
+        found.faults.push(
+            "an energy budget without a meter refuses every turn: set [energy] meter to \"auto\", or remove the budget"
+                .to_owned(),
+        );
+    }
+    found
+}

@@ -1,0 +1,172 @@
+//! What the device sees: the newest fresh frame of every camera, encoded when it changed, and the prompt beside it.
+
+use std::sync::{Arc, Mutex};
+
+use super::{Inner, lock};
+use crate::camera::{Camera, CameraConfig, CameraError, Frame, Upload, UploadView};
+use crate::clock::Clock;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use trimtab_core::limits::{PROMPT_FEATURES, VIEWS_MAX};
+use trimtab_core::{Bytes, Joules};
+use trimtab_engine::{Embedding, Encoder, Fingerprint, Tokenizer};
+use trimtab_turn::{Observation, SeenView};
+
+/// Cameras and the encoder behind them.
+pub(super) struct Eyes {
+    cameras: Vec<Camera>,
+    encoder: Option<Encoder>,
+    /// What each camera showed when it was last encoded.
+    seen: Mutex<Vec<Option<Encoded>>>,
+}
+
+#[derive(Clone)]
+struct Encoded {
+    digest: [u8; 32],
+    embedding: Embedding,
+}
+
+/// The frames that one turn decided on; what is uploaded is what was looked at.
+#[derive(Debug)]
+pub(super) struct Sight {
+    uploads: Vec<Option<UploadView>>,
+}
+
+impl Sight {
+    /// Views of this turn.
+    pub(super) fn len(&self) -> usize {
+        self.uploads.len()
+    }
+
+    /// These views, ready to be sent; those that may not be uploaded are left out.
+    pub(super) fn uploads(&self, views: &[usize]) -> Vec<UploadView> {
+        views.iter().filter_map(|view| self.uploads.get(*view).cloned().flatten()).collect()
+    }
+}
+
+impl Eyes {
+    pub(super) fn open(
+        cameras: &[CameraConfig],
+        encoder: Option<Encoder>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, CameraError> {
+        let cameras: Vec<Camera> = cameras
+            .iter()
+            .take(VIEWS_MAX)
+            .map(|camera| Camera::open(camera.clone(), Arc::clone(&clock)))
+            .collect::<Result<_, _>>()?;
+        let seen = Mutex::new(vec![None; cameras.len()]);
+        Ok(Self { cameras, encoder, seen })
+    }
+
+    pub(super) fn cameras(&self) -> &[Camera] {
+        &self.cameras
+    }
+
+    pub(super) fn tokenizer(&self) -> Option<&Tokenizer> {
+        self.encoder.as_ref().map(Encoder::tokenizer)
+    }
+
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.encoder.as_ref().map(Encoder::fingerprint)
+    }
+
+    /// How the cameras are.
+    pub(super) fn status(&self) -> Vec<Value> {
+        let state = |camera: &Camera| {
+            let trouble = camera.latest().err().map(|fault| crate::fault_text(&fault));
+            json!({"name": camera.name(), "available": trouble.is_none(), "trouble": trouble})
+        };
+        self.cameras.iter().map(state).collect()
+    }
+
+    /// Encodes what is new and says how prompt and views go together. Blocks. A camera without a usable frame is a missing
+    /// view; only without an encoder is there nothing to decide on.
+    pub(super) fn look(&self, inner: &Inner, prompt: &str) -> Result<(Sight, Observation), String> {
+        let _counted = inner.cpu.enter();
+        let Some(encoder) = &self.encoder else {
+            return Err("no encoder is loaded: set [models] encoder to its folder (`trimtab status` says what is wrong with it)".to_owned());
+        };
+        let text = encoder.embed_text(prompt).map_err(|fault| crate::fault_text(&fault))?;
+        let task = encoder.task(&text);
+        let (mut views, mut uploads) = (Vec::new(), Vec::new());
+        for (index, camera) in self.cameras.iter().enumerate() {
+            let (view, upload) = match self.frame(encoder, index, camera) {
+                Ok((embedding, frame)) => seen_view(encoder, &text, camera, &embedding, &frame),
+                Err(fault) => {
+                    tracing::warn!(camera = camera.name(), %fault, "a view is missing");
+                    (missing_view(camera), None)
+                }
+            };
+            views.push(view);
+            uploads.push(upload);
+        }
+        let projected = inner.scorer.policy().map(|policy| policy.project(&text)).transpose();
+        let memory_left = inner.memory.left().map_err(|fault| crate::fault_text(&fault))?;
+        let observation = Observation {
+            // A policy whose projection does not fit will not score either, and says why there.
+            prompt: projected.ok().flatten().unwrap_or([0.0; PROMPT_FEATURES]),
+            tasks: task.probabilities,
+            unknown: task.out_of_distribution,
+            views,
+            memory_left,
+            memory_headroom: headroom(memory_left, inner.memory.ceiling()),
+            energy: Joules::ZERO,
+            energy_source: inner.energy.source(),
+        };
+        Ok((Sight { uploads }, observation))
+    }
+
+    /// The newest frame and its embedding: the known one where the picture is the same.
+    fn frame(&self, encoder: &Encoder, index: usize, camera: &Camera) -> Result<(Embedding, Frame), String> {
+        let frame = camera.latest().map_err(|fault| crate::fault_text(&fault))?;
+        let digest: [u8; 32] = Sha256::digest(frame.jpeg()).into();
+        let known = lock(&self.seen).get(index).cloned().flatten();
+        if let Some(known) = known.filter(|known| known.digest == digest) {
+            return Ok((known.embedding, frame));
+        }
+        let pixels = frame.pixels().map_err(|fault| crate::fault_text(&fault))?;
+        let embedding = encoder.embed_image(pixels).map_err(|fault| crate::fault_text(&fault))?;
+        if let Some(place) = lock(&self.seen).get_mut(index) {
+            *place = Some(Encoded { digest, embedding: embedding.clone() });
+        }
+        Ok((embedding, frame))
+    }
+}
+
+fn headroom(left: Bytes, ceiling: Bytes) -> f32 {
+    if ceiling == Bytes::MAX { 1.0 } else { left.share_of(ceiling) }
+}
+
+fn seen_view(
+    encoder: &Encoder,
+    prompt: &Embedding,
+    camera: &Camera,
+    embedding: &Embedding,
+    frame: &Frame,
+) -> (SeenView, Option<UploadView>) {
+    let association = encoder.association(prompt, embedding);
+    // Without a calibration the association itself, brought to 0..=1, has to do.
+    let shows = encoder.shows_probability(association).unwrap_or((association + 1.0) / 2.0);
+    let upload = frame.for_upload();
+    let view = SeenView {
+        name: camera.name().to_owned(),
+        association,
+        shows,
+        available: true,
+        upload: upload.is_some(),
+        bytes: upload.as_ref().map_or(Bytes::ZERO, |view| Bytes::new(view.jpeg().len() as u64)),
+    };
+    (view, upload)
+}
+
+fn missing_view(camera: &Camera) -> SeenView {
+    SeenView {
+        name: camera.name().to_owned(),
+        association: 0.0,
+        shows: 0.0,
+        available: false,
+        upload: camera.config().upload() == Upload::Allowed,
+        bytes: Bytes::ZERO,
+    }
+}

@@ -1,0 +1,423 @@
+//! How a device starts: ledger first, then what a crash left behind, then models, then the link.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use tokio::sync::{Semaphore, mpsc, watch};
+use trimtab_core::budget::TooManyBudgets;
+use trimtab_core::{
+    Budgets, Bytes, Cost, Joules, Millis, NodeProfile, Placement, Shield, TaskKind, Usd, ViewSet, Watts,
+};
+use trimtab_engine::{Encoder, LanguageModel};
+use trimtab_mqtt::{Connect, ConnectError, LastWill, Link, Qos};
+use trimtab_turn::{EnergySource, Finish, Governor, LocalEngine, MeterFacts, Setup, TurnRecord, Upper};
+use trimtab_wire::operator::{Payload, Status};
+use trimtab_wire::{Topic, filters};
+
+use super::chooser::Scorer;
+use super::energy::EnergyReader;
+use super::observe::Eyes;
+use super::{Chooser, Device, Inner, inbox, turn};
+use crate::camera::CameraError;
+use crate::clock::{ActiveClock, Clock};
+use crate::config::{Config, ModelsConfig, MqttConfig};
+use crate::ledger::{Ledger, LedgerError, Retention, Unfinished};
+use crate::memory::{Accounting, Admission, Memory, MemoryError, MemoryPaths};
+use crate::meter::{Counters, Meter, MeterError, MeterPaths, probe};
+use crate::offload::{LATE_MAX, Offload, Way};
+use crate::operator::{self, OperatorBook};
+
+/// The ledger's file in the state folder.
+pub const LEDGER_FILE: &str = "ledger.sqlite";
+/// What the local model's card says where it says nothing: share of right answers.
+const LOCAL_QUALITY: f64 = 0.5;
+/// The same: milliseconds to the first token, and for each further one, on a small board.
+const LOCAL_FIRST_TOKEN_MS: f64 = 60.0;
+const LOCAL_TOKEN_MS: f64 = 12.0;
+/// The same: tokens of an answer.
+const LOCAL_TOKENS: f64 = 24.0;
+/// How long encoding the prompt and all views is expected to take before anything was measured.
+const DECISION_PRIOR: Millis = Millis::new(250);
+/// The encoder's peak as a multiple of its weights, where its card has no measured figure.
+const PEAK_OF_WEIGHTS: u64 = 2;
+
+/// What a device is made of that a configuration cannot say. The default is what an installed device uses.
+pub struct Parts {
+    /// Active time; none: the ledger's time and the system's monotonic clock.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// The meter; none: what the configuration finds.
+    pub meter: Option<Arc<dyn Meter>>,
+    /// What an estimating meter counts.
+    pub counters: Counters,
+    /// What counts against the memory ceiling.
+    pub accounting: Accounting,
+    /// Who scores the candidates.
+    pub chooser: Chooser,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self {
+            clock: None,
+            meter: None,
+            counters: Counters::default(),
+            accounting: Accounting::Process,
+            chooser: Chooser::Configured,
+        }
+    }
+}
+
+impl std::fmt::Debug for Parts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Parts({:?})", self.chooser)
+    }
+}
+
+/// Why a device does not start. Missing models are no reason: it starts, says so and refuses what it cannot do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The state folder cannot be made.
+    #[error("{}: cannot make the state folder; set [device] state_dir to one that the runtime's user may write", path.display())]
+    StateDir {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: std::io::Error,
+    },
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The memory account.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
+    /// The meter that the configuration insists on.
+    #[error(transparent)]
+    Meter(#[from] MeterError),
+    /// A camera.
+    #[error(transparent)]
+    Camera(#[from] CameraError),
+    /// The broker's settings.
+    #[error("[mqtt] {0}")]
+    Mqtt(#[from] ConnectError),
+    /// Too many budgets.
+    #[error("[[budget]] {0}")]
+    Budgets(TooManyBudgets),
+    /// A thread of the start broke off.
+    #[error("the start broke off: {0}; please report this")]
+    Broke(#[from] tokio::task::JoinError),
+}
+
+/// The models as far as they loaded, and what is wrong with the rest.
+pub(super) struct Models {
+    pub(super) encoder: Option<Encoder>,
+    pub(super) lm: Option<LanguageModel>,
+    pub(super) admitted: Vec<Admission>,
+    pub(super) faults: Vec<String>,
+}
+
+impl Models {
+    /// Loads and admits what is configured. Blocks.
+    pub(super) fn load(config: &ModelsConfig, memory: &Memory) -> Self {
+        let mut models = Self { encoder: None, lm: None, admitted: Vec::new(), faults: Vec::new() };
+        match Encoder::load(&config.encoder) {
+            Ok(encoder) => {
+                let peak = encoder.card().peak_bytes().unwrap_or(PEAK_OF_WEIGHTS * encoder.loaded_bytes());
+                if models.admit(memory, "the encoder", Bytes::new(peak)) {
+                    models.encoder = Some(encoder);
+                }
+            }
+            Err(fault) => models.faults.push(crate::fault_text(&fault)),
+        }
+        let Some(folder) = &config.lm else {
+            models.faults.push("no local model: set [models] lm to its folder".to_owned());
+            return models;
+        };
+        match LanguageModel::load(folder) {
+            // The weights stay; what answering takes on top is quoted turn by turn.
+            Ok(lm) => {
+                if models.admit(memory, "the local model", Bytes::new(lm.loaded_bytes())) {
+                    models.lm = Some(lm);
+                }
+            }
+            Err(fault) => models.faults.push(crate::fault_text(&fault)),
+        }
+        models
+    }
+
+    fn admit(&mut self, memory: &Memory, what: &str, peak: Bytes) -> bool {
+        match memory.admit(what, peak) {
+            Ok(admission) => {
+                self.admitted.push(admission);
+                true
+            }
+            Err(fault) => {
+                self.faults.push(crate::fault_text(&fault));
+                false
+            }
+        }
+    }
+}
+
+impl Device {
+    /// Starts a device. Turns that a crash left open are closed as lost, their holds stay counted, and answers to them are
+    /// still awaited.
+    pub async fn start(config: Config, parts: Parts) -> Result<Self, StartError> {
+        let ledger = {
+            let folder = config.state_dir.clone();
+            tokio::task::spawn_blocking(move || open_ledger(&folder)).await??
+        };
+        let clock: Arc<dyn Clock> = match parts.clock {
+            Some(clock) => clock,
+            None => Arc::new(ActiveClock::new(ledger.base())),
+        };
+        let memory = Memory::new(config.memory_ceiling, parts.accounting, MemoryPaths::default())?;
+        let (uplink, cpu) = (parts.counters.uplink.clone(), parts.counters.cpu.clone());
+        let mut faults = Vec::new();
+        let meter = match parts.meter {
+            Some(meter) => Some(meter),
+            None => {
+                let probed = probe(&config.energy, parts.counters, &MeterPaths::default())?;
+                for passed in &probed.passed_over {
+                    tracing::info!(fault = %crate::fault_text(passed), "a better meter was passed over");
+                }
+                probed.meter
+            }
+        };
+        let energy = EnergyReader::new(meter);
+        if !energy.is_known() && config.budgets.iter().any(|budget| budget.resource() == trimtab_core::Resource::Energy)
+        {
+            faults.push("an energy budget without a meter refuses every turn: set [energy] meter to \"auto\", or remove the budget".to_owned());
+        }
+        let (models, scorer) = {
+            let (config, memory) = (config.models.clone(), memory.clone());
+            let load = move || {
+                let mut models = Models::load(&config, &memory);
+                let (scorer, fault) = Scorer::ready(parts.chooser, config.policy.as_deref(), models.encoder.as_ref());
+                models.faults.extend(fault);
+                (models, scorer)
+            };
+            tokio::task::spawn_blocking(load).await?
+        };
+        faults.extend(models.faults);
+        for fault in &faults {
+            tracing::error!("{fault}");
+        }
+        let eyes = Eyes::open(&config.cameras, models.encoder, Arc::clone(&clock))?;
+        let governor = governor(&config, &ledger, clock.as_ref(), &energy, models.lm.as_ref(), &scorer).await?;
+        let (link, inbox) = match &config.mqtt {
+            None => (None, None),
+            Some(mqtt) => {
+                let (link, inbox) = connect(&config, mqtt, ledger.boot())?;
+                (Some(link), Some(inbox))
+            }
+        };
+        let inner = Arc::new(Inner {
+            operator: OperatorBook::default(),
+            memory,
+            governor: Mutex::new(governor),
+            energy,
+            cpu,
+            uplink,
+            eyes,
+            scorer,
+            lm: models.lm,
+            _admitted: models.admitted,
+            faults,
+            link,
+            offload: OnceLock::new(),
+            no_link: watch::Sender::new(turn::no_link()),
+            turns: AtomicU32::new(0),
+            conversations: AtomicU64::new(0),
+            overruns: AtomicU64::new(0),
+            waiting: AtomicUsize::new(0),
+            one_turn: Semaphore::new(1),
+            legs: Mutex::default(),
+            stopping: AtomicBool::new(false),
+            stop: watch::Sender::new(false),
+            tasks: Mutex::default(),
+            clock,
+            ledger,
+            config,
+        });
+        close_lost_turns(&inner).await?;
+        operator::restore(&inner).await?;
+        let mut tasks = vec![tokio::spawn(inbox::keep_time(Arc::clone(&inner)))];
+        if let (Some(link), Some(inbox)) = (&inner.link, inbox) {
+            let (late, settle) = mpsc::channel(LATE_MAX);
+            let offload = Offload::new(Way {
+                link: link.clone(),
+                fleet: inner.config.fleet.clone(),
+                device: inner.config.id.clone(),
+                ledger: inner.ledger.clone(),
+                uplink: inner.uplink.clone(),
+                prior: inner.config.link.prior,
+                measure: inner.config.link.measure,
+                late,
+            });
+            let awaited = offload.resume().await?;
+            if awaited > 0 {
+                tracing::info!(awaited, "requests of an earlier runtime are still awaited");
+            }
+            // Nobody else sets it.
+            let _ = inner.offload.set(offload);
+            tasks.push(tokio::spawn(inbox::settle(Arc::clone(&inner), settle)));
+            tasks.push(tokio::spawn(inbox::follow_link(Arc::clone(&inner), link.watch())));
+            tasks.push(tokio::spawn(inbox::dispatch(Arc::clone(&inner), inbox)));
+        }
+        super::lock(&inner.tasks).extend(tasks);
+        Ok(Self(inner))
+    }
+}
+
+fn open_ledger(folder: &Path) -> Result<Ledger, StartError> {
+    let fault = |cause| StartError::StateDir { path: folder.to_owned(), cause };
+    std::fs::create_dir_all(folder).map_err(fault)?;
+    Ok(Ledger::open(&folder.join(LEDGER_FILE), Retention::default())?)
+}
+
+async fn governor(
+    config: &Config,
+    ledger: &Ledger,
+    clock: &dyn Clock,
+    energy: &EnergyReader,
+    lm: Option<&LanguageModel>,
+    scorer: &Scorer,
+) -> Result<Governor, StartError> {
+    let now = clock.now();
+    let (spent, next, open) =
+        ledger.with(move |store| Ok((store.spent(now)?, store.next_hold()?, store.open_holds(now)?))).await?;
+    let mut budgets = Budgets::new(spent, next);
+    for hold in open {
+        let id = hold.id;
+        if budgets.adopt(hold).is_err() {
+            // The ledger hands out fewer than fit.
+            tracing::error!(hold = %id, "no room for an open hold");
+        }
+    }
+    budgets.set_limits(&config.budgets).map_err(StartError::Budgets)?;
+    // A sensor sees whatever the board draws, so its peak bounds every phase; a model knows what it charges for.
+    let measured = matches!(energy.source(), EnergySource::Measured(_));
+    let busy = if measured { energy.peak() } else { config.energy.busy() };
+    let waiting = if measured { energy.peak() } else { config.energy.idle() };
+    let token = lm.map_or(Millis::ZERO, |lm| Millis::new(figure(lm, "token_ms", LOCAL_TOKEN_MS).ceil() as u64));
+    let meter = MeterFacts {
+        known: energy.is_known(),
+        peak: energy.peak(),
+        period: energy.period(),
+        step: token,
+        radio_per_mebibyte: if measured { Joules::ZERO } else { config.energy.uplink_per_mebibyte() },
+        waiting,
+        decision: Joules::of(busy, DECISION_PRIOR),
+    };
+    let threshold =
+        scorer.policy().and_then(|policy| policy.metadata("view_threshold")).and_then(|text| text.parse().ok());
+    let view_threshold = config.turn.view_threshold.or(threshold).unwrap_or(crate::config::VIEW_THRESHOLD);
+    Ok(Governor::new(Setup {
+        budgets,
+        shield: Shield { view_threshold },
+        preference: config.preference,
+        local: lm.map(|lm| local_engine(lm, busy)),
+        meter,
+        link: config.link.prior,
+    }))
+}
+
+/// A figure of the model's card, or what holds where it has none.
+fn figure(lm: &LanguageModel, key: &str, otherwise: f64) -> f64 {
+    let found = lm.card().get(key).and_then(serde_json::Value::as_f64);
+    found.filter(|figure| figure.is_finite() && *figure >= 0.0).unwrap_or(otherwise)
+}
+
+fn local_engine(lm: &LanguageModel, draw: Watts) -> LocalEngine {
+    let first = figure(lm, "first_token_ms", LOCAL_FIRST_TOKEN_MS);
+    let token = figure(lm, "token_ms", LOCAL_TOKEN_MS);
+    let tokens = figure(lm, "answer_tokens", LOCAL_TOKENS);
+    let whole = Millis::new((first + token * tokens).ceil() as u64);
+    let activations = lm.card().peak_bytes().map_or(0, |peak| peak.saturating_sub(lm.loaded_bytes()));
+    LocalEngine {
+        profile: NodeProfile {
+            local: true,
+            price_prompt: Usd::ZERO,
+            price_completion: Usd::ZERO,
+            price_image: Usd::ZERO,
+            images_max: 0,
+            latency_p50: whole,
+            latency_p95: whole.times(2),
+            token_time: Millis::new(token.ceil() as u64),
+            quality: figure(lm, "quality", LOCAL_QUALITY).min(1.0) as f32,
+        },
+        memory: Bytes::new(activations.max(lm.cache_bytes_max())),
+        draw,
+        first_token: Upper::from_prior(first as f32),
+        per_token: Upper::from_prior(token as f32),
+        tokens: Upper::from_prior(tokens as f32),
+    }
+}
+
+fn connect(config: &Config, mqtt: &MqttConfig, boot: u32) -> Result<(Link, trimtab_mqtt::Inbox), ConnectError> {
+    let (fleet, id) = (&config.fleet, &config.id);
+    let mut connect = Connect::new(id.as_str(), &mqtt.host, mqtt.port);
+    connect.tls.clone_from(&mqtt.tls);
+    connect.allow_plaintext = mqtt.allow_plaintext;
+    connect.keep_alive = mqtt.keep_alive.duration();
+    connect.session_expiry = mqtt.session_expiry.duration();
+    let will = Status::gone(boot).encode().unwrap_or_default();
+    connect.last_will =
+        Some(LastWill { topic: Topic::Status(fleet.clone(), id.clone()).to_string(), payload: will, retain: true });
+    let filters = [
+        (filters::offers(fleet), Qos::AtLeastOnce),
+        (filters::responses(fleet, id), Qos::AtLeastOnce),
+        (filters::desired(fleet, id), Qos::AtLeastOnce),
+        (filters::commands(fleet, id), Qos::AtLeastOnce),
+        (filters::commands_all(fleet), Qos::AtLeastOnce),
+    ];
+    Link::start(&connect, &filters)
+}
+
+/// Every turn ends in a record, also one that its runtime did not live to see.
+async fn close_lost_turns(inner: &Inner) -> Result<(), LedgerError> {
+    let now = inner.clock.now();
+    let lost = inner.ledger.with(|store| store.unfinished()).await?;
+    for unfinished in lost {
+        tracing::warn!(turn = %unfinished.turn, holds = unfinished.holds.len(), "a turn was lost when the runtime died; its holds stay counted");
+        let record = lost_record(unfinished, now);
+        inner.ledger.with(move |store| store.close(&record)).await?;
+    }
+    Ok(())
+}
+
+fn lost_record(lost: Unfinished, now: Millis) -> TurnRecord {
+    TurnRecord {
+        turn: lost.turn,
+        conversation: lost.conversation,
+        conversation_name: String::new(),
+        prompt: lost.prompt,
+        started: lost.opened,
+        ended: now,
+        task: TaskKind::Unknown,
+        task_mix: [0.0; 4],
+        views: Vec::new(),
+        candidates: Vec::new(),
+        chosen: None,
+        placement: Placement::Refused,
+        node: String::new(),
+        views_used: ViewSet::EMPTY,
+        view_dropped: ViewSet::EMPTY,
+        reason: "lost".to_owned(),
+        trouble: Some("the runtime died in this turn; what it held counts as spent until it is settled".to_owned()),
+        cost: Cost::ZERO,
+        energy_source: EnergySource::Unknown,
+        decision_energy: Joules::ZERO,
+        settlements: Vec::new(),
+        left_open: lost.holds.iter().map(|hold| hold.id).collect(),
+        answer: String::new(),
+        finish: Finish::Lost,
+        completion_tokens: None,
+        fallback: None,
+        late: None,
+        feedback: Vec::new(),
+    }
+}

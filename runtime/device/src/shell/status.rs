@@ -1,0 +1,112 @@
+//! The present state, for `trimtab status`, the API and operators.
+
+use serde_json::{Value, json};
+use trimtab_core::{Bytes, Joules, Resource};
+use trimtab_turn::EnergySource;
+
+use super::{Inner, lock};
+use crate::operator::{budget_states, source_name};
+
+impl Inner {
+    /// Names of the models that are loaded.
+    pub(crate) fn models(&self) -> Vec<String> {
+        let encoder = self.eyes.fingerprint().map(|fingerprint| format!("encoder:{fingerprint}"));
+        encoder.into_iter().chain(self.lm.as_ref().map(|_| "lm".to_owned())).collect()
+    }
+
+    /// The policy in force; none: the default rule.
+    pub(crate) fn policy(&self) -> Option<String> {
+        self.scorer.policy().map(|policy| policy.fingerprint().to_string())
+    }
+
+    pub(crate) fn energy_source(&self) -> EnergySource {
+        self.energy.source()
+    }
+
+    pub(crate) fn energy_now(&self) -> Joules {
+        self.energy.now()
+    }
+
+    pub(crate) fn memory_status(&self) -> Value {
+        let limited = |bytes: Bytes| (bytes != Bytes::MAX).then_some(bytes.get());
+        json!({
+            "ceiling_bytes": limited(self.memory.ceiling()),
+            "used_bytes": self.memory.used().ok().map(Bytes::get),
+            "left_bytes": self.memory.left().ok().and_then(limited),
+        })
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        let (link, nodes, budgets, local, preference) = {
+            let governor = lock(&self.governor);
+            let nodes: Vec<Value> = governor
+                .nodes()
+                .iter()
+                .map(|node| {
+                    json!({
+                        "name": node.name,
+                        "open": node.closed.is_none(),
+                        "closed_because": node.closed.map(|reason| reason.name()),
+                        "quality": node.profile.quality,
+                        "latency_p50_ms": node.profile.latency_p50.get(),
+                    })
+                })
+                .collect();
+            let budgets: Vec<Value> = budget_states(governor.budgets(), None)
+                .iter()
+                .map(|state| {
+                    json!({
+                        "resource": state.resource.name(),
+                        "window": state.window.name(),
+                        "unit": unit(state.resource),
+                        "limit": state.limit,
+                        "spent": state.spent,
+                        "held": state.held,
+                        "left": state.limit.saturating_sub(state.spent.saturating_add(state.held)),
+                    })
+                })
+                .collect();
+            (*governor.link(), nodes, budgets, governor.local().is_some(), *governor.preference())
+        };
+        json!({
+            "device": self.config.id.as_str(),
+            "fleet": self.config.fleet.as_str(),
+            "version": env!("CARGO_PKG_VERSION"),
+            "boot": self.ledger.boot(),
+            "active_ms": self.clock.now().get(),
+            "turns": self.turns.load(std::sync::atomic::Ordering::Relaxed),
+            "waiting": self.waiting.load(std::sync::atomic::Ordering::Relaxed),
+            "models": self.models(),
+            "policy": self.policy(),
+            "local": local,
+            "cameras": self.eyes.status(),
+            "link": {
+                "configured": self.link.is_some(),
+                "up": link.up,
+                "round_trip_ms": link.round_trip.get(),
+                "uplink_bits_per_s": link.uplink_bits_per_s,
+            },
+            "nodes": nodes,
+            "budgets": budgets,
+            "preference": preference,
+            "overruns": self.overruns(),
+            "energy": {"uj": self.energy.now().micro(), "source": source_name(&self.energy.source())},
+            "memory": self.memory_status(),
+            "offload": self.offload().map(|offload| json!({
+                "waiting": offload.waiting(),
+                "duplicates": offload.duplicates(),
+                "strays": offload.strays(),
+            })),
+            "faults": self.faults,
+        })
+    }
+}
+
+const fn unit(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Energy => "uJ",
+        Resource::Money => "nUSD",
+        Resource::Bytes => "B",
+        Resource::Latency => "ms",
+    }
+}
