@@ -64,9 +64,21 @@ pub trait Payload: Serialize + DeserializeOwned {
             return Err(PayloadError::Long { what, bytes: bytes.len() });
         }
         let value: Self = serde_json::from_slice(bytes).map_err(|cause| PayloadError::Json { what, cause })?;
-        match value.fault() {
-            Some(fault) => Err(PayloadError::Range { what, fault }),
-            None => Ok(value),
+        value.checked()
+    }
+
+    /// Reads and checks it where it is a part of another payload.
+    fn from_value(value: serde_json::Value) -> Result<Self, PayloadError> {
+        let what = Self::WHAT;
+        let value: Self = serde_json::from_value(value).map_err(|cause| PayloadError::Json { what, cause })?;
+        value.checked()
+    }
+
+    /// Passes it on if no value is out of range.
+    fn checked(self) -> Result<Self, PayloadError> {
+        match self.fault() {
+            Some(fault) => Err(PayloadError::Range { what: Self::WHAT, fault }),
+            None => Ok(self),
         }
     }
 
@@ -451,13 +463,14 @@ impl Offer {
         Prices { prompt: self.price_prompt_nusd, completion: self.price_completion_nusd, image: self.price_image_nusd }
     }
 
-    /// What the decision knows of the node; its latencies are the upstream's alone, the link comes on top.
+    /// What the decision knows of the node; its latencies are the upstream's alone, the link comes on top. The price of
+    /// an image includes the prompt tokens that the node counts for one.
     pub const fn profile(&self) -> NodeProfile {
         NodeProfile {
             local: false,
             price_prompt: self.price_prompt_nusd,
             price_completion: self.price_completion_nusd,
-            price_image: self.price_image_nusd,
+            price_image: self.price_image_nusd.plus(self.price_prompt_nusd.times(self.image_tokens as u64)),
             images_max: self.images_max,
             latency_p50: self.latency_p50_ms,
             latency_p95: self.latency_p95_ms,

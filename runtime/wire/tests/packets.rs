@@ -156,8 +156,7 @@ fn three_camera_frames_travel_in_chunks() {
     let sizes = [70_000, 68_123, 61_877];
     let mut upload = upload(&sizes);
     let request = upload.request().clone();
-    let Ok(Up::Request(read)) = decode_up(Some(CONTENT_TYPE_UP), &encode_up(&Up::Request(request.clone())).unwrap())
-    else {
+    let Ok(Up::Request(read)) = decode_up(Some(CONTENT_TYPE_UP), &encode_up(&Up::Request(request)).unwrap()) else {
         panic!("the manifest does not decode");
     };
     let mut assembler = Assembler::new(&read).unwrap();
