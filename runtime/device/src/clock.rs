@@ -23,10 +23,7 @@ impl ActiveClock {
     /// Goes on from `base`, the newest stamp that the ledger knows.
     #[must_use]
     pub fn new(base: Millis) -> Self {
-        Self {
-            base,
-            start: Instant::now(),
-        }
+        Self { base, start: Instant::now() }
     }
 }
 

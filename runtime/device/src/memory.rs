@@ -62,10 +62,7 @@ pub struct MemoryPaths {
 
 impl Default for MemoryPaths {
     fn default() -> Self {
-        Self {
-            proc: PathBuf::from("/proc"),
-            cgroup: PathBuf::from("/sys/fs/cgroup"),
-        }
+        Self { proc: PathBuf::from("/proc"), cgroup: PathBuf::from("/sys/fs/cgroup") }
     }
 }
 
@@ -123,20 +120,13 @@ impl Drop for Admission {
 impl Memory {
     /// Starts the account; `ceiling` of none leaves only the cgroup's limit. Call it before the first model is loaded.
     /// Fails if the process's own use cannot be read.
-    pub fn new(
-        ceiling: Option<Bytes>,
-        accounting: Accounting,
-        paths: MemoryPaths,
-    ) -> Result<Self, MemoryError> {
+    pub fn new(ceiling: Option<Bytes>, accounting: Accounting, paths: MemoryPaths) -> Result<Self, MemoryError> {
         let at_start = match accounting {
             Accounting::Process => resident(&paths.proc)?,
             Accounting::Admitted { runtime } => runtime,
         };
         Ok(Self {
-            book: Arc::new(Mutex::new(Book {
-                configured: ceiling,
-                admitted: Bytes::ZERO,
-            })),
+            book: Arc::new(Mutex::new(Book { configured: ceiling, admitted: Bytes::ZERO })),
             group_limit: group_limit(&paths),
             paths,
             accounting,
@@ -196,18 +186,10 @@ impl Memory {
         let mut book = self.book();
         let left = ceiling.minus(self.at_start.plus(book.admitted).max(resident));
         if peak > left {
-            return Err(MemoryError::Ceiling {
-                what: what.to_owned(),
-                peak,
-                left,
-                ceiling,
-            });
+            return Err(MemoryError::Ceiling { what: what.to_owned(), peak, left, ceiling });
         }
         book.admitted = book.admitted.plus(peak);
-        Ok(Admission {
-            book: Arc::clone(&self.book),
-            peak,
-        })
+        Ok(Admission { book: Arc::clone(&self.book), peak })
     }
 
     fn book(&self) -> std::sync::MutexGuard<'_, Book> {
@@ -217,19 +199,10 @@ impl Memory {
 
 fn resident(proc: &Path) -> Result<Bytes, MemoryError> {
     let path = proc.join("self/statm");
-    let text = fs::read_to_string(&path).map_err(|source| MemoryError::Read {
-        path: path.clone(),
-        source,
-    })?;
-    let pages = text
-        .split_ascii_whitespace()
-        .nth(1)
-        .and_then(|field| field.parse::<u64>().ok());
+    let text = fs::read_to_string(&path).map_err(|source| MemoryError::Read { path: path.clone(), source })?;
+    let pages = text.split_ascii_whitespace().nth(1).and_then(|field| field.parse::<u64>().ok());
     let Some(pages) = pages else {
-        return Err(MemoryError::Form {
-            path,
-            text: text.chars().take(64).collect(),
-        });
+        return Err(MemoryError::Form { path, text: text.chars().take(64).collect() });
     };
     let page = u64::try_from(rustix::param::page_size()).unwrap_or(u64::MAX);
     Ok(Bytes::new(pages).times(page))
@@ -254,10 +227,7 @@ mod tests {
 
     fn kernel(pages: &str, limits: &[(&str, &str)]) -> (tempfile::TempDir, MemoryPaths) {
         let root = tempfile::tempdir().unwrap();
-        let paths = MemoryPaths {
-            proc: root.path().join("proc"),
-            cgroup: root.path().join("cgroup"),
-        };
+        let paths = MemoryPaths { proc: root.path().join("proc"), cgroup: root.path().join("cgroup") };
         fs::create_dir_all(paths.proc.join("self")).unwrap();
         fs::write(paths.proc.join("self/statm"), pages).unwrap();
         fs::write(paths.proc.join("self/cgroup"), "0::/system.slice/trimtab\n").unwrap();
@@ -270,16 +240,9 @@ mod tests {
 
     #[test]
     fn the_lowest_limit_of_all_levels_holds() {
-        let (_root, paths) = kernel(
-            "9 1 0 0 0 0 0\n",
-            &[("system.slice", "50000000\n"), ("system.slice/trimtab", "max\n")],
-        );
-        let memory = Memory::new(
-            Some(Bytes::new(60_000_000)),
-            Accounting::Process,
-            paths.clone(),
-        )
-        .unwrap();
+        let (_root, paths) =
+            kernel("9 1 0 0 0 0 0\n", &[("system.slice", "50000000\n"), ("system.slice/trimtab", "max\n")]);
+        let memory = Memory::new(Some(Bytes::new(60_000_000)), Accounting::Process, paths.clone()).unwrap();
         assert_eq!(memory.ceiling(), Bytes::new(50_000_000));
         memory.set_ceiling(Some(Bytes::new(40_000_000)));
         assert_eq!(memory.ceiling(), Bytes::new(40_000_000));
@@ -290,12 +253,7 @@ mod tests {
     fn peaks_add_up_and_are_given_back() {
         let (_root, paths) = kernel("9 1 0 0 0 0 0\n", &[]);
         let runtime = Bytes::new(1_000);
-        let memory = Memory::new(
-            Some(Bytes::new(10_000)),
-            Accounting::Admitted { runtime },
-            paths,
-        )
-        .unwrap();
+        let memory = Memory::new(Some(Bytes::new(10_000)), Accounting::Admitted { runtime }, paths).unwrap();
         let encoder = memory.admit("encoder", Bytes::new(5_000)).unwrap();
         let refused = memory.admit("lm", Bytes::new(4_001)).unwrap_err();
         assert_eq!(

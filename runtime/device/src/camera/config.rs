@@ -82,18 +82,13 @@ impl FromStr for CameraSource {
     type Err = CameraConfigError;
 
     fn from_str(text: &str) -> Result<Self, CameraConfigError> {
-        let unknown = || CameraConfigError::Source {
-            given: text.to_owned(),
-        };
+        let unknown = || CameraConfigError::Source { given: text.to_owned() };
         let (kind, rest) = text.trim().split_once(':').ok_or_else(unknown)?;
         match (kind, rest.trim()) {
             ("dir", path) if !path.is_empty() => Ok(Self::Dir { path: path.into() }),
             ("exec", command) => {
                 let mut words = command.split_ascii_whitespace().map(str::to_owned);
-                Ok(Self::Exec {
-                    program: words.next().ok_or_else(unknown)?,
-                    args: words.collect(),
-                })
+                Ok(Self::Exec { program: words.next().ok_or_else(unknown)?, args: words.collect() })
             }
             ("pattern", "") => Ok(Self::Pattern),
             _ => Err(unknown()),
@@ -106,9 +101,7 @@ impl CameraSource {
     #[must_use]
     pub fn beside(self, base: &Path) -> Self {
         match self {
-            Self::Dir { path } => Self::Dir {
-                path: base.join(path),
-            },
+            Self::Dir { path } => Self::Dir { path: base.join(path) },
             other @ (Self::Exec { .. } | Self::Pattern) => other,
         }
     }
@@ -144,9 +137,7 @@ impl FromStr for Upload {
         match text {
             "allowed" => Ok(Self::Allowed),
             "never" => Ok(Self::Never),
-            other => Err(CameraConfigError::Upload {
-                given: other.to_owned(),
-            }),
+            other => Err(CameraConfigError::Upload { given: other.to_owned() }),
         }
     }
 }
@@ -217,19 +208,13 @@ impl CameraConfig {
     /// Widest picture, in pixels within [`UPLOAD_WIDTH_RANGE`]; wider frames are shrunk.
     pub fn with_upload_width(self, width: u32) -> Result<Self, CameraConfigError> {
         let upload_width = within(width, &UPLOAD_WIDTH_RANGE)?;
-        Ok(Self {
-            upload_width,
-            ..self
-        })
+        Ok(Self { upload_width, ..self })
     }
 
     /// JPEG quality of frames that are re-encoded, 1 to 100.
     pub fn with_upload_quality(self, quality: u8) -> Result<Self, CameraConfigError> {
         let upload_quality = within(quality, &QUALITY_RANGE)?;
-        Ok(Self {
-            upload_quality,
-            ..self
-        })
+        Ok(Self { upload_quality, ..self })
     }
 
     /// Adds a part of the picture that nobody sees; at most [`MASKS_MAX`].
@@ -293,9 +278,7 @@ impl CameraConfig {
 }
 
 fn every(fps: f64) -> Playback {
-    Playback::Every {
-        micros: (1e6 / fps).round().max(1.0) as u64,
-    }
+    Playback::Every { micros: (1e6 / fps).round().max(1.0) as u64 }
 }
 
 fn within<T>(given: T, range: &RangeInclusive<T>) -> Result<T, CameraConfigError>
@@ -333,10 +316,7 @@ mod tests {
         let camera = || CameraConfig::new(ViewName::new("wrist").unwrap(), CameraSource::Pattern);
         assert!(camera().with_fps(f64::NAN).is_err());
         assert!(camera().with_upload_width(0).is_err());
-        assert_eq!(
-            camera().with_upload_quality(101).unwrap_err().to_string(),
-            "101 is outside 1 to 100"
-        );
+        assert_eq!(camera().with_upload_quality(101).unwrap_err().to_string(), "101 is outside 1 to 100");
         assert!("sometimes".parse::<Upload>().is_err());
     }
 }

@@ -59,10 +59,7 @@ impl Darkroom {
                 limit: Bytes::new(FRAME_BYTES_MAX as u64),
             });
         }
-        let failed = |source| CameraError::Frame {
-            camera: self.camera(),
-            source,
-        };
+        let failed = |source| CameraError::Frame { camera: self.camera(), source };
         let (Some(end), Some(width)) = (mjpeg::end(&jpeg), mjpeg::width(&jpeg)) else {
             // The decoder says best what is wrong; should it find nothing, the frame is good enough to be written anew.
             let pixels = RgbFrame::decode(&jpeg, origin).map_err(failed)?;
@@ -77,17 +74,8 @@ impl Darkroom {
     }
 
     /// From pixels: masked, shrunk and encoded.
-    pub(super) fn print(
-        &self,
-        pixels: RgbFrame,
-        origin: &str,
-        taken: Millis,
-        seq: u64,
-    ) -> Result<Frame, CameraError> {
-        let failed = |source| CameraError::Frame {
-            camera: self.camera(),
-            source,
-        };
+    pub(super) fn print(&self, pixels: RgbFrame, origin: &str, taken: Millis, seq: u64) -> Result<Frame, CameraError> {
+        let failed = |source| CameraError::Frame { camera: self.camera(), source };
         let mut pixels = self.masked(pixels).map_err(failed)?;
         if pixels.width() > self.width {
             let height = u64::from(pixels.height()) * u64::from(self.width) / u64::from(pixels.width());
@@ -122,14 +110,7 @@ impl Darkroom {
         RgbFrame::new(width, height, bytes)
     }
 
-    fn frame(
-        &self,
-        jpeg: Vec<u8>,
-        pixels: OnceLock<RgbFrame>,
-        origin: &str,
-        taken: Millis,
-        seq: u64,
-    ) -> Frame {
+    fn frame(&self, jpeg: Vec<u8>, pixels: OnceLock<RgbFrame>, origin: &str, taken: Millis, seq: u64) -> Frame {
         Frame::new(Inner {
             camera: self.camera.clone(),
             upload: self.upload,

@@ -39,12 +39,7 @@ pub(super) struct Head {
 
 impl Head {
     pub(super) fn new(playback: Playback, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            playback,
-            start: clock.now(),
-            clock,
-            step: Mutex::new(0),
-        }
+        Self { playback, start: clock.now(), clock, step: Mutex::new(0) }
     }
 
     /// The number of the frame that is due, counted on from the start, and the time it is taken to be from: a recording is
@@ -75,18 +70,8 @@ impl Head {
 }
 
 impl Recording {
-    pub(super) fn new(
-        folder: PathBuf,
-        playback: Playback,
-        darkroom: Darkroom,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
-        Self {
-            folder,
-            head: Head::new(playback, clock),
-            darkroom,
-            state: Mutex::new(State::default()),
-        }
+    pub(super) fn new(folder: PathBuf, playback: Playback, darkroom: Darkroom, clock: Arc<dyn Clock>) -> Self {
+        Self { folder, head: Head::new(playback, clock), darkroom, state: Mutex::new(State::default()) }
     }
 
     pub(super) fn latest(&self) -> Result<Frame, CameraError> {
@@ -120,11 +105,8 @@ impl Recording {
     }
 
     fn develop(&self, path: &Path, taken: Millis, seq: u64) -> Result<Frame, CameraError> {
-        let unreadable = |source| CameraError::Read {
-            camera: self.darkroom.camera(),
-            path: path.to_path_buf(),
-            source,
-        };
+        let unreadable =
+            |source| CameraError::Read { camera: self.darkroom.camera(), path: path.to_path_buf(), source };
         let origin = path.display().to_string();
         let size = fs::metadata(path).map_err(unreadable)?.len();
         if size > FRAME_BYTES_MAX as u64 {
@@ -140,17 +122,13 @@ impl Recording {
     }
 
     fn list(&self) -> Result<Vec<PathBuf>, CameraError> {
-        let unreadable = |source| CameraError::Read {
-            camera: self.darkroom.camera(),
-            path: self.folder.clone(),
-            source,
-        };
+        let unreadable =
+            |source| CameraError::Read { camera: self.darkroom.camera(), path: self.folder.clone(), source };
         let mut files = Vec::new();
         for entry in fs::read_dir(&self.folder).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
-            let is_jpeg = path
-                .extension()
-                .is_some_and(|end| end.eq_ignore_ascii_case("jpg") || end.eq_ignore_ascii_case("jpeg"));
+            let is_jpeg =
+                path.extension().is_some_and(|end| end.eq_ignore_ascii_case("jpg") || end.eq_ignore_ascii_case("jpeg"));
             if is_jpeg {
                 files.push(path);
             }
@@ -158,10 +136,7 @@ impl Recording {
         files.sort();
         files.truncate(FILES_MAX);
         if files.is_empty() {
-            return Err(CameraError::Empty {
-                camera: self.darkroom.camera(),
-                path: self.folder.clone(),
-            });
+            return Err(CameraError::Empty { camera: self.darkroom.camera(), path: self.folder.clone() });
         }
         Ok(files)
     }

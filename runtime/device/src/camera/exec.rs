@@ -68,39 +68,24 @@ impl Program {
         let thread = std::thread::Builder::new()
             .name(format!("camera {camera}"))
             .spawn(move || reader.run())
-            .map_err(|source| CameraError::Thread {
-                camera: camera.clone(),
-                source,
-            })?;
-        Ok(Self {
-            slot,
-            thread: Some(thread),
-            camera,
-            program: program.to_owned(),
-            freshness,
-            clock,
-        })
+            .map_err(|source| CameraError::Thread { camera: camera.clone(), source })?;
+        Ok(Self { slot, thread: Some(thread), camera, program: program.to_owned(), freshness, clock })
     }
 
     pub(super) fn latest(&self) -> Result<Frame, CameraError> {
         let now = self.clock.now();
         match self.slot.look() {
             (Some(frame), _) if now.minus(frame.taken()) <= self.freshness => Ok(frame),
-            (_, Some(trouble)) => Err(CameraError::Program {
-                camera: self.camera.clone(),
-                program: self.program.clone(),
-                trouble,
-            }),
+            (_, Some(trouble)) => {
+                Err(CameraError::Program { camera: self.camera.clone(), program: self.program.clone(), trouble })
+            }
             (Some(frame), None) => Err(CameraError::Stale {
                 camera: self.camera.clone(),
                 origin: self.program.clone(),
                 age: now.minus(frame.taken()),
                 freshness: self.freshness,
             }),
-            (None, None) => Err(CameraError::Waiting {
-                camera: self.camera.clone(),
-                origin: self.program.clone(),
-            }),
+            (None, None) => Err(CameraError::Waiting { camera: self.camera.clone(), origin: self.program.clone() }),
         }
     }
 
@@ -168,16 +153,12 @@ impl Reader {
             .process_group(0)
             .spawn()?;
         let stderr = child.stderr.take();
-        let mut group = Group {
-            child,
-            words: Arc::default(),
-        };
+        let mut group = Group { child, words: Arc::default() };
         if let Some(stderr) = stderr {
             let words = Arc::clone(&group.words);
             // Ends with the pipe, that is with the last process of the group that has it.
-            let listener = std::thread::Builder::new()
-                .name("camera words".to_owned())
-                .spawn(move || listen(stderr, &words));
+            let listener =
+                std::thread::Builder::new().name("camera words".to_owned()).spawn(move || listen(stderr, &words));
             if let Err(error) = listener {
                 group.end();
                 return Err(error);
@@ -195,10 +176,7 @@ impl Reader {
         let mut bytes = vec![0; READ_BYTES];
         let mut heard = Instant::now();
         let mut dropped = 0;
-        let look = Timespec {
-            tv_sec: 0,
-            tv_nsec: LOOK.subsec_nanos().into(),
-        };
+        let look = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
         loop {
             if self.slot.is_stopping() {
                 return Some("was stopped".to_owned());
@@ -230,10 +208,7 @@ impl Reader {
 
     fn take(&mut self, picture: Vec<u8>) {
         self.seq += 1;
-        match self
-            .darkroom
-            .develop(picture, &self.program, self.clock.now(), self.seq)
-        {
+        match self.darkroom.develop(picture, &self.program, self.clock.now(), self.seq) {
             Ok(frame) => self.slot.put(frame),
             Err(error) => {
                 self.slot.count_bad(1);
@@ -272,11 +247,7 @@ impl Group {
 
     fn last_words(&self) -> String {
         let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
-        if words.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", *words)
-        }
+        if words.is_empty() { String::new() } else { format!(": {}", *words) }
     }
 }
 

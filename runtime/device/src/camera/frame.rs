@@ -77,10 +77,7 @@ impl Frame {
     #[must_use]
     pub fn for_upload(&self) -> Option<UploadView> {
         match self.0.upload {
-            Upload::Allowed => Some(UploadView {
-                name: self.0.camera.clone(),
-                jpeg: Arc::clone(&self.0.jpeg),
-            }),
+            Upload::Allowed => Some(UploadView { name: self.0.camera.clone(), jpeg: Arc::clone(&self.0.jpeg) }),
             Upload::Never => None,
         }
     }
@@ -88,14 +85,7 @@ impl Frame {
 
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Frame({} #{} at {}, {})",
-            self.camera(),
-            self.seq(),
-            self.taken(),
-            self.bytes()
-        )
+        write!(f, "Frame({} #{} at {}, {})", self.camera(), self.seq(), self.taken(), self.bytes())
     }
 }
 

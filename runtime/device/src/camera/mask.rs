@@ -22,29 +22,17 @@ impl Mask {
             most,
         };
         if !(3..=POINTS_MAX).contains(&points.len()) {
-            return Err(range(
-                format!("a mask of {} corners", points.len()),
-                "3",
-                POINTS_MAX.to_string(),
-            ));
+            return Err(range(format!("a mask of {} corners", points.len()), "3", POINTS_MAX.to_string()));
         }
         if let Some(outside) = points.iter().flatten().find(|c| !(0.0..=1.0).contains(*c)) {
-            return Err(range(
-                format!("coordinate {outside} of a mask"),
-                "0",
-                "1".to_owned(),
-            ));
+            return Err(range(format!("coordinate {outside} of a mask"), "0", "1".to_owned()));
         }
         Ok(Self(points))
     }
 
     fn edges(&self, width: u32, height: u32) -> impl Iterator<Item = [(f64, f64); 2]> {
-        let corner = move |point: &[f32; 2]| {
-            (
-                f64::from(point[0]) * f64::from(width),
-                f64::from(point[1]) * f64::from(height),
-            )
-        };
+        let corner =
+            move |point: &[f32; 2]| (f64::from(point[0]) * f64::from(width), f64::from(point[1]) * f64::from(height));
         let next = self.0.iter().cycle().skip(1);
         self.0.iter().zip(next).map(move |(from, to)| [corner(from), corner(to)])
     }
@@ -60,11 +48,7 @@ pub(super) struct Cover {
 
 impl Cover {
     pub(super) fn new(masks: &[Mask], width: u32, height: u32) -> Self {
-        let mut cover = Self {
-            width,
-            height,
-            covered: vec![false; width as usize * height as usize],
-        };
+        let mut cover = Self { width, height, covered: vec![false; width as usize * height as usize] };
         for mask in masks {
             let edges: Vec<_> = mask.edges(width, height).collect();
             cover.fill(&edges);
@@ -75,11 +59,7 @@ impl Cover {
 
     /// Blackens covered pixels; `pixels` are three bytes each, row by row.
     pub(super) fn blacken(&self, pixels: &mut [u8]) {
-        for (pixel, _) in pixels
-            .chunks_exact_mut(3)
-            .zip(&self.covered)
-            .filter(|(_, covered)| **covered)
-        {
+        for (pixel, _) in pixels.chunks_exact_mut(3).zip(&self.covered).filter(|(_, covered)| **covered) {
             pixel.fill(0);
         }
     }
@@ -117,10 +97,7 @@ impl Cover {
     fn cover(&mut self, column: u32, row: u32) {
         // The far border belongs to the last pixel.
         let (column, row) = (column.min(self.width - 1), row.min(self.height - 1));
-        if let Some(pixel) = self
-            .covered
-            .get_mut(row as usize * self.width as usize + column as usize)
-        {
+        if let Some(pixel) = self.covered.get_mut(row as usize * self.width as usize + column as usize) {
             *pixel = true;
         }
     }

@@ -26,8 +26,8 @@ use crate::clock::Clock;
 use darkroom::Darkroom;
 
 pub use config::{
-    CameraConfig, CameraConfigError, CameraSource, FPS, FPS_RANGE, FRESHNESS, Upload, UPLOAD_QUALITY,
-    UPLOAD_WIDTH, UPLOAD_WIDTH_RANGE,
+    CameraConfig, CameraConfigError, CameraSource, FPS, FPS_RANGE, FRESHNESS, UPLOAD_QUALITY, UPLOAD_WIDTH,
+    UPLOAD_WIDTH_RANGE, Upload,
 };
 pub use darkroom::FRAME_BYTES_MAX;
 pub use dir::FILES_MAX;
@@ -87,7 +87,9 @@ pub enum CameraError {
         origin: String,
     },
     /// The newest frame is too old.
-    #[error("camera {camera}: the newest frame from {origin} is {age} old, {freshness} are allowed; check the source, or raise freshness")]
+    #[error(
+        "camera {camera}: the newest frame from {origin} is {age} old, {freshness} are allowed; check the source, or raise freshness"
+    )]
     Stale {
         /// Which camera.
         camera: String,
@@ -152,16 +154,10 @@ impl Camera {
             CameraSource::Dir { path } => {
                 Source::Dir(dir::Recording::new(path.clone(), config.playback(), darkroom, clock))
             }
-            CameraSource::Exec { program, args } => Source::Exec(exec::Program::start(
-                program,
-                args,
-                config.freshness(),
-                darkroom,
-                clock,
-            )?),
-            CameraSource::Pattern => {
-                Source::Pattern(pattern::Picture::new(config.playback(), darkroom, clock))
+            CameraSource::Exec { program, args } => {
+                Source::Exec(exec::Program::start(program, args, config.freshness(), darkroom, clock)?)
             }
+            CameraSource::Pattern => Source::Pattern(pattern::Picture::new(config.playback(), darkroom, clock)),
         };
         Ok(Self { config, source })
     }

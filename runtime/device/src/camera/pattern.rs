@@ -33,11 +33,7 @@ pub(super) struct Picture {
 
 impl Picture {
     pub(super) fn new(playback: Playback, darkroom: Darkroom, clock: Arc<dyn Clock>) -> Self {
-        Self {
-            head: Head::new(playback, clock),
-            darkroom,
-            state: Mutex::default(),
-        }
+        Self { head: Head::new(playback, clock), darkroom, state: Mutex::default() }
     }
 
     pub(super) fn latest(&self) -> Result<Frame, CameraError> {
@@ -48,10 +44,7 @@ impl Picture {
         {
             return Ok(frame.clone());
         }
-        let pixels = draw(due).map_err(|source| CameraError::Frame {
-            camera: self.darkroom.camera(),
-            source,
-        })?;
+        let pixels = draw(due).map_err(|source| CameraError::Frame { camera: self.darkroom.camera(), source })?;
         let frame = self.darkroom.print(pixels, "pattern:", now, due)?;
         state.1.frames += 1;
         state.0 = Some(frame.clone());
@@ -74,13 +67,7 @@ impl Picture {
 fn draw(index: u64) -> Result<RgbFrame, trimtab_engine::FrameError> {
     let line = (index % u64::from(WIDTH / LINE)) as u32;
     let row: Vec<u8> = (0..WIDTH)
-        .flat_map(|x| {
-            if x / LINE == line {
-                [255; 3]
-            } else {
-                BARS[(x * BARS.len() as u32 / WIDTH) as usize]
-            }
-        })
+        .flat_map(|x| if x / LINE == line { [255; 3] } else { BARS[(x * BARS.len() as u32 / WIDTH) as usize] })
         .collect();
     RgbFrame::new(WIDTH, HEIGHT, row.repeat(HEIGHT as usize))
 }

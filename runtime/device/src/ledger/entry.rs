@@ -21,10 +21,7 @@ pub struct Retention {
 
 impl Default for Retention {
     fn default() -> Self {
-        Self {
-            turns: TURNS_KEPT,
-            bytes: BYTES_KEPT,
-        }
+        Self { turns: TURNS_KEPT, bytes: BYTES_KEPT }
     }
 }
 

@@ -26,7 +26,9 @@ pub enum LedgerError {
         path: PathBuf,
     },
     /// A program from the future wrote it.
-    #[error("{path}: the ledger has schema {have}, this program knows up to {known}; install the newer trimtab, or move the file away")]
+    #[error(
+        "{path}: the ledger has schema {have}, this program knows up to {known}; install the newer trimtab, or move the file away"
+    )]
     Newer {
         /// The file.
         path: PathBuf,
@@ -42,7 +44,9 @@ pub enum LedgerError {
         path: PathBuf,
     },
     /// Truncated, overwritten, or no database.
-    #[error("{path}: the ledger is damaged; stop trimtab, move the file and its -wal away, and keep both: what was spent is in them")]
+    #[error(
+        "{path}: the ledger is damaged; stop trimtab, move the file and its -wal away, and keep both: what was spent is in them"
+    )]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -60,7 +64,9 @@ pub enum LedgerError {
         source: rusqlite::Error,
     },
     /// May be read, but not written.
-    #[error("{path}: the ledger cannot be written; make the file and its folder writable for the runtime's user, and the disk not read-only")]
+    #[error(
+        "{path}: the ledger cannot be written; make the file and its folder writable for the runtime's user, and the disk not read-only"
+    )]
     ReadOnly {
         /// The file.
         path: PathBuf,
@@ -78,7 +84,9 @@ pub enum LedgerError {
         source: rusqlite::Error,
     },
     /// Anything else that SQLite objects to.
-    #[error("{path}: the ledger refused; another program may have changed it: check it with `sqlite3 {path} 'pragma integrity_check'`")]
+    #[error(
+        "{path}: the ledger refused; another program may have changed it: check it with `sqlite3 {path} 'pragma integrity_check'`"
+    )]
     Sql {
         /// The file.
         path: PathBuf,
@@ -156,9 +164,7 @@ impl LedgerError {
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 Self::ReadOnly { path, source }
             }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
-                Self::Damaged { path, source }
-            }
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Self::Damaged { path, source },
             Some(ErrorCode::SystemIoFailure) => Self::Disk { path, source },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::InUse { path },
             _ => Self::Sql { path, source },

@@ -40,17 +40,8 @@ impl Ledger {
                     job(&mut store);
                 }
             })
-            .map_err(|source| LedgerError::Open {
-                path: path.to_path_buf(),
-                source,
-            })?;
-        Ok(Self(Arc::new(Shared {
-            jobs: Some(jobs),
-            thread: Some(thread),
-            path: path.to_path_buf(),
-            boot,
-            base,
-        })))
+            .map_err(|source| LedgerError::Open { path: path.to_path_buf(), source })?;
+        Ok(Self(Arc::new(Shared { jobs: Some(jobs), thread: Some(thread), path: path.to_path_buf(), boot, base })))
     }
 
     /// Starts of the runtime with this file, this one included.
@@ -115,9 +106,7 @@ impl Ledger {
     }
 
     fn gone(&self) -> LedgerError {
-        LedgerError::Gone {
-            path: self.0.path.clone(),
-        }
+        LedgerError::Gone { path: self.0.path.clone() }
     }
 }
 

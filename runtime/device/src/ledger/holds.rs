@@ -62,15 +62,8 @@ impl Store {
     pub fn spent(&mut self, now: Millis) -> Result<Spent, LedgerError> {
         let (hour, day) = (now.get() / HOUR, now.get() / DAY);
         self.read(|db| {
-            let since = |instant: u64| {
-                sum(db, "counted >= ?1", signed(instant))
-            };
-            Ok(Spent {
-                hour,
-                day,
-                this_hour: since(hour * HOUR)?,
-                this_day: since(day * DAY)?,
-            })
+            let since = |instant: u64| sum(db, "counted >= ?1", signed(instant));
+            Ok(Spent { hour, day, this_hour: since(hour * HOUR)?, this_day: since(day * DAY)? })
         })
     }
 
@@ -80,21 +73,12 @@ impl Store {
         let day = signed(now.get() / DAY * DAY);
         self.read(|db| {
             let mut past = db
-                .prepare(
-                    "SELECT turns, latency, energy, money, bytes FROM conversations WHERE conversation = ?1",
-                )?
-                .query_map([id], |row| {
-                    Ok(Past {
-                        turns: row.get(0)?,
-                        spent: cost(row, 1)?,
-                    })
-                })?
+                .prepare("SELECT turns, latency, energy, money, bytes FROM conversations WHERE conversation = ?1")?
+                .query_map([id], |row| Ok(Past { turns: row.get(0)?, spent: cost(row, 1)? }))?
                 .next()
                 .transpose()?
                 .unwrap_or_default();
-            past.spent = past
-                .spent
-                .plus(sum(db, "counted IS NOT NULL AND conversation = ?1", id)?);
+            past.spent = past.spent.plus(sum(db, "counted IS NOT NULL AND conversation = ?1", id)?);
             // An orphan whose day has ended will never be paid back: it was spent.
             let mut expired = db.prepare(
                 "SELECT latency, energy, money, bytes FROM holds
@@ -109,36 +93,28 @@ impl Store {
 
     /// Turns that a dead runtime left without a record: close each, with its holds left open.
     pub fn unfinished(&mut self) -> Result<Vec<Unfinished>, LedgerError> {
-        let this_boot = TurnId {
-            boot: self.boot(),
-            number: 0,
-        };
+        let this_boot = TurnId { boot: self.boot(), number: 0 };
         self.read(|db| {
             let mut turns: Vec<Unfinished> = db
                 .prepare(
                     "SELECT turn, conversation, opened, prompt FROM turns
                      WHERE record IS NULL AND turn < ?1 ORDER BY turn LIMIT ?2",
                 )?
-                .query_map(
-                    params![this_boot.key().cast_signed(), UNFINISHED_MAX],
-                    |row| {
-                        Ok(Unfinished {
-                            turn: TurnId::from_key(row.get::<_, i64>(0)?.cast_unsigned()),
-                            conversation: ConversationId(row.get::<_, i64>(1)?.cast_unsigned()),
-                            opened: millis(row, 2)?,
-                            prompt: row.get(3)?,
-                            holds: Vec::new(),
-                        })
-                    },
-                )?
+                .query_map(params![this_boot.key().cast_signed(), UNFINISHED_MAX], |row| {
+                    Ok(Unfinished {
+                        turn: TurnId::from_key(row.get::<_, i64>(0)?.cast_unsigned()),
+                        conversation: ConversationId(row.get::<_, i64>(1)?.cast_unsigned()),
+                        opened: millis(row, 2)?,
+                        prompt: row.get(3)?,
+                        holds: Vec::new(),
+                    })
+                })?
                 .collect::<Result<_, _>>()?;
             let mut holds = db.prepare(&format!(
                 "SELECT {HOLD_COLUMNS} FROM holds WHERE counted IS NULL AND turn = ?1 ORDER BY hold"
             ))?;
             for turn in &mut turns {
-                turn.holds = holds
-                    .query_map([turn.turn.key().cast_signed()], open_hold)?
-                    .collect::<Result<_, _>>()?;
+                turn.holds = holds.query_map([turn.turn.key().cast_signed()], open_hold)?.collect::<Result<_, _>>()?;
             }
             Ok(turns)
         })
@@ -182,20 +158,18 @@ pub(super) fn insert_hold(
         signed(hold.cost.bytes.get()),
         hold.orphan
     ])?;
-    step.prepare("UPDATE meta SET next_hold = ?1 WHERE next_hold < ?1")?
-        .execute([hold.id.0.saturating_add(1).cast_signed()])?;
+    step.prepare("UPDATE meta SET next_hold = ?1 WHERE next_hold < ?1")?.execute([hold
+        .id
+        .0
+        .saturating_add(1)
+        .cast_signed()])?;
     Ok(())
 }
 
 /// Writes the actual cost of an open hold; false if there is no such open hold. The cost of an orphan belongs to the
 /// windows it was opened in, that of a live hold to those of `now`. An orphan whose day has ended stays as it is, spent in
 /// full.
-pub(super) fn settle(
-    step: &Transaction<'_>,
-    hold: HoldId,
-    actual: &Cost,
-    now: Millis,
-) -> rusqlite::Result<bool> {
+pub(super) fn settle(step: &Transaction<'_>, hold: HoldId, actual: &Cost, now: Millis) -> rusqlite::Result<bool> {
     let settled = step
         .prepare(
             "UPDATE holds SET counted = CASE orphan WHEN 1 THEN opened ELSE ?2 END,
@@ -237,11 +211,8 @@ pub(super) fn fold_past_days(step: &Transaction<'_>, now: Millis) -> rusqlite::R
     let mut rows = of_holds.query([day])?;
     while let Some(row) = rows.next()? {
         let conversation: i64 = row.get(0)?;
-        let before = of_conversation
-            .query_map([conversation], |row| cost(row, 0))?
-            .next()
-            .transpose()?
-            .unwrap_or_default();
+        let before =
+            of_conversation.query_map([conversation], |row| cost(row, 0))?.next().transpose()?.unwrap_or_default();
         let sum = before.plus(cost(row, 1)?);
         keep.execute(params![
             conversation,
@@ -257,11 +228,9 @@ pub(super) fn fold_past_days(step: &Transaction<'_>, now: Millis) -> rusqlite::R
 
 /// Sums in whole units, saturating, as the budgets do.
 fn sum(db: &Connection, holds: &str, value: i64) -> rusqlite::Result<Cost> {
-    db.prepare(&format!(
-        "SELECT actual_latency, actual_energy, actual_money, actual_bytes FROM holds WHERE {holds}"
-    ))?
-    .query_map([value], |row| cost(row, 0))?
-    .try_fold(Cost::ZERO, |sum, cost| Ok(sum.plus(cost?)))
+    db.prepare(&format!("SELECT actual_latency, actual_energy, actual_money, actual_bytes FROM holds WHERE {holds}"))?
+        .query_map([value], |row| cost(row, 0))?
+        .try_fold(Cost::ZERO, |sum, cost| Ok(sum.plus(cost?)))
 }
 
 fn open_hold(row: &Row<'_>) -> rusqlite::Result<OpenHold> {

@@ -28,16 +28,15 @@ impl Store {
             return Err(LedgerError::OutboxFull { limit: OUTBOX_MAX });
         }
         self.write(now, |step| {
-            step.prepare("INSERT OR REPLACE INTO outbox VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?
-                .execute(params![
-                    entry.request.0,
-                    entry.turn.key().cast_signed(),
-                    entry.hold.0.cast_signed(),
-                    entry.conversation.0.cast_signed(),
-                    entry.node,
-                    signed(entry.deadline.get()),
-                    entry.late
-                ])?;
+            step.prepare("INSERT OR REPLACE INTO outbox VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?.execute(params![
+                entry.request.0,
+                entry.turn.key().cast_signed(),
+                entry.hold.0.cast_signed(),
+                entry.conversation.0.cast_signed(),
+                entry.node,
+                signed(entry.deadline.get()),
+                entry.late
+            ])?;
             Ok(())
         })
     }
@@ -45,9 +44,7 @@ impl Store {
     /// Notes that nobody waits for this answer any more; false if the request is not there.
     pub fn outbox_late(&mut self, now: Millis, request: RequestId) -> Result<bool, LedgerError> {
         self.write(now, |step| {
-            let changed = step
-                .prepare("UPDATE outbox SET late = 1 WHERE request = ?1")?
-                .execute([request.0])?;
+            let changed = step.prepare("UPDATE outbox SET late = 1 WHERE request = ?1")?.execute([request.0])?;
             Ok(changed > 0)
         })
     }
@@ -79,12 +76,9 @@ impl Store {
                 .optional()
         })?;
         row.map(|(counter, text)| {
-            let value = serde_json::from_str(&text)
-                .map_err(|source| self.content(format!("the setting {name}"), source))?;
-            Ok(Setting {
-                counter: counter.cast_unsigned(),
-                value,
-            })
+            let value =
+                serde_json::from_str(&text).map_err(|source| self.content(format!("the setting {name}"), source))?;
+            Ok(Setting { counter: counter.cast_unsigned(), value })
         })
         .transpose()
     }
@@ -93,11 +87,7 @@ impl Store {
     pub fn set(&mut self, now: Millis, name: &str, setting: &Setting) -> Result<bool, LedgerError> {
         let text = setting.value.to_string();
         if text.len() > SETTING_BYTES_MAX {
-            return Err(LedgerError::Setting {
-                name: name.to_owned(),
-                bytes: text.len(),
-                limit: SETTING_BYTES_MAX,
-            });
+            return Err(LedgerError::Setting { name: name.to_owned(), bytes: text.len(), limit: SETTING_BYTES_MAX });
         }
         self.write(now, |step| {
             let changed = step

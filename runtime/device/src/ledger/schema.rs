@@ -86,37 +86,21 @@ pub(super) const KNOWN: u32 = STEPS.len() as u32;
 /// Brings the file to [`KNOWN`], all steps in one transaction.
 pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), LedgerError> {
     let sql = |source| LedgerError::of(path, source);
-    let step = db
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(sql)?;
-    let have: u32 = step
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .map_err(sql)?;
-    let application: i32 = step
-        .pragma_query_value(None, "application_id", |row| row.get(0))
-        .map_err(sql)?;
-    let tables: u32 = step
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(sql)?;
+    let step = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
+    let have: u32 = step.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?;
+    let application: i32 = step.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sql)?;
+    let tables: u32 = step.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql)?;
     let fresh = application == 0 && have == 0 && tables == 0;
     if !fresh && application != APPLICATION_ID {
-        return Err(LedgerError::Foreign {
-            path: path.to_path_buf(),
-        });
+        return Err(LedgerError::Foreign { path: path.to_path_buf() });
     }
     if have > KNOWN {
-        return Err(LedgerError::Newer {
-            path: path.to_path_buf(),
-            have,
-            known: KNOWN,
-        });
+        return Err(LedgerError::Newer { path: path.to_path_buf(), have, known: KNOWN });
     }
     for statements in STEPS.iter().skip(have as usize) {
         step.execute_batch(statements).map_err(sql)?;
     }
-    step.pragma_update(None, "application_id", APPLICATION_ID)
-        .map_err(sql)?;
-    step.pragma_update(None, "user_version", KNOWN)
-        .map_err(sql)?;
+    step.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql)?;
+    step.pragma_update(None, "user_version", KNOWN).map_err(sql)?;
     step.commit().map_err(sql)
 }

@@ -48,9 +48,7 @@ impl Store {
     pub fn open(path: &Path, retention: Retention) -> Result<Self, LedgerError> {
         let lock = lock(path)?;
         let sql = |source| LedgerError::of(path, source);
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(path, flags).map_err(sql)?;
         db.busy_timeout(BUSY).map_err(sql)?;
         for (name, value) in [
@@ -119,10 +117,7 @@ impl Store {
             Ok((boot, newest, kept))
         })?;
         self.newest = Millis::new(newest.cast_unsigned());
-        self.kept = Kept {
-            turns: kept.0.cast_unsigned(),
-            bytes: kept.1 as u64,
-        };
+        self.kept = Kept { turns: kept.0.cast_unsigned(), bytes: kept.1 as u64 };
         self.boot = boot.saturating_add(1);
         let boot = self.boot;
         self.write(Millis::ZERO, |step| {
@@ -135,10 +130,7 @@ impl Store {
     }
 
     /// Reads, without a transaction of its own.
-    pub(super) fn read<T>(
-        &self,
-        act: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, LedgerError> {
+    pub(super) fn read<T>(&self, act: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LedgerError> {
         act(&self.db).map_err(|source| LedgerError::of(&self.path, source))
     }
 
@@ -150,9 +142,7 @@ impl Store {
     ) -> Result<T, LedgerError> {
         let newest = self.newest.max(now);
         let result: rusqlite::Result<T> = (|| {
-            let step = self
-                .db
-                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let step = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = act(&step)?;
             step.execute("UPDATE meta SET newest = ?1 WHERE newest < ?1", [signed(newest.get())])?;
             step.commit()?;
@@ -165,11 +155,7 @@ impl Store {
 
     /// Why a stored text could not be read.
     pub(super) fn content(&self, what: String, source: serde_json::Error) -> LedgerError {
-        LedgerError::Content {
-            path: self.path.clone(),
-            what,
-            source,
-        }
+        LedgerError::Content { path: self.path.clone(), what, source }
     }
 }
 
@@ -182,21 +168,11 @@ pub(super) fn signed(amount: u64) -> i64 {
 fn lock(path: &Path) -> Result<File, LedgerError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
-    let failed = |source| LedgerError::Open {
-        path: path.to_path_buf(),
-        source,
-    };
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(PathBuf::from(name))
-        .map_err(failed)?;
+    let failed = |source| LedgerError::Open { path: path.to_path_buf(), source };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(PathBuf::from(name)).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(LedgerError::InUse {
-            path: path.to_path_buf(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(LedgerError::InUse { path: path.to_path_buf() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }

@@ -24,9 +24,7 @@ impl Store {
         let text = self.text(record)?;
         let key = record.turn.key().cast_signed();
         let earlier: Option<Option<String>> = self.read(|db| {
-            db.prepare("SELECT record FROM turns WHERE turn = ?1")?
-                .query_row([key], |row| row.get(0))
-                .optional()
+            db.prepare("SELECT record FROM turns WHERE turn = ?1")?.query_row([key], |row| row.get(0)).optional()
         })?;
         if matches!(earlier, Some(Some(_))) {
             return Err(LedgerError::ClosedTurn { turn: record.turn });
@@ -69,10 +67,7 @@ impl Store {
             fold_past_days(step, record.ended)?;
             step.prepare("DELETE FROM outbox WHERE deadline < ?1")?
                 .execute([signed(record.ended.minus(Millis::new(DAY)).get())])?;
-            let kept = Kept {
-                turns: kept.turns + 1,
-                bytes: kept.bytes + (text.len() + record.prompt.len()) as u64,
-            };
+            let kept = Kept { turns: kept.turns + 1, bytes: kept.bytes + (text.len() + record.prompt.len()) as u64 };
             make_room(step, kept, u64::from(retention.turns.max(1)), retention.bytes.get())
         })?;
         Ok(())
@@ -106,16 +101,11 @@ impl Store {
     pub fn add_feedback(&mut self, turn: TurnId, feedback: Feedback) -> Result<(), LedgerError> {
         let source_fits = (1..=SOURCE_BYTES_MAX).contains(&feedback.source.len());
         if !(0.0..=1.0).contains(&feedback.score) || !source_fits {
-            return Err(LedgerError::Score {
-                limit: SOURCE_BYTES_MAX,
-            });
+            return Err(LedgerError::Score { limit: SOURCE_BYTES_MAX });
         }
         let mut record = self.existing(turn)?;
         if record.feedback.len() >= FEEDBACK_MAX {
-            return Err(LedgerError::Scores {
-                turn,
-                limit: FEEDBACK_MAX,
-            });
+            return Err(LedgerError::Scores { turn, limit: FEEDBACK_MAX });
         }
         record.feedback.push(feedback);
         let text = self.text(&record)?;
@@ -147,20 +137,14 @@ impl Store {
     fn listed(&mut self, query: &str, turn: i64, count: u32) -> Result<Vec<TurnRecord>, LedgerError> {
         let texts: Vec<(i64, String)> = self.read(|db| {
             db.prepare(query)?
-                .query_map(params![turn, count.min(RECENT_MAX)], |row| {
-                    Ok((row.get(0)?, row.get(1)?))
-                })?
+                .query_map(params![turn, count.min(RECENT_MAX)], |row| Ok((row.get(0)?, row.get(1)?)))?
                 .collect()
         })?;
-        texts
-            .iter()
-            .map(|(key, text)| self.parse(TurnId::from_key(key.cast_unsigned()), text))
-            .collect()
+        texts.iter().map(|(key, text)| self.parse(TurnId::from_key(key.cast_unsigned()), text)).collect()
     }
 
     fn parse(&self, turn: TurnId, text: &str) -> Result<TurnRecord, LedgerError> {
-        serde_json::from_str(text)
-            .map_err(|source| self.content(format!("the record of turn {turn}"), source))
+        serde_json::from_str(text).map_err(|source| self.content(format!("the record of turn {turn}"), source))
     }
 
     fn text(&self, record: &TurnRecord) -> Result<String, LedgerError> {
@@ -176,8 +160,7 @@ fn stored(db: &Connection, turn: TurnId) -> rusqlite::Result<Option<String>> {
 }
 
 fn replace(step: &Transaction<'_>, turn: TurnId, text: &str) -> rusqlite::Result<()> {
-    step.prepare("UPDATE turns SET record = ?2 WHERE turn = ?1")?
-        .execute(params![turn.key().cast_signed(), text])?;
+    step.prepare("UPDATE turns SET record = ?2 WHERE turn = ?1")?.execute(params![turn.key().cast_signed(), text])?;
     Ok(())
 }
 
@@ -187,12 +170,7 @@ fn is_known(step: &Transaction<'_>, hold: HoldId) -> rusqlite::Result<bool> {
 }
 
 /// Drops the oldest records until both limits are kept; the newest one stays whatever its size.
-fn make_room(
-    step: &Transaction<'_>,
-    mut kept: Kept,
-    turns_max: u64,
-    bytes_max: u64,
-) -> rusqlite::Result<Kept> {
+fn make_room(step: &Transaction<'_>, mut kept: Kept, turns_max: u64, bytes_max: u64) -> rusqlite::Result<Kept> {
     let mut oldest = step.prepare(
         "SELECT turn, length(CAST(prompt AS BLOB)) + length(CAST(record AS BLOB))
          FROM turns WHERE record IS NOT NULL ORDER BY turn LIMIT 1",

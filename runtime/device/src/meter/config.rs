@@ -119,11 +119,7 @@ fn micro(watts: f64) -> Watts {
 
 fn within(key: &'static str, given: Option<f64>, default: f64, max: f64) -> Result<f64, EnergyConfigError> {
     let value = given.unwrap_or(default);
-    if (0.0..=max).contains(&value) {
-        Ok(value)
-    } else {
-        Err(EnergyConfigError::Range { key, given: value, max })
-    }
+    if (0.0..=max).contains(&value) { Ok(value) } else { Err(EnergyConfigError::Range { key, given: value, max }) }
 }
 
 impl TryFrom<RawEnergy> for EnergyConfig {
@@ -136,27 +132,17 @@ impl TryFrom<RawEnergy> for EnergyConfig {
             Some("estimate") => MeterChoice::Estimate,
             Some("none") => MeterChoice::None,
             Some(other) => {
-                return Err(EnergyConfigError::Meter {
-                    given: other.to_owned(),
-                });
+                return Err(EnergyConfigError::Meter { given: other.to_owned() });
             }
         };
         let watts = |key, given, default| within(key, given, default, WATTS_MAX).map(micro);
-        let per_byte = within(
-            "uplink_uj_per_byte",
-            raw.uplink_uj_per_byte,
-            UPLINK_UJ_PER_BYTE,
-            UJ_PER_BYTE_MAX,
-        )?;
+        let per_byte = within("uplink_uj_per_byte", raw.uplink_uj_per_byte, UPLINK_UJ_PER_BYTE, UJ_PER_BYTE_MAX)?;
         Ok(Self {
             meter,
             per_core: watts("watts_per_core", raw.watts_per_core, WATTS_PER_CORE)?,
             idle: watts("idle_watts", raw.idle_watts, IDLE_WATTS)?,
             per_byte: (per_byte * 1e3).ceil() as u64,
-            peak: raw
-                .peak_watts
-                .map(|given| watts("peak_watts", Some(given), given))
-                .transpose()?,
+            peak: raw.peak_watts.map(|given| watts("peak_watts", Some(given), given)).transpose()?,
         })
     }
 }
@@ -169,23 +155,14 @@ mod tests {
     fn a_bad_figure_is_named_with_its_range() {
         let energy = |raw: RawEnergy| EnergyConfig::try_from(raw);
         assert_eq!(energy(RawEnergy::default()), Ok(EnergyConfig::default()));
-        let negative = RawEnergy {
-            idle_watts: Some(-1.0),
-            ..RawEnergy::default()
-        };
+        let negative = RawEnergy { idle_watts: Some(-1.0), ..RawEnergy::default() };
         assert_eq!(
             energy(negative).unwrap_err().to_string(),
             "[energy] idle_watts = -1: write a number from 0 to 10000"
         );
-        let no_number = RawEnergy {
-            peak_watts: Some(f64::NAN),
-            ..RawEnergy::default()
-        };
+        let no_number = RawEnergy { peak_watts: Some(f64::NAN), ..RawEnergy::default() };
         assert!(energy(no_number).is_err());
-        let no_meter = RawEnergy {
-            meter: Some("guess".to_owned()),
-            ..RawEnergy::default()
-        };
+        let no_meter = RawEnergy { meter: Some("guess".to_owned()), ..RawEnergy::default() };
         assert!(energy(no_meter).unwrap_err().to_string().contains("\"estimate\""));
     }
 }

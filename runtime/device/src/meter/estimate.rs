@@ -92,10 +92,7 @@ impl CpuTime {
                 }
             }
         };
-        OnCpu {
-            threads,
-            _here: std::marker::PhantomData,
-        }
+        OnCpu { threads, _here: std::marker::PhantomData }
     }
 
     /// Nanoseconds so far.
@@ -145,16 +142,10 @@ fn nanos(clock: ClockId) -> u64 {
 /// Nanoseconds that another thread of this process has run, by the scheduler's own statistics.
 fn scheduled(proc: &Path, thread: i32) -> Result<u64, MeterError> {
     let path = proc.join(format!("self/task/{thread}/schedstat"));
-    let text = fs::read_to_string(&path).map_err(|source| MeterError::Read {
-        path: path.clone(),
-        source,
-    })?;
+    let text = fs::read_to_string(&path).map_err(|source| MeterError::Read { path: path.clone(), source })?;
     let ran = text.split_ascii_whitespace().next();
     ran.and_then(|field| field.parse().ok())
-        .ok_or_else(|| MeterError::Form {
-            path,
-            text: text.chars().take(64).collect(),
-        })
+        .ok_or_else(|| MeterError::Form { path, text: text.chars().take(64).collect() })
 }
 
 /// Joules by the model, estimated.
@@ -184,9 +175,7 @@ impl Estimate {
             per_core: config.per_core,
             idle: config.idle,
             per_byte: config.per_byte,
-            peak: config
-                .peak
-                .unwrap_or_else(|| config.per_core.times(cores as u64).plus(config.idle)),
+            peak: config.peak.unwrap_or_else(|| config.per_core.times(cores as u64).plus(config.idle)),
             proc: proc.to_path_buf(),
             name: format!(
                 "processor time at {}, idle {}, {} nJ a byte sent",
@@ -213,11 +202,7 @@ impl Meter for Estimate {
     }
 
     fn energy(&self) -> Result<Joules, MeterError> {
-        let cpu = self
-            .counters
-            .cpu
-            .total(&self.proc)?
-            .saturating_sub(self.cpu_at_start);
+        let cpu = self.counters.cpu.total(&self.proc)?.saturating_sub(self.cpu_at_start);
         let sent = self.counters.uplink.total().minus(self.bytes_at_start);
         let now = held(self.per_core, u128::from(cpu))
             .saturating_add(held(self.idle, self.start.elapsed().as_nanos()))
@@ -265,10 +250,7 @@ mod tests {
 
     #[test]
     fn bytes_and_waiting_cost_what_the_configuration_says() {
-        let counters = Counters {
-            cpu: CpuTime::threads(),
-            ..Counters::default()
-        };
+        let counters = Counters { cpu: CpuTime::threads(), ..Counters::default() };
         let radio = meter(&config(1.0, 0.0, 2.0), &counters);
         counters.uplink.add(Bytes::new(1_000));
         assert_eq!(radio.energy().unwrap(), Joules::from_micro(2_000));
@@ -280,10 +262,7 @@ mod tests {
 
     #[test]
     fn only_threads_that_entered_count_seen_from_any_thread() {
-        let counters = Counters {
-            cpu: CpuTime::threads(),
-            ..Counters::default()
-        };
+        let counters = Counters { cpu: CpuTime::threads(), ..Counters::default() };
         let meter = meter(&config(1.0, 0.0, 0.0), &counters);
         spin(Duration::from_millis(20));
         assert_eq!(meter.energy().unwrap(), Joules::ZERO);

@@ -16,8 +16,7 @@ use trimtab_core::{Joules, Millis, Watts};
 use trimtab_turn::EnergySource;
 
 pub use config::{
-    EnergyConfig, EnergyConfigError, IDLE_WATTS, MeterChoice, RawEnergy, UPLINK_UJ_PER_BYTE,
-    WATTS_MAX, WATTS_PER_CORE,
+    EnergyConfig, EnergyConfigError, IDLE_WATTS, MeterChoice, RawEnergy, UPLINK_UJ_PER_BYTE, WATTS_MAX, WATTS_PER_CORE,
 };
 pub use estimate::{CpuTime, Estimate, OnCpu, Uplink};
 pub use powercap::{Powercap, ZONES_MAX};
@@ -88,10 +87,7 @@ pub struct MeterPaths {
 
 impl Default for MeterPaths {
     fn default() -> Self {
-        Self {
-            powercap: PathBuf::from("/sys/class/powercap"),
-            proc: PathBuf::from("/proc"),
-        }
+        Self { powercap: PathBuf::from("/sys/class/powercap"), proc: PathBuf::from("/proc") }
     }
 }
 
@@ -113,11 +109,7 @@ pub struct Probed {
 }
 
 /// Picks a meter by the configuration; fails if the one it insists on does not work.
-pub fn probe(
-    config: &EnergyConfig,
-    counters: Counters,
-    paths: &MeterPaths,
-) -> Result<Probed, MeterError> {
+pub fn probe(config: &EnergyConfig, counters: Counters, paths: &MeterPaths) -> Result<Probed, MeterError> {
     let mut passed_over = Vec::new();
     let meter: Option<Arc<dyn Meter>> = match config.meter {
         MeterChoice::None => None,

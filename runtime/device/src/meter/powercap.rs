@@ -50,11 +50,7 @@ impl Powercap {
         let mut limits = Watts::ZERO;
         for (folder, _) in &chosen {
             let counter = folder.join("energy_uj");
-            zones.push(Zone {
-                range: number(&folder.join("max_energy_range_uj"))?,
-                last: number(&counter)?,
-                counter,
-            });
+            zones.push(Zone { range: number(&folder.join("max_energy_range_uj"))?, last: number(&counter)?, counter });
             limits = limits.plus(limit(folder));
         }
         let names: Vec<_> = chosen.iter().map(|(_, name)| name.as_str()).collect();
@@ -77,10 +73,7 @@ impl Meter for Powercap {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let (zones, total) = &mut *state;
         // All are read before any is booked, so a failing zone leaves the account consistent.
-        let readings: Vec<u64> = zones
-            .iter()
-            .map(|zone| number(&zone.counter))
-            .collect::<Result<_, _>>()?;
+        let readings: Vec<u64> = zones.iter().map(|zone| number(&zone.counter)).collect::<Result<_, _>>()?;
         for (zone, now) in zones.iter_mut().zip(readings) {
             let since = if now >= zone.last {
                 now - zone.last
@@ -104,9 +97,7 @@ impl Meter for Powercap {
 
 /// Folders and names of the top-level zones, in the order of their folders.
 fn zones(root: &Path) -> Result<Vec<(PathBuf, String)>, MeterError> {
-    let absent = || MeterError::Absent {
-        path: root.to_path_buf(),
-    };
+    let absent = || MeterError::Absent { path: root.to_path_buf() };
     let entries = fs::read_dir(root).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => absent(),
         _ => refused(root, source),
@@ -148,10 +139,7 @@ fn limit(zone: &Path) -> Watts {
 
 fn number(path: &Path) -> Result<u64, MeterError> {
     let text = text(path)?;
-    text.parse().map_err(|_| MeterError::Form {
-        path: path.to_path_buf(),
-        text: text.chars().take(64).collect(),
-    })
+    text.parse().map_err(|_| MeterError::Form { path: path.to_path_buf(), text: text.chars().take(64).collect() })
 }
 
 fn text(path: &Path) -> Result<String, MeterError> {
@@ -167,10 +155,7 @@ fn refused(path: &Path, source: io::Error) -> MeterError {
             group: file.gid(),
             mode: file.mode() & 0o7777,
         },
-        _ => MeterError::Read {
-            path: path.to_path_buf(),
-            source,
-        },
+        _ => MeterError::Read { path: path.to_path_buf(), source },
     }
 }
 
@@ -204,10 +189,7 @@ mod tests {
         set(root.path(), "intel-rapl:0:0", 700_000);
         set(root.path(), "intel-rapl:1", 40);
         assert_eq!(meter.energy().unwrap(), Joules::from_micro(1_000 + 500 + 30));
-        assert_eq!(
-            meter.source(),
-            EnergySource::Measured("powercap package-0+package-1".to_owned())
-        );
+        assert_eq!(meter.source(), EnergySource::Measured("powercap package-0+package-1".to_owned()));
         assert_eq!(meter.peak(), Watts::from_milli(35_000).plus(PACKAGE_PEAK));
     }
 
