@@ -32,8 +32,8 @@ pub struct Store {
     pub(super) kept: Kept,
     boot: u32,
     newest: Millis,
-    // Held as long as the file is open.
-    _lock: File,
+    // Dropped after the file is closed.
+    _lock: Lock,
 }
 
 /// Records in the file.
@@ -164,14 +164,25 @@ pub(super) fn signed(amount: u64) -> i64 {
     i64::try_from(amount).unwrap_or(i64::MAX)
 }
 
-/// The lock stands beside the file and dies with the process.
-fn lock(path: &Path) -> Result<File, LedgerError> {
+/// Stands beside the file, and dies with the process.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would not do: a child that is just being started has the lock too, until it runs its program. Should
+        // this fail, it is as if the process had died.
+        let _ = self.0.unlock();
+    }
+}
+
+fn lock(path: &Path) -> Result<Lock, LedgerError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let failed = |source| LedgerError::Open { path: path.to_path_buf(), source };
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(PathBuf::from(name)).map_err(failed)?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(LedgerError::InUse { path: path.to_path_buf() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
