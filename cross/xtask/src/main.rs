@@ -1,7 +1,9 @@
 //! Sets up, tests and measures the workspace: `cargo xtask test` is the whole of the continuous integration.
 
+mod bench;
 mod clock;
 mod setup;
+mod size;
 mod test;
 
 use std::path::PathBuf;
@@ -23,6 +25,10 @@ enum Task {
     Setup,
     /// Set up, then format check, lints, dependency rules, every test, and a table of where the time went
     Test,
+    /// Build the device's program as it is installed; print its size and its idle memory; fail above the limits
+    Size,
+    /// Run the benches; count the instructions of one decision
+    Bench,
 }
 
 fn main() -> Result<()> {
@@ -31,6 +37,8 @@ fn main() -> Result<()> {
     match arguments.task {
         Task::Setup => setup::everything(&root),
         Task::Test => test::run(&root),
+        Task::Size => size::run(&root),
+        Task::Bench => bench::run(&root),
     }
 }
 

@@ -88,6 +88,13 @@ pub(crate) fn everything(root: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The instruction counter, which only the benches need.
+pub(crate) fn valgrind() -> Result<()> {
+    let need =
+        Need { package: "valgrind", why: "counts the instructions of a decision", present: || on_path("valgrind") };
+    if (need.present)() { Ok(()) } else { install_packages(&[&need]) }
+}
+
 /// The pinned `cargo-deny`, built once into the cache.
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
     Ok(tool_cache()?.join(format!("cargo-deny-{CARGO_DENY_VERSION}")).join("bin/cargo-deny"))

@@ -9,6 +9,9 @@ use anyhow::Result;
 use crate::clock::{Clock, must};
 use crate::setup;
 
+/// Tells the end-to-end tests where the programs are that the build step has made.
+const PROGRAMS_VARIABLE: &str = "TRIMTAB_PROGRAMS";
+
 /// Sets up, checks and tests everything; prints where the time went, also after a failure.
 pub(crate) fn run(root: &Path) -> Result<()> {
     let mut clock = Clock::start();
@@ -18,43 +21,24 @@ pub(crate) fn run(root: &Path) -> Result<()> {
 }
 
 fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
-    let cargo = |words: &[&str]| {
+    let cargo = |words: &str| {
         let mut command = Command::new("cargo");
-        command.current_dir(root).args(words);
+        command.current_dir(root).args(words.split_whitespace());
         command
     };
     clock.step("set up", || setup::everything(root))?;
-    clock.step("format", || must(&mut cargo(&["fmt", "--all", "--check"])))?;
+    clock.step("format", || must(&mut cargo("fmt --all --check")))?;
     clock.step("dependency rules", || dependency_rules(root))?;
-    clock.step("lints", || {
-        must(&mut cargo(&[
-            "clippy",
-            "--release",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--quiet",
-            "--",
-            "-D",
-            "warnings",
-        ]))
-    })?;
+    let lints = "clippy --release --locked --quiet --workspace --all-targets -- -D warnings";
+    clock.step("lints", || must(&mut cargo(lints)))?;
     // Programs and tests in one go: the end-to-end tests start the programs, and both must share every dependency.
-    clock
-        .step("build", || must(&mut cargo(&["build", "--release", "--locked", "--workspace", "--bins", "--tests"])))?;
-    clock.step("build for the boards", || {
-        must(&mut cargo(&[
-            "build",
-            "--profile",
-            "dist",
-            "--locked",
-            "--package",
-            "trimtab-device",
-            "--target",
-            setup::BOARD_TARGET,
-        ]))
-    })?;
-    clock.step("tests", || must(&mut cargo(&["test", "--release", "--locked", "--workspace", "--no-fail-fast"])))
+    clock.step("build", || must(&mut cargo("build --release --locked --workspace --bins --tests")))?;
+    let board = format!("build --profile dist --locked --package trimtab-device --target {}", setup::BOARD_TARGET);
+    clock.step("build for the boards", || must(&mut cargo(&board)))?;
+    clock.step("tests", || {
+        let mut tests = cargo("test --release --locked --workspace --no-fail-fast");
+        must(tests.env(PROGRAMS_VARIABLE, root.join("target/release")))
+    })
 }
 
 fn dependency_rules(root: &Path) -> Result<()> {

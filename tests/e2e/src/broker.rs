@@ -92,6 +92,11 @@ impl Broker {
         self.port
     }
 
+    /// Whether clients need a certificate.
+    pub fn has_tls(&self) -> bool {
+        self.authority.is_some()
+    }
+
     /// A certificate for `name`; only a broker with TLS has an authority.
     pub fn identity(&self, name: &str) -> Result<Identity> {
         self.authority.as_ref().context("this broker has no TLS")?.leaf(name)

@@ -6,8 +6,13 @@
 
 pub mod broker;
 pub mod certificates;
+#[cfg(feature = "cloud")]
+pub mod cloud;
+pub mod http;
 pub mod process;
 pub mod programs;
 pub mod python;
+pub mod room;
+pub mod site;
 pub mod upstream;
 pub mod wait;
