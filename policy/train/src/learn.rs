@@ -1,12 +1,22 @@
-//! Fits the estimate of quality: logistic regression of "the answer was right" on every action that was run, by a small
-//! network. One action is a sample of its own, so nothing has to be inferred about actions not taken.
+//! Fits the estimate of quality to "the answer was right" on every action that was run, by a small network.
+//!
+//! Over the actions `a` of one turn, with estimates `q`, outcomes `y`, errors `e = q - y` and weights `w` that sum to one,
+//! the loss is
+//!
+//! ```text
+//! Σ w · -(y ln q + (1 - y) ln(1 - q))  +  CONTRAST · Σ w · (e - Σ w e)²
+//! ```
+//!
+//! The first term calibrates. The second looks at differences between actions of the same turn, which are all that decides:
+//! how hard the turn is cancels out of it, and with it most of the noise.
 
+use trimtab_core::limits::PROMPT_FEATURES;
 use trimtab_core::{Action, Preference, ViewSet};
 use trimtab_scenes::Rng;
 
 use crate::dataset::{Table, Tried, Turn};
 use crate::features::{Normaliser, Row, rows};
-use crate::network::{Adam, Mlp, logistic_loss};
+use crate::network::{Adam, Mlp, Trace, logistic_loss, normal, sigmoid};
 use crate::policy::{Origin, Policy, widths};
 use crate::projection::Projection;
 
@@ -25,12 +35,16 @@ pub struct Recipe {
 
 /// Most passes.
 pub const EPOCHS_MAX: usize = 10_000;
-/// Samples of one step.
-const BATCH: usize = 128;
+/// Turns of one step.
+const BATCH: usize = 8;
+/// Weight of the differences within a turn.
+const CONTRAST: f32 = 4.0;
 /// A turn has one local action among many cloud ones; it counts as much as this many.
 const LOCAL_WEIGHT: f32 = 4.0;
 /// Chance that a turn is shown with one camera missing: a set without it has the same outcome.
 const MISSING_VIEW: f32 = 0.15;
+/// Spread of the noise on each prompt number, in standard deviations of that number.
+const PROMPT_NOISE: f32 = 0.3;
 /// Every so-many-th dialogue is kept out of the fit, to choose the pass and to score.
 pub const HELD_OUT_ONE_IN: usize = 6;
 
@@ -51,10 +65,11 @@ pub struct Progress {
     pub held_out: f32,
 }
 
+/// One action of a turn.
 struct Sample {
     x: Vec<f32>,
-    right: bool,
-    local: bool,
+    right: f32,
+    weight: f32,
 }
 
 /// A policy before its first pass: prompt projection and normaliser of the table's training turns, random weights.
@@ -92,15 +107,16 @@ pub fn fit(table: &Table, recipe: &Recipe, watch: &mut dyn FnMut(Progress)) -> P
     let (projection, normaliser) = (&policy.projection, &policy.normaliser);
     let neutral = Preference::default();
     let samples = |turn: &Turn| -> Vec<Sample> {
+        let rows = rows(turn, projection.apply(&turn.embedding), &neutral);
+        let mass: f32 = turn.tried.iter().map(weight).sum();
         let sample = |(row, tried): (&Row, &Tried)| Sample {
             x: normaliser.apply(row),
-            right: tried.right,
-            local: tried.action == Action::LOCAL,
+            right: f32::from(u8::from(tried.right)),
+            weight: weight(tried) / mass,
         };
-        let rows = rows(turn, projection.apply(&turn.embedding), &neutral);
         rows.iter().zip(&turn.tried).map(sample).collect()
     };
-    let judge: Vec<Sample> = held_out.iter().flat_map(|turn| samples(turn)).collect();
+    let judges: Vec<Vec<Sample>> = held_out.iter().map(|turn| samples(turn)).collect();
 
     let mut rng = Rng::for_purpose(recipe.seed, "order");
     let mut network = policy.network.clone();
@@ -108,19 +124,21 @@ pub fn fit(table: &Table, recipe: &Recipe, watch: &mut dyn FnMut(Progress)) -> P
     let mut best = (f32::INFINITY, network.clone());
     let epochs = recipe.epochs.clamp(1, EPOCHS_MAX);
     for epoch in 0..epochs {
-        let mut pass: Vec<Sample> = training
+        let mut pass: Vec<Vec<Sample>> = training
             .iter()
-            .flat_map(|turn| {
+            .map(|turn| {
                 let blind = rng.chance(MISSING_VIEW) && !turn.views.is_empty();
                 let lost = rng.below(turn.views.len());
-                if blind { samples(&without_view(turn, lost)) } else { samples(turn) }
+                let mut seen = if blind { samples(&without_view(turn, lost)) } else { samples(turn) };
+                rephrase(&mut seen, &mut rng);
+                seen
             })
             .collect();
         rng.shuffle(&mut pass);
         let done = epoch as f32 / epochs as f32;
         let rate = recipe.rate * 0.5 * (1.0 + (core::f32::consts::PI * done).cos());
         let training = one_pass(&mut network, &mut adam, &pass, rate, recipe.decay);
-        let held_out = mean_loss(&network, if judge.is_empty() { &pass } else { &judge });
+        let held_out = mean_loss(&network, if judges.is_empty() { &pass } else { &judges });
         if held_out < best.0 {
             best = (held_out, network.clone());
         }
@@ -138,37 +156,104 @@ fn without_view(turn: &Turn, lost: usize) -> Turn {
     turn
 }
 
-fn weight(sample: &Sample) -> f32 {
-    if sample.local { LOCAL_WEIGHT } else { 1.0 }
+/// Moves the prompt's numbers a little, the same way for every action: other words for the same wish lie nearby.
+fn rephrase(turn: &mut [Sample], rng: &mut Rng) {
+    let noise: [f32; PROMPT_FEATURES] = std::array::from_fn(|_| PROMPT_NOISE * normal(rng));
+    for sample in turn {
+        sample.x.iter_mut().zip(&noise).for_each(|(x, noise)| *x += noise);
+    }
 }
 
-fn one_pass(network: &mut Mlp, adam: &mut Adam, pass: &[Sample], rate: f32, decay: f32) -> f32 {
-    let (mut loss, mut total) = (0.0, 0.0);
+fn weight(tried: &Tried) -> f32 {
+    if tried.action == Action::LOCAL { LOCAL_WEIGHT } else { 1.0 }
+}
+
+fn one_pass(network: &mut Mlp, adam: &mut Adam, pass: &[Vec<Sample>], rate: f32, decay: f32) -> f32 {
+    let mut loss = 0.0;
     for batch in pass.chunks(BATCH) {
-        let mass: f32 = batch.iter().map(weight).sum();
         let mut gradient = network.zeros_like();
-        for sample in batch {
-            let share = weight(sample) / mass;
-            loss += mass * network.learn(&sample.x, f32::from(u8::from(sample.right)), share, &mut gradient);
+        for turn in batch {
+            loss += learn(network, turn, 1.0 / batch.len() as f32, &mut gradient);
         }
-        total += mass;
         adam.step(network, &gradient, rate, decay);
     }
-    loss / total.max(1.0)
+    loss / pass.len().max(1) as f32
 }
 
-fn mean_loss(network: &Mlp, samples: &[Sample]) -> f32 {
-    let total: f32 = samples.iter().map(weight).sum();
-    let one = |s: &Sample| weight(s) * logistic_loss(network.logit(&s.x), f32::from(u8::from(s.right)));
-    samples.iter().map(one).sum::<f32>() / total.max(1.0)
+fn mean_loss(network: &Mlp, turns: &[Vec<Sample>]) -> f32 {
+    let logits = |turn: &[Sample]| -> Vec<f32> { turn.iter().map(|sample| network.logit(&sample.x)).collect() };
+    turns.iter().map(|turn| loss_and_slopes(turn, &logits(turn)).0).sum::<f32>() / turns.len().max(1) as f32
+}
+
+/// The loss of one turn; its gradient, times `share`, is added to `gradient`.
+fn learn(network: &Mlp, turn: &[Sample], share: f32, gradient: &mut Mlp) -> f32 {
+    let traces: Vec<Trace> = turn.iter().map(|sample| network.trace(&sample.x)).collect();
+    let (loss, slopes) = loss_and_slopes(turn, &traces.iter().map(Trace::logit).collect::<Vec<_>>());
+    for (trace, slope) in traces.iter().zip(slopes) {
+        network.backward(trace, share * slope, gradient);
+    }
+    loss
+}
+
+/// The loss of one turn and its slope along each logit.
+fn loss_and_slopes(turn: &[Sample], logits: &[f32]) -> (f32, Vec<f32>) {
+    let error = |(sample, logit): (&Sample, &f32)| sigmoid(*logit) - sample.right;
+    let errors: Vec<f32> = turn.iter().zip(logits).map(error).collect();
+    let mean: f32 = turn.iter().zip(&errors).map(|(sample, e)| sample.weight * e).sum();
+    let mut loss = 0.0;
+    let mut slopes = Vec::with_capacity(turn.len());
+    for ((sample, logit), e) in turn.iter().zip(logits).zip(&errors) {
+        let quality = e + sample.right;
+        let apart = e - mean;
+        loss += sample.weight * (logistic_loss(*logit, sample.right) + CONTRAST * apart * apart);
+        // The mean's own slope drops out, because weighted departures from it sum to zero.
+        slopes.push(sample.weight * (e + 2.0 * CONTRAST * apart * quality * (1.0 - quality)));
+    }
+    (loss, slopes)
 }
 
 fn prompt_range(table: &Table, projection: &Projection) -> Vec<[f32; 2]> {
-    let mut range = vec![[f32::INFINITY, f32::NEG_INFINITY]; trimtab_core::limits::PROMPT_FEATURES];
+    let mut range = vec![[f32::INFINITY, f32::NEG_INFINITY]; PROMPT_FEATURES];
     for turn in table.turns() {
         for (seen, x) in range.iter_mut().zip(projection.apply(&turn.embedding)) {
             *seen = [seen[0].min(x), seen[1].max(x)];
         }
     }
     range
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The gradient agrees with finite differences of the loss, parameter by parameter.
+    #[test]
+    fn the_gradient_is_the_slope_of_the_loss() {
+        let mut rng = Rng::for_purpose(7, "gradient");
+        let mut network = Mlp::random(&[5, 6, 4, 1], &mut rng);
+        // A larger last layer and biases off zero: every path carries a slope.
+        network.parameters_mut().for_each(|p| *p += rng.range(-0.4, 0.4));
+        let turn: Vec<Sample> = (0..8)
+            .map(|i| Sample {
+                x: (0..5).map(|_| rng.range(-1.5, 1.5)).collect(),
+                right: (i % 2) as f32,
+                weight: (1 + i) as f32 / 36.0,
+            })
+            .collect();
+        let mut gradient = network.zeros_like();
+        learn(&network, &turn, 1.0, &mut gradient);
+        let step = 2e-3;
+        for (index, slope) in gradient.parameters().enumerate() {
+            let moved = |by: f32| {
+                let mut network = network.clone();
+                *network.parameters_mut().nth(index).unwrap() += by;
+                f64::from(learn(&network, &turn, 1.0, &mut network.zeros_like()))
+            };
+            let measured = ((moved(step) - moved(-step)) / f64::from(2.0 * step)) as f32;
+            assert!(
+                (slope - measured).abs() < 5e-3 * (1.0 + slope.abs()),
+                "parameter {index}: {slope} against {measured}"
+            );
+        }
+    }
 }
