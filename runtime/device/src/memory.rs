@@ -242,7 +242,7 @@ mod tests {
     fn the_lowest_limit_of_all_levels_holds() {
         let (_root, paths) =
             kernel("9 1 0 0 0 0 0\n", &[("system.slice", "50000000\n"), ("system.slice/trimtab", "max\n")]);
-        let memory = Memory::new(Some(Bytes::new(60_000_000)), Accounting::Process, paths.clone()).unwrap();
+        let memory = Memory::new(Some(Bytes::new(60_000_000)), Accounting::Process, paths).unwrap();
         assert_eq!(memory.ceiling(), Bytes::new(50_000_000));
         memory.set_ceiling(Some(Bytes::new(40_000_000)));
         assert_eq!(memory.ceiling(), Bytes::new(40_000_000));

@@ -153,7 +153,7 @@ fn a_killed_runtime_leaves_turns_to_close_and_few_orphans() {
         ledger.close(&closing).unwrap();
     }
     assert_eq!(ledger.unfinished().unwrap(), []);
-    assert_eq!(ledger.past(STOVE, now).unwrap().turns as u64, deaths);
+    assert_eq!(u64::from(ledger.past(STOVE, now).unwrap().turns), deaths);
 }
 
 #[test]
@@ -450,7 +450,7 @@ proptest! {
         let mut live: Vec<(Hold, ConversationId, TurnId)> = Vec::new();
         let mut left: Vec<(HoldId, TurnId, u64)> = Vec::new();
         let mut number = 0;
-        for op in ops {
+        for op in ops.into_iter().chain([Op::Crash]) {
             match op {
                 Op::Reserve { conversation, nano } if live.len() + left.len() < ORPHANS_MAX => {
                     let id = ConversationId(conversation);

@@ -268,7 +268,7 @@ mod tests {
         assert_eq!(meter.energy().unwrap(), Joules::ZERO);
         let (entered, wait) = std::sync::mpsc::sync_channel(0);
         let (leave, left) = std::sync::mpsc::sync_channel::<()>(0);
-        let cpu = counters.cpu.clone();
+        let cpu = counters.cpu;
         let worker = std::thread::spawn(move || {
             let _counted = cpu.enter();
             spin(Duration::from_millis(50));
