@@ -10,7 +10,7 @@ use tract_onnx::prelude::TValue;
 use crate::folder::{Folder, ONNX_BYTES_MAX};
 use crate::network::{Network, OnnxFile};
 use crate::stream::Utf8Stream;
-use crate::tokenizer::{TokenId, Tokenizer};
+use crate::tokenizer::{TokenId, Tokenizer, WORD_BYTES_MAX};
 use crate::{Card, ModelError, softmax};
 
 const CONTENTS: &str = "config.json, tokenizer.json and onnx/model.onnx";
@@ -204,7 +204,10 @@ impl LanguageModel {
             if body.starts_with(&begin) { body } else { [begin.clone(), body].concat() }
         };
         let room = config.context.saturating_sub(1).max(1);
-        let mut kept = prompt;
+        // No token stands for more bytes than the longest word, so what lies beyond these bytes cannot fit: the work is
+        // bounded by the context, whatever the prompt.
+        let reach = prompt.len().min(room.saturating_mul(WORD_BYTES_MAX));
+        let mut kept = &prompt[..prompt.floor_char_boundary(reach)];
         loop {
             let mut ids = wrap(kept);
             if ids.len() <= room || kept.is_empty() {
@@ -212,7 +215,7 @@ impl LanguageModel {
                 ids.truncate(room);
                 return (ids, truncated);
             }
-            // At least as many bytes as there are tokens too many, so this ends after a few rounds.
+            // At least one byte for each token too many: the end comes nearer by a share at every round.
             let excess = ids.len() - room;
             let end = kept.len().saturating_sub(excess);
             kept = &kept[..kept.floor_char_boundary(end)];

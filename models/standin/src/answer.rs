@@ -37,11 +37,12 @@ pub(crate) struct Answer {
 }
 
 impl Loaded {
-    /// Tokens of the request, those of its pictures included.
+    /// Tokens of the request, those of its pictures included. A text beyond the context is not counted to its end.
     pub(crate) fn prompt_tokens(&self, request: &ChatRequest) -> u64 {
         let tokenizer = self.vqa.tokenizer();
-        let text: u64 = request.texts.iter().map(|text| tokenizer.encode(text).len() as u64 + TOKENS_PER_MESSAGE).sum();
-        text + self.image_tokens(request)
+        let context = usize::try_from(self.profile.context_tokens_max).unwrap_or(usize::MAX);
+        let count = |text: &String| tokenizer.encode_for_model(text, context).ids.len() as u64 + TOKENS_PER_MESSAGE;
+        request.texts.iter().map(count).sum::<u64>() + self.image_tokens(request)
     }
 
     fn image_tokens(&self, request: &ChatRequest) -> u64 {
