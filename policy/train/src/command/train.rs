@@ -40,9 +40,15 @@ pub(super) struct Train {
     /// Weights of the decision at which the view threshold is calibrated, as in quality=1,latency=0.3.
     #[arg(long, value_parser = parse_preference, default_value = "")]
     preference: Preference,
+    /// Turns of held-out scenes: the policy is scored on them too, and not fitted.
+    #[arg(long, num_args = 1..)]
+    held_out: Vec<PathBuf>,
     /// The policy file.
     #[arg(long)]
     out: PathBuf,
+    /// Writes a card here: what the policy is, from what, how good.
+    #[arg(long)]
+    card: Option<PathBuf>,
     /// Keeps the float weights here too, for `quantise`.
     #[arg(long)]
     checkpoint: Option<PathBuf>,
@@ -80,9 +86,25 @@ impl Train {
         });
         bar.finish_and_clear();
         policy.view_threshold = view_threshold(&policy, table.turns(), &self.preference);
-        let scores = score(&policy, &table, &self.preference, best)?;
+        let (training, kept_out) = table.split(HELD_OUT_ONE_IN);
+        let kept_out = if kept_out.is_empty() { training.clone() } else { kept_out };
+        let task_table = TaskTable::fit(&training, &self.preference);
+        let mut scores = json!({
+            "held-out loss": round(f64::from(best)),
+            "training scenes, kept out of the fit": score(&policy, &kept_out, &task_table, &self.preference)?,
+        });
+        if !self.held_out.is_empty() {
+            let other = Table::read(&self.held_out)?;
+            same_encoder(&policy, &other)?;
+            let turns: Vec<&Turn> = other.turns().iter().collect();
+            scores["held-out scenes"] = score(&policy, &turns, &task_table, &self.preference)?;
+        }
         policy.origin.scores = scores.clone();
         export::write(&policy, Weights::Int8, &self.out)?;
+        if let Some(path) = &self.card {
+            let card = serde_json::to_string_pretty(&card(&policy, &self.out)?)?;
+            std::fs::write(path, card + "\n").with_context(|| format!("{}: cannot be written", path.display()))?;
+        }
         if let Some(path) = &self.checkpoint {
             policy.save(path)?;
         }
@@ -96,7 +118,7 @@ impl Train {
             println!("{report}");
         } else {
             println!("{}: {} turns, seed {}", self.out.display(), turns.len(), self.seed);
-            println!("  held-out scores   {scores}");
+            println!("  scores            {scores:#}");
             println!("  view threshold    {:.2}", policy.view_threshold);
             println!("  int8 as float     {:.2} % of decisions", 100.0 * parity);
         }
@@ -113,13 +135,7 @@ impl Quantise {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let policy = Policy::load(&self.checkpoint)?;
         let table = Table::read(&self.data)?;
-        ensure!(
-            table.encoder_sha256() == policy.origin.encoder_sha256
-                && table.dimension() == policy.projection.dimension(),
-            "the table was collected with encoder {}, the policy trained with {}: collect with that encoder",
-            table.encoder_sha256(),
-            policy.origin.encoder_sha256
-        );
+        same_encoder(&policy, &table)?;
         export::write(&policy, Weights::Int8, &self.out)?;
         let turns: Vec<&Turn> = table.turns().iter().collect();
         let parity = parity(&policy, &self.out, &turns, &Preference::default())?;
@@ -142,23 +158,56 @@ impl Quantise {
     }
 }
 
-/// What the policy achieves on the dialogues that were kept out of the fit.
-fn score(policy: &Policy, table: &Table, preference: &Preference, loss: f32) -> anyhow::Result<Value> {
-    let (training, held_out) = table.split(HELD_OUT_ONE_IN);
-    let turns = if held_out.is_empty() { training.clone() } else { held_out };
-    let task_table = TaskTable::fit(&training, preference);
-    let run = |chooser: Chooser| -> anyhow::Result<Value> {
-        let report = evaluate(&chooser, chooser.name(), &turns, preference)?;
-        Ok(json!({"right_percent": round(report.right_percent.mean), "reward": round(report.reward.mean)}))
-    };
+fn same_encoder(policy: &Policy, table: &Table) -> anyhow::Result<()> {
+    ensure!(
+        table.encoder_sha256() == policy.origin.encoder_sha256 && table.dimension() == policy.projection.dimension(),
+        "the table was collected with encoder {}, the policy trained with {}: collect with that encoder",
+        table.encoder_sha256(),
+        policy.origin.encoder_sha256
+    );
+    Ok(())
+}
+
+/// What the policy, with the weights of its file, achieves on these turns, and what simpler ways to choose do.
+fn score(policy: &Policy, turns: &[&Turn], task_table: &TaskTable, preference: &Preference) -> anyhow::Result<Value> {
+    let mut scores = json!({"n": turns.len()});
+    for chooser in [
+        Chooser::Policy(Box::new(policy.quantised()?)),
+        Chooser::Local,
+        Chooser::CloudAll,
+        Chooser::TaskTable(task_table.clone()),
+        Chooser::DefaultRule,
+        Chooser::Oracle,
+    ] {
+        let report = evaluate(&chooser, chooser.name(), turns, preference)?;
+        scores[chooser.name()] = json!({
+            "right_percent": round(report.right_percent.mean),
+            "reward": round(report.reward.mean),
+            "money_uusd": round(report.money_nusd / 1e3),
+            "latency_ms": round(report.latency_ms),
+            "bytes_up": round(report.bytes_up),
+        });
+    }
+    Ok(scores)
+}
+
+/// What the policy is, from what, how good.
+fn card(policy: &Policy, path: &Path) -> anyhow::Result<Value> {
+    let bytes = std::fs::metadata(path)?.len();
+    let origin = &policy.origin;
     Ok(json!({
-        "turns": turns.len(),
-        "loss": round(f64::from(loss)),
-        "policy": run(Chooser::Policy(Box::new(policy.clone())))?,
-        "local": run(Chooser::Local)?,
-        "cloud": run(Chooser::CloudAll)?,
-        "table": run(Chooser::TaskTable(task_table))?,
-        "oracle": run(Chooser::Oracle)?,
+        "what": "estimates for every node and set of views how likely the answer is right; the score is the owner's utility",
+        "data": "every action of every turn run for real through broker, bridge, stand-in models and device, on training scenes",
+        "licence": "MIT OR Apache-2.0",
+        "seed": origin.seed,
+        "turns": origin.turns,
+        "dataset_sha256": origin.dataset_sha256,
+        "encoder_sha256": origin.encoder_sha256,
+        "parameters": policy.network.parameters().count(),
+        "weights": "int8 per output channel, biases f32",
+        "file_bytes": {"policy.onnx": bytes},
+        "view_threshold": policy.view_threshold,
+        "scores": origin.scores,
     }))
 }
 
