@@ -327,7 +327,7 @@ async fn governor(
 
 /// A figure of the model's card, or what holds where it has none.
 fn figure(lm: &LanguageModel, key: &str, otherwise: f64) -> f64 {
-    let found = lm.card().get(key).and_then(serde_json::Value::as_f64);
+    let found = lm.card().get(key).and_then(|value| value.as_f64());
     found.filter(|figure| figure.is_finite() && *figure >= 0.0).unwrap_or(otherwise)
 }
 

@@ -153,6 +153,7 @@ impl Far {
                 prompt_tokens: 100,
                 completion_tokens: 5,
                 images: u32::try_from(request.views.len()).unwrap(),
+                estimated: false,
             },
             cost: Usd::from_nano(1_500_000),
             upstream: Millis::new(40),
