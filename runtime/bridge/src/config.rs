@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn a_file_becomes_a_configuration() {
         let config = read(GOOD).unwrap();
-        let upstream = &config.upstreams[0];
+        let upstream = config.upstreams.first().unwrap();
         assert_eq!(upstream.api_key, Some(ApiKey("secret".to_owned())));
         assert_eq!(upstream.prices.prompt, Usd::from_nano(2_500_000_000));
         assert_eq!(upstream.base_url, "https://api.example.com/v1");

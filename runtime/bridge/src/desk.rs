@@ -331,10 +331,11 @@ impl Desk {
             words.text.push_str(text);
         };
         self.counters.add(|c| &c.upstream_calls);
+        let calling = node.upstream.call(request, views, max_tokens, listen);
         let called = tokio::select! {
-                    called = tokio::time::timeout_at(until, node.upstream.call(request, views, max_tokens, listen)) => called,
-        never = self.stream(device, request, &words) => match never {},
-                };
+            called = tokio::time::timeout_at(until, calling) => called,
+            never = self.stream(device, request, &words) => match never {},
+        };
         let heard = words.lock().unwrap_or_else(PoisonError::into_inner).any;
         match called {
             Ok(Ok(reply)) => {
@@ -369,9 +370,9 @@ impl Desk {
             Err(_) => {
                 let overdue = Instant::now() >= deadline;
                 if overdue {
-                    node.health().untold()
+                    node.health().untold();
                 } else {
-                    self.node_failed(node)
+                    self.node_failed(node);
                 }
                 let (reason, detail) = if overdue {
                     (RefusalReason::Deadline, format!("node {name} had not answered at the deadline"))

@@ -15,7 +15,7 @@ pub const REST_MIN: Duration = Duration::from_secs(5);
 /// Longest rest.
 pub const REST_MAX: Duration = Duration::from_secs(120);
 /// Calls that the quantiles rest on.
-pub const SAMPLES_MAX: usize = 64;
+pub(crate) const SAMPLES_MAX: usize = 64;
 
 /// The state of one node.
 #[derive(Debug, Default)]

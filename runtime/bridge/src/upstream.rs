@@ -216,7 +216,7 @@ impl Upstream {
             let Some(bytes) = self.next_bytes(&mut body).await? else { break };
             read += bytes.len();
             if read > REPLY_BYTES_MAX {
-                return Err(garbled(format!("sent more than {REPLY_BYTES_MAX} bytes")));
+                return Err(garbled(&format!("sent more than {REPLY_BYTES_MAX} bytes")));
             }
             let mut fault = None;
             let fed = events.feed(&bytes, |payload| {
@@ -227,7 +227,7 @@ impl Upstream {
             if let Some(fault) = fault {
                 return Err(fault);
             }
-            fed.map_err(|_| garbled("sent an event without end".to_owned()))?;
+            fed.map_err(|_| garbled("sent an event without end"))?;
         }
         Ok(())
     }
@@ -325,14 +325,14 @@ impl Draft {
     fn whole(&mut self, body: &[u8]) -> Result<(), CallError> {
         self.take(body, |choice| choice.message.as_ref())?;
         if self.finish.is_none() {
-            return Err(garbled("sent JSON without choices or finish_reason".to_owned()));
+            return Err(garbled("sent JSON without choices or finish_reason"));
         }
         Ok(())
     }
 
     fn take(&mut self, json: &[u8], content: fn(&Choice) -> Option<&Content>) -> Result<(), CallError> {
         let completion: Completion = serde_json::from_slice(json).map_err(|fault| {
-            garbled(format!("sent what is no completion ({fault}: {})", excerpt(&String::from_utf8_lossy(json))))
+            garbled(&format!("sent what is no completion ({fault}: {})", excerpt(&String::from_utf8_lossy(json))))
         })?;
         if let Some(error) = completion.error {
             let said = error.get("message").and_then(Value::as_str).map_or_else(|| error.to_string(), str::to_owned);
@@ -369,14 +369,14 @@ impl Draft {
 
     fn reply(self, total: Duration) -> Result<Reply, CallError> {
         let Some(finish) = self.finish else {
-            return Err(garbled("ended its stream before the answer did".to_owned()));
+            return Err(garbled("ended its stream before the answer did"));
         };
         let first_token = self.first_token.unwrap_or(total);
         Ok(Reply { text: self.text, finish, counted: self.counted, first_token, total })
     }
 }
 
-fn garbled(what: String) -> CallError {
+fn garbled(what: &str) -> CallError {
     let detail = format!("{what}; check that it speaks the chat completions API");
     CallError::of_node(RefusalReason::UpstreamGarbled, true, detail)
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use trimtab_bridge::{ApiKey, Bridge, BridgeConfig, RunningBridge, UpstreamConfig};
 use trimtab_core::{Millis, TurnId, Usd};
 use trimtab_mqtt::{Connect, Inbox, Link, Publication, Qos};
-pub use trimtab_wire::chunks::Question;
+pub(crate) use trimtab_wire::chunks::Question;
 use trimtab_wire::limits::{CONTENT_TYPE_CHUNK, CONTENT_TYPE_UP};
 use trimtab_wire::operator::{Offers, Payload};
 use trimtab_wire::price::Prices;
@@ -24,24 +24,24 @@ use trimtab_wire::{
     encode_up, filters,
 };
 
-pub const WAIT: Duration = Duration::from_secs(20);
+pub(crate) const WAIT: Duration = Duration::from_secs(20);
 
-pub fn fleet() -> FleetId {
+pub(crate) fn fleet() -> FleetId {
     FleetId::new("home").unwrap()
 }
 
-pub fn node(name: &str) -> NodeName {
+pub(crate) fn node(name: &str) -> NodeName {
     NodeName::new(name).unwrap()
 }
 
 /// A response that needs no further thought.
-pub fn plain(status: &str, kind: &str, body: &str) -> String {
+pub(crate) fn plain(status: &str, kind: &str, body: &str) -> String {
     let length = body.len();
     format!("HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
 }
 
 /// An HTTP server that says what it is told to.
-pub struct Upstream {
+pub(crate) struct Upstream {
     port: u16,
     /// Raw response, or none to fall silent, and the pause before it.
     response: Arc<Mutex<(Option<String>, Duration)>>,
@@ -57,7 +57,7 @@ impl Drop for Upstream {
 }
 
 impl Upstream {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let response = Arc::new(Mutex::new((None, Duration::ZERO)));
@@ -75,7 +75,7 @@ impl Upstream {
     }
 
     /// A streamed answer, a word an event, with that usage.
-    pub fn answers(&self, text: &str, prompt_tokens: u32, completion_tokens: u32) {
+    pub(crate) fn answers(&self, text: &str, prompt_tokens: u32, completion_tokens: u32) {
         let words = text.split_inclusive(' ').map(|word| json!({"choices": [{"delta": {"content": word}}]}));
         let stop = json!({"choices": [{"delta": {}, "finish_reason": "stop"}]});
         let usage = json!({"choices": [], "usage": {
@@ -84,32 +84,32 @@ impl Upstream {
         self.responds(&plain("200 OK", "text/event-stream", &(events + "data: [DONE]\n\n")));
     }
 
-    pub fn responds(&self, response: &str) {
+    pub(crate) fn responds(&self, response: &str) {
         *self.response.lock().unwrap() = (Some(response.to_owned()), Duration::ZERO);
     }
 
-    pub fn delay(&self, pause: Duration) {
+    pub(crate) fn delay(&self, pause: Duration) {
         self.response.lock().unwrap().1 = pause;
     }
 
-    pub fn never_answers(&self) {
+    pub(crate) fn never_answers(&self) {
         *self.response.lock().unwrap() = (None, Duration::ZERO);
     }
 
-    pub fn calls(&self) -> usize {
+    pub(crate) fn calls(&self) -> usize {
         *self.calls.borrow()
     }
 
-    pub async fn called(&self, times: usize) {
+    pub(crate) async fn called(&self, times: usize) {
         let mut calls = self.calls.subscribe();
         tokio::time::timeout(WAIT, calls.wait_for(|calls| *calls >= times)).await.unwrap().unwrap();
     }
 
-    pub fn last_body(&self) -> Value {
+    pub(crate) fn last_body(&self) -> Value {
         self.heard.lock().unwrap().last().unwrap().1.clone()
     }
 
-    pub fn last_authorization(&self) -> String {
+    pub(crate) fn last_authorization(&self) -> String {
         self.heard.lock().unwrap().last().unwrap().0.clone()
     }
 }
@@ -152,9 +152,9 @@ async fn serve(
 }
 
 /// A broker and a bridge, with its state.
-pub struct Stage {
-    pub bridge: RunningBridge,
-    pub port: u16,
+pub(crate) struct Stage {
+    pub(crate) bridge: RunningBridge,
+    pub(crate) port: u16,
     config: BridgeConfig,
     _state: TempDir,
     broker: JoinHandle<()>,
@@ -163,7 +163,7 @@ pub struct Stage {
 
 impl Stage {
     /// With these upstreams; the first is the better and dearer one.
-    pub async fn start(upstreams: &[(&str, &Upstream)]) -> Self {
+    pub(crate) async fn start(upstreams: &[(&str, &Upstream)]) -> Self {
         let config = BrokerConfig::new()
             .with_bind_address(([127, 0, 0, 1], 0))
             .with_max_packet_size(200_000)
@@ -181,7 +181,7 @@ impl Stage {
     }
 
     /// Ends the bridge as a crash would, and starts another on the same state.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         let spare = BridgeConfig { state_dir: self._state.path().join("spare"), ..self.config.clone() };
         let spare =
             BridgeConfig { bridge: BridgeId::new("spare").unwrap(), fleet: FleetId::new("none").unwrap(), ..spare };
@@ -191,7 +191,7 @@ impl Stage {
         self.bridge = start(self.config.clone()).await;
     }
 
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.bridge.stop().await;
         self.shutdown.shutdown();
         tokio::time::timeout(WAIT, self.broker).await.unwrap().unwrap();
@@ -240,7 +240,7 @@ fn config_of(port: u16, state: &Path, upstreams: &[(&str, &Upstream)]) -> Bridge
 }
 
 /// What a question about the cup says; `id` makes it this one.
-pub fn question(name: &str, id: u8) -> Question {
+pub(crate) fn question(name: &str, id: u8) -> Question {
     Question {
         id: RequestId([id; 16]),
         turn: TurnId { boot: 1, number: id.into() },
@@ -255,25 +255,25 @@ pub fn question(name: &str, id: u8) -> Question {
 }
 
 /// Views that begin like a JPEG and go on with noise.
-pub fn upload(question: Question, sizes: &[usize]) -> Upload {
+pub(crate) fn upload(question: Question, sizes: &[usize]) -> Upload {
     let noise = |size: &usize| [0xff, 0xd8].into_iter().chain((2..*size).map(|at| (at * 31) as u8)).collect();
     upload_bytes(question, sizes.iter().map(noise).collect())
 }
 
-pub fn upload_bytes(question: Question, views: Vec<Vec<u8>>) -> Upload {
+pub(crate) fn upload_bytes(question: Question, views: Vec<Vec<u8>>) -> Upload {
     let named = views.into_iter().enumerate().map(|(n, view)| (ViewName::new(&format!("view-{n}")).unwrap(), view));
     Upload::plan(question, named.collect()).unwrap()
 }
 
 /// What came back for a request.
-pub struct Heard {
-    pub outcome: Down,
-    pub streamed: String,
-    pub grants: usize,
+pub(crate) struct Heard {
+    pub(crate) outcome: Down,
+    pub(crate) streamed: String,
+    pub(crate) grants: usize,
 }
 
 /// The device's side.
-pub struct Device {
+pub(crate) struct Device {
     id: DeviceId,
     link: Link,
     inbox: Inbox,
@@ -281,7 +281,7 @@ pub struct Device {
 }
 
 impl Device {
-    pub async fn start(stage: &Stage, id: &str) -> Self {
+    pub(crate) async fn start(stage: &Stage, id: &str) -> Self {
         let id = DeviceId::new(id).unwrap();
         let filters =
             [(filters::responses(&fleet(), &id), Qos::AtLeastOnce), (filters::offers(&fleet()), Qos::AtLeastOnce)];
@@ -290,30 +290,30 @@ impl Device {
         Self { id, link, inbox, offers: Vec::new() }
     }
 
-    pub async fn ask(&mut self, question: Question, views: &[usize]) -> Heard {
+    pub(crate) async fn ask(&mut self, question: Question, views: &[usize]) -> Heard {
         let mut upload = self.publish(question, views).await;
         self.hear(&mut upload).await
     }
 
-    pub async fn publish(&self, question: Question, views: &[usize]) -> Upload {
+    pub(crate) async fn publish(&self, question: Question, views: &[usize]) -> Upload {
         let upload = upload(question, views);
         self.publish_upload(&upload).await;
         upload
     }
 
-    pub async fn publish_upload(&self, upload: &Upload) {
+    pub(crate) async fn publish_upload(&self, upload: &Upload) {
         let packet = encode_up(&Up::Request(upload.request().clone())).unwrap();
         self.publish_raw(&packet, upload.request().id).await;
     }
 
-    pub async fn publish_raw(&self, packet: &[u8], id: RequestId) {
+    pub(crate) async fn publish_raw(&self, packet: &[u8], id: RequestId) {
         let publication = Publication::new(Topic::Request(fleet(), self.id.clone()), CONTENT_TYPE_UP, packet.to_vec());
         let publication = publication.correlated(Some(id.0.to_vec().into()));
         self.link.publish(publication).await.unwrap().acknowledged().await.unwrap();
     }
 
     /// Until the outcome of this request; chunks are sent as they are granted.
-    pub async fn hear(&mut self, upload: &mut Upload) -> Heard {
+    pub(crate) async fn hear(&mut self, upload: &mut Upload) -> Heard {
         let (mut streamed, mut grants) = (String::new(), 0);
         let id = upload.request().id;
         loop {
@@ -337,7 +337,7 @@ impl Device {
         }
     }
 
-    pub async fn wait_for_offers(&mut self, fits: impl Fn(&Offers) -> bool) -> Offers {
+    pub(crate) async fn wait_for_offers(&mut self, fits: impl Fn(&Offers) -> bool) -> Offers {
         loop {
             if let Some(offers) = self.offers.last().filter(|offers| fits(offers)) {
                 return offers.clone();
