@@ -7,9 +7,8 @@ use std::collections::HashSet;
 use prost::Message;
 
 use crate::proto::{
-    AttributeProto, DimensionProto, DimensionValue, GraphProto, ModelProto, NodeProto,
-    OperatorSetIdProto, StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto,
-    TypeProto, ValueInfoProto,
+    AttributeProto, DimensionProto, DimensionValue, GraphProto, ModelProto, NodeProto, OperatorSetIdProto,
+    StringStringEntryProto, TensorProto, TensorShapeProto, TensorTypeProto, TypeProto, ValueInfoProto,
 };
 use crate::quantise::{Int8Weight, elements};
 
@@ -209,20 +208,11 @@ impl Graph {
     }
 
     /// Adds a node with named outputs. An empty input name leaves an optional input out.
-    pub fn node(
-        &mut self,
-        op: &str,
-        inputs: &[&str],
-        outputs: &[&str],
-        attrs: &[(&str, Attr)],
-    ) -> &mut Self {
+    pub fn node(&mut self, op: &str, inputs: &[&str], outputs: &[&str], attrs: &[(&str, Attr)]) -> &mut Self {
         let name = format!("{}/{op}", outputs.first().copied().unwrap_or_default());
         for input in inputs {
             if !input.is_empty() && !self.made.contains(*input) {
-                self.fail(GraphError::Dangling {
-                    reader: name.clone(),
-                    name: (*input).into(),
-                });
+                self.fail(GraphError::Dangling { reader: name.clone(), name: (*input).into() });
             }
         }
         for output in outputs {
@@ -233,10 +223,7 @@ impl Graph {
             output: outputs.iter().map(|&s| s.into()).collect(),
             name: Some(name),
             op_type: Some(op.into()),
-            attribute: attrs
-                .iter()
-                .map(|(name, value)| attribute(name, value))
-                .collect(),
+            attribute: attrs.iter().map(|(name, value)| attribute(name, value)).collect(),
         });
         self
     }
@@ -286,13 +273,7 @@ impl Graph {
 
     /// Quantises a weight to int8 with one scale per index of `channel_axis` and adds it with the node that
     /// dequantises it. Returns the name of the dequantised tensor, `name` itself, to be read by the layer.
-    pub fn int8_weight(
-        &mut self,
-        name: &str,
-        weight: &[f32],
-        shape: &[usize],
-        channel_axis: usize,
-    ) -> String {
+    pub fn int8_weight(&mut self, name: &str, weight: &[f32], shape: &[usize], channel_axis: usize) -> String {
         match Int8Weight::quantise(name, weight, shape, channel_axis) {
             Ok(quantised) => self.quantised(name, &quantised),
             Err(error) => {
@@ -306,18 +287,9 @@ impl Graph {
     /// Adds an already quantised weight as [`Graph::int8_weight`] does.
     pub fn quantised(&mut self, name: &str, weight: &Int8Weight) -> String {
         let values = self.initializer_i8(&format!("{name}.int8"), weight.values(), weight.shape());
-        let scales = self.initializer_f32(
-            &format!("{name}.scale"),
-            weight.scales(),
-            &[weight.scales().len()],
-        );
+        let scales = self.initializer_f32(&format!("{name}.scale"), weight.scales(), &[weight.scales().len()]);
         let axis = Attr::Int(weight.channel_axis() as i64);
-        self.node(
-            "DequantizeLinear",
-            &[&values, &scales],
-            &[name],
-            &[("axis", axis)],
-        );
+        self.node("DequantizeLinear", &[&values, &scales], &[name], &[("axis", axis)]);
         name.into()
     }
 
@@ -336,16 +308,11 @@ impl Graph {
             return Err(error.clone());
         }
         if self.outputs.is_empty() {
-            return Err(GraphError::NoOutput {
-                name: self.name.clone(),
-            });
+            return Err(GraphError::NoOutput { name: self.name.clone() });
         }
         for output in self.outputs.iter().filter_map(|o| o.name.as_ref()) {
             if !self.made.contains(output) {
-                return Err(GraphError::Dangling {
-                    reader: format!("output of {}", self.name),
-                    name: output.clone(),
-                });
+                return Err(GraphError::Dangling { reader: format!("output of {}", self.name), name: output.clone() });
             }
         }
         let model = ModelProto {
@@ -359,36 +326,19 @@ impl Graph {
                 input: self.inputs.clone(),
                 output: self.outputs.clone(),
             }),
-            opset_import: vec![OperatorSetIdProto {
-                domain: Some(String::new()),
-                version: Some(OPSET),
-            }],
+            opset_import: vec![OperatorSetIdProto { domain: Some(String::new()), version: Some(OPSET) }],
             metadata_props: self
                 .metadata
                 .iter()
-                .map(|(key, value)| StringStringEntryProto {
-                    key: Some(key.clone()),
-                    value: Some(value.clone()),
-                })
+                .map(|(key, value)| StringStringEntryProto { key: Some(key.clone()), value: Some(value.clone()) })
                 .collect(),
         };
         Ok(model.encode_to_vec())
     }
 
-    fn initializer(
-        &mut self,
-        name: &str,
-        dtype: DType,
-        count: usize,
-        raw: Vec<u8>,
-        shape: &[usize],
-    ) -> String {
+    fn initializer(&mut self, name: &str, dtype: DType, count: usize, raw: Vec<u8>, shape: &[usize]) -> String {
         if elements(shape) != Some(count) {
-            self.fail(GraphError::Shape {
-                name: name.into(),
-                shape: shape.to_vec(),
-                have: count,
-            });
+            self.fail(GraphError::Shape { name: name.into(), shape: shape.to_vec(), have: count });
         }
         self.make(name);
         self.initialisers.push(TensorProto {
@@ -420,48 +370,17 @@ fn value_info(name: &str, dtype: DType, shape: &[Dim]) -> ValueInfoProto {
         })
         .map(|value| DimensionProto { value: Some(value) })
         .collect();
-    let tensor = TensorTypeProto {
-        elem_type: Some(dtype.code()),
-        shape: Some(TensorShapeProto { dim }),
-    };
-    ValueInfoProto {
-        name: Some(name.into()),
-        r#type: Some(TypeProto {
-            tensor_type: Some(tensor),
-        }),
-    }
+    let tensor = TensorTypeProto { elem_type: Some(dtype.code()), shape: Some(TensorShapeProto { dim }) };
+    ValueInfoProto { name: Some(name.into()), r#type: Some(TypeProto { tensor_type: Some(tensor) }) }
 }
 
 fn attribute(name: &str, value: &Attr) -> AttributeProto {
-    let named = AttributeProto {
-        name: Some(name.into()),
-        ..AttributeProto::default()
-    };
+    let named = AttributeProto { name: Some(name.into()), ..AttributeProto::default() };
     match value {
-        Attr::Float(f) => AttributeProto {
-            f: Some(*f),
-            kind: Some(1),
-            ..named
-        },
-        Attr::Int(i) => AttributeProto {
-            i: Some(*i),
-            kind: Some(2),
-            ..named
-        },
-        Attr::Text(s) => AttributeProto {
-            s: Some(s.clone().into_bytes()),
-            kind: Some(3),
-            ..named
-        },
-        Attr::Floats(floats) => AttributeProto {
-            floats: floats.clone(),
-            kind: Some(6),
-            ..named
-        },
-        Attr::Ints(ints) => AttributeProto {
-            ints: ints.clone(),
-            kind: Some(7),
-            ..named
-        },
+        Attr::Float(f) => AttributeProto { f: Some(*f), kind: Some(1), ..named },
+        Attr::Int(i) => AttributeProto { i: Some(*i), kind: Some(2), ..named },
+        Attr::Text(s) => AttributeProto { s: Some(s.clone().into_bytes()), kind: Some(3), ..named },
+        Attr::Floats(floats) => AttributeProto { floats: floats.clone(), kind: Some(6), ..named },
+        Attr::Ints(ints) => AttributeProto { ints: ints.clone(), kind: Some(7), ..named },
     }
 }

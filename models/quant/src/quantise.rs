@@ -18,33 +18,16 @@ pub struct Int8Weight {
 impl Int8Weight {
     /// Quantises `weight` (row-major, of `shape`) with one scale per index of `channel_axis`.
     /// Fails when the shape does not hold the values, the axis is not one of the shape, or a value is not finite.
-    pub fn quantise(
-        name: &str,
-        weight: &[f32],
-        shape: &[usize],
-        channel_axis: usize,
-    ) -> Result<Self, GraphError> {
+    pub fn quantise(name: &str, weight: &[f32], shape: &[usize], channel_axis: usize) -> Result<Self, GraphError> {
         let expected = elements(shape);
         if Some(weight.len()) != expected {
-            return Err(GraphError::Shape {
-                name: name.into(),
-                shape: shape.to_vec(),
-                have: weight.len(),
-            });
+            return Err(GraphError::Shape { name: name.into(), shape: shape.to_vec(), have: weight.len() });
         }
         let Some(&channels) = shape.get(channel_axis) else {
-            return Err(GraphError::Axis {
-                name: name.into(),
-                axis: channel_axis,
-                rank: shape.len(),
-            });
+            return Err(GraphError::Axis { name: name.into(), axis: channel_axis, rank: shape.len() });
         };
         if let Some(index) = weight.iter().position(|w| !w.is_finite()) {
-            return Err(GraphError::NotFinite {
-                name: name.into(),
-                index,
-                value: weight[index],
-            });
+            return Err(GraphError::NotFinite { name: name.into(), index, value: weight[index] });
         }
         let inner: usize = shape[channel_axis + 1..].iter().product();
         let channel_of = |index: usize| (index / inner) % channels;
@@ -54,26 +37,14 @@ impl Int8Weight {
             *peak = peak.max(w.abs());
         }
         // A channel of zeros, or one too small for a normal scale, is stored as zeros with a scale of one step.
-        let scales: Vec<f32> = peaks
-            .iter()
-            .map(|p| p / STEPS_MAX)
-            .map(|s| if s.is_normal() { s } else { f32::MIN_POSITIVE })
-            .collect();
+        let scales: Vec<f32> =
+            peaks.iter().map(|p| p / STEPS_MAX).map(|s| if s.is_normal() { s } else { f32::MIN_POSITIVE }).collect();
         let values = weight
             .iter()
             .enumerate()
-            .map(|(index, w)| {
-                (w / scales[channel_of(index)])
-                    .round()
-                    .clamp(-STEPS_MAX, STEPS_MAX) as i8
-            })
+            .map(|(index, w)| (w / scales[channel_of(index)]).round().clamp(-STEPS_MAX, STEPS_MAX) as i8)
             .collect();
-        Ok(Self {
-            values,
-            scales,
-            shape: shape.to_vec(),
-            channel_axis,
-        })
+        Ok(Self { values, scales, shape: shape.to_vec(), channel_axis })
     }
 
     /// The int8 values, row-major, each in -127..=127.
@@ -109,7 +80,5 @@ impl Int8Weight {
 
 /// Number of elements of a shape; `None` when it does not fit in a `usize`.
 pub(crate) fn elements(shape: &[usize]) -> Option<usize> {
-    shape
-        .iter()
-        .try_fold(1_usize, |product, &n| product.checked_mul(n))
+    shape.iter().try_fold(1_usize, |product, &n| product.checked_mul(n))
 }

@@ -49,21 +49,11 @@ fn a_weight_is_an_int8_initialiser_with_one_scale_per_channel() {
     let mut g = Graph::new("linear");
     g.input("x", DType::F32, &["N".into(), 2.into()]);
     let w = g.int8_weight("w", &[1.0, 10.0, -0.5, 127.0], &[2, 2], 1);
-    g.node("MatMul", &["x", &w], &["y"], &[])
-        .output("y", DType::F32, &["N".into(), 2.into()]);
-    let graph = ModelProto::decode(g.to_bytes().unwrap().as_slice())
-        .unwrap()
-        .graph
-        .unwrap();
+    g.node("MatMul", &["x", &w], &["y"], &[]).output("y", DType::F32, &["N".into(), 2.into()]);
+    let graph = ModelProto::decode(g.to_bytes().unwrap().as_slice()).unwrap().graph.unwrap();
 
-    assert_eq!(
-        graph.initializer[0].raw_data.as_deref(),
-        Some([127_i8, 10, -64, 127].map(|v| v as u8).as_slice())
-    );
-    let scales: Vec<u8> = [1.0_f32 / 127.0, 1.0]
-        .iter()
-        .flat_map(|s| s.to_le_bytes())
-        .collect();
+    assert_eq!(graph.initializer[0].raw_data.as_deref(), Some([127_i8, 10, -64, 127].map(|v| v as u8).as_slice()));
+    let scales: Vec<u8> = [1.0_f32 / 127.0, 1.0].iter().flat_map(|s| s.to_le_bytes()).collect();
     assert_eq!(graph.initializer[1].raw_data, Some(scales));
     assert_eq!(graph.node[0].op_type.as_deref(), Some("DequantizeLinear"));
     assert_eq!(graph.node[0].attribute[0].i, Some(1));
@@ -82,19 +72,13 @@ fn mistakes_are_named() {
         |g| {
             g.op("Add", &["x", "missing"], &[]);
         },
-        GraphError::Dangling {
-            reader: "add_1/Add".into(),
-            name: "missing".into(),
-        },
+        GraphError::Dangling { reader: "add_1/Add".into(), name: "missing".into() },
     );
     check(
         |g| {
             g.output("y", DType::F32, &[]);
         },
-        GraphError::Dangling {
-            reader: "output of g".into(),
-            name: "y".into(),
-        },
+        GraphError::Dangling { reader: "output of g".into(), name: "y".into() },
     );
     check(
         |g| {
@@ -106,30 +90,18 @@ fn mistakes_are_named() {
         |g| {
             g.int8_weight("w", &[1.0], &[2], 0);
         },
-        GraphError::Shape {
-            name: "w".into(),
-            shape: vec![2],
-            have: 1,
-        },
+        GraphError::Shape { name: "w".into(), shape: vec![2], have: 1 },
     );
     check(
         |g| {
             g.int8_weight("w", &[1.0], &[1], 3);
         },
-        GraphError::Axis {
-            name: "w".into(),
-            axis: 3,
-            rank: 1,
-        },
+        GraphError::Axis { name: "w".into(), axis: 3, rank: 1 },
     );
     check(
         |g| {
             g.int8_weight("w", &[0.0, f32::INFINITY], &[2], 0);
         },
-        GraphError::NotFinite {
-            name: "w".into(),
-            index: 1,
-            value: f32::INFINITY,
-        },
+        GraphError::NotFinite { name: "w".into(), index: 1, value: f32::INFINITY },
     );
 }
