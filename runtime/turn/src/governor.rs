@@ -77,6 +77,8 @@ impl fmt::Display for TooManyNodes {
 
 impl core::error::Error for TooManyNodes {}
 
+/// How long encoding the prompt and all views is expected to take before anything was measured.
+const DECISION_TIME_PRIOR_MS: f32 = 250.0;
 /// Name of the local node.
 const LOCAL_NAME: &str = "local";
 /// What a device without a local engine tells the policy about it: a node that never answers.
@@ -103,6 +105,8 @@ pub struct Governor {
     link: LinkEstimate,
     cloud: Vec<KnownNode>,
     decision: Upper,
+    /// Milliseconds from the prompt to the end of encoding.
+    decision_time: Upper,
 }
 
 impl Governor {
@@ -111,7 +115,8 @@ impl Governor {
     pub fn new(setup: Setup) -> Self {
         let Setup { budgets, shield, preference, local, meter, link } = setup;
         let decision = Upper::from_prior(meter.decision.micro() as f32);
-        Self { budgets, shield, preference, local, meter, link, cloud: Vec::new(), decision }
+        let decision_time = Upper::from_prior(DECISION_TIME_PRIOR_MS);
+        Self { budgets, shield, preference, local, meter, link, cloud: Vec::new(), decision, decision_time }
     }
 
     /// Learns of a node, or of new terms for one. What was learnt of its answers is kept.
@@ -218,10 +223,12 @@ impl Governor {
     }
     /// What deciding may take.
     pub(crate) fn decision_cost(&self) -> Cost {
-        Cost { energy: Joules::from_micro(self.decision.ceil()), ..Cost::ZERO }.plus(self.guard())
+        let (energy, latency) = (Joules::from_micro(self.decision.ceil()), Millis::new(self.decision_time.ceil()));
+        Cost { energy, latency, ..Cost::ZERO }.plus(self.guard())
     }
-    pub(crate) fn learn_decision(&mut self, energy: Joules) {
+    pub(crate) fn learn_decision(&mut self, energy: Joules, took: Millis) {
         self.decision.learn(energy.micro() as f32);
+        self.decision_time.learn(took.get() as f32);
     }
     pub(crate) fn learn_local(&mut self, took: Millis, tokens: u32) {
         if let Some(local) = &mut self.local {

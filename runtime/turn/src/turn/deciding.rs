@@ -37,7 +37,7 @@ impl Turn {
     ) -> Vec<Step> {
         match event {
             Event::Observed(observation) => {
-                governor.learn_decision(observation.energy);
+                governor.learn_decision(observation.energy, now.minus(self.record.started));
                 self.settle_decision(now, decision, observation.energy, governor);
                 self.record.energy_source = observation.energy_source.clone();
                 self.propose(now, observation, governor)
