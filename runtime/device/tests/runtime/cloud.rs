@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use trimtab_core::{Millis, Placement, Usd};
 use trimtab_device::shell::{Ask, Chooser, Device};
-use trimtab_mqtt::{Connect, Inbox, Incoming, Link, Publication, Qos};
+use trimtab_mqtt::{Connect, DeliveryError, Inbox, Incoming, Link, Publication, Qos};
 use trimtab_turn::TurnRecord;
 use trimtab_wire::limits::{CONTENT_TYPE_DOWN, CONTENT_TYPE_JSON};
 use trimtab_wire::operator::{Offer, Offers, Payload};
@@ -110,7 +110,9 @@ impl Far {
     }
 
     async fn publish(&self, publication: Publication) {
-        self.link.publish(publication).await.unwrap().acknowledged().await.unwrap();
+        let taken = self.link.publish(publication).await.unwrap().acknowledged().await;
+        // A retained message may come before its first reader.
+        assert!(matches!(taken, Ok(()) | Err(DeliveryError::NoSubscriber)), "{taken:?}");
     }
 
     /// The next message that `wanted` takes; the others are dropped.
@@ -155,7 +157,7 @@ impl Far {
                 images: u32::try_from(request.views.len()).unwrap(),
                 estimated: false,
             },
-            cost: Usd::from_nano(1_500_000),
+            cost: Usd::from_nano(1_000_000),
             upstream: Millis::new(40),
             finish: Finish::Stop,
             replayed: false,
@@ -191,7 +193,8 @@ fn ask(prompt: &str) -> Ask {
 async fn a_turn_with_one_view_is_offloaded_and_told() {
     let broker = Broker::start().await;
     let mut far = Far::at(broker.port).await;
-    let device = ready(&broker.home(), cloud_with(0b010)).await;
+    let home = broker.home();
+    let device = ready(&home, cloud_with(0b010)).await;
     let turn = device.ask(ask("Is the stove on?")).unwrap();
     let request = far.request().await;
     assert_eq!(request.prompt, "Is the stove on?");
@@ -206,12 +209,10 @@ async fn a_turn_with_one_view_is_offloaded_and_told() {
     far.answer(&request, "The stove is on.").await;
     let record = turn.record().await.unwrap();
     assert_eq!((record.placement, record.answer.as_str()), (Placement::Cloud, "The stove is on."));
-    assert_eq!(record.cost.money, Usd::from_nano(1_500_000));
+    assert_eq!(record.cost.money, Usd::from_nano(1_000_000));
     assert!(record.cost.bytes.get() > body.len() as u64, "{record:?}");
-    assert!(
-        record.settlements.iter().all(|(_, settlement)| settlement.overrun == trimtab_core::Cost::ZERO),
-        "{record:?}"
-    );
+    let (_, settlement) = record.settlements.last().unwrap();
+    assert_eq!(settlement.overrun, trimtab_core::Cost::ZERO, "{record:?}");
 
     let told = far.json(&Topic::Telemetry(fleet(), robot(), trimtab_wire::Telemetry::Decision)).await;
     assert_eq!(
@@ -311,7 +312,7 @@ async fn a_late_answer_settles_its_hold_also_after_a_restart() {
     far.answer(&request, "The stove is on.").await;
     let late = until_late(&device, &record).await.late.unwrap();
     assert!(late.settled);
-    assert_eq!((late.cost.money, held(&device)), (Usd::from_nano(1_500_000), 0));
+    assert_eq!((late.cost.money, held(&device)), (Usd::from_nano(1_000_000), 0));
 
     let second = device.ask(Ask { time: Some(Millis::new(2_500)), ..ask("Is the door open?") }).unwrap();
     let request = far.request().await;
@@ -324,7 +325,7 @@ async fn a_late_answer_settles_its_hold_also_after_a_restart() {
     far.answer(&request, "The door is open.").await;
     assert!(until_late(&device, &record).await.late.unwrap().settled);
     let spent = device.with_governor(|governor| governor.budgets().spent().this_day.money);
-    assert_eq!((held(&device), spent), (0, Usd::from_nano(3_000_000)));
+    assert_eq!((held(&device), spent), (0, Usd::from_nano(2_000_000)));
     device.stop().await;
     broker.stop().await;
 }
@@ -389,6 +390,7 @@ async fn operators_set_budgets_and_give_commands() {
     device.stop().await;
     let gone = far.json(&Topic::Status(fleet(), robot())).await;
     assert_eq!(gone["online"], false);
+    drop(device);
 
     // What was wished holds after a restart.
     let device = ready(&home, local_first()).await;
