@@ -49,7 +49,7 @@ async fn three_views_go_up_in_chunks_and_one_priced_answer_comes_back() {
         assert_eq!(base64.len(), size.div_ceil(3) * 4);
     }
     assert_eq!(upstream.last_authorization(), "Bearer key-of-good");
-    assert_eq!(stage.bridge.counts().upstream_calls, 1);
+    assert_eq!(stage.bridge().counts().upstream_calls, 1);
     stage.stop().await;
 }
 
@@ -73,7 +73,7 @@ async fn a_request_id_is_paid_once_even_across_a_restart() {
 async fn attempts_of_a_request_in_flight_share_one_call() {
     let upstream = Upstream::start().await;
     upstream.answers("Yes.", 20, 2);
-    upstream.delay(Duration::from_millis(400));
+    upstream.delay(Duration::from_millis(1_500));
     let stage = Stage::start(&[("good", &upstream)]).await;
     let mut device = Device::start(&stage, "robot").await;
     let mut upload = device.publish(stage::question("good", 1), &[]).await;
@@ -81,7 +81,7 @@ async fn attempts_of_a_request_in_flight_share_one_call() {
     upload.retry(Millis::new(5_000));
     device.publish_upload(&upload).await;
     assert_eq!(answer(device.hear(&mut upload).await.outcome).text, "Yes.");
-    assert_eq!((upstream.calls(), stage.bridge.counts().attached), (1, 1));
+    assert_eq!((upstream.calls(), stage.bridge().counts().attached), (1, 1));
     stage.stop().await;
 }
 
@@ -168,7 +168,7 @@ async fn every_failure_of_an_upstream_is_named() {
     }
     upstream.never_answers();
     let mut hurried = stage::question("good", 50);
-    hurried.deadline = Millis::new(300);
+    hurried.deadline = Millis::new(1_500);
     let refusal = refused(device.ask(hurried, &[]).await.outcome, RefusalReason::Deadline);
     assert!(refusal.cost > Usd::ZERO, "nobody knows whether the upstream charges for it");
     stage.stop().await;
@@ -217,7 +217,7 @@ async fn garbage_is_refused_and_the_bridge_goes_on() {
     let refusal = refused(device.hear(&mut no_picture).await.outcome, RefusalReason::Malformed);
     assert_eq!(refusal.detail, "view view-0 is no JPEG");
     answer(device.ask(stage::question("good", 3), &[]).await.outcome);
-    assert_eq!((stage.bridge.counts().malformed, upstream.calls()), (1, 1));
+    assert_eq!((stage.bridge().counts().malformed, upstream.calls()), (1, 1));
     stage.stop().await;
 }
 

@@ -153,7 +153,7 @@ async fn serve(
 
 /// A broker and a bridge, with its state.
 pub(crate) struct Stage {
-    pub(crate) bridge: RunningBridge,
+    bridge: Option<RunningBridge>,
     pub(crate) port: u16,
     config: BridgeConfig,
     _state: TempDir,
@@ -176,23 +176,23 @@ impl Stage {
         ready.wait_for(|ready| *ready).await.unwrap();
         let state = tempfile::tempdir().unwrap();
         let config = config_of(port, state.path(), upstreams);
-        let bridge = start(config.clone()).await;
+        let bridge = Some(start(config.clone()).await);
         Self { bridge, port, config, _state: state, broker, shutdown }
     }
 
-    /// Ends the bridge as a crash would, and starts another on the same state.
+    pub(crate) fn bridge(&self) -> &RunningBridge {
+        self.bridge.as_ref().unwrap()
+    }
+
+    /// Ends the bridge as a crash would, and starts another on the same state. It has the same client id, so the broker
+    /// gives the share of the dead one to it.
     pub(crate) async fn restart(&mut self) {
-        let spare = BridgeConfig { state_dir: self._state.path().join("spare"), ..self.config.clone() };
-        let spare =
-            BridgeConfig { bridge: BridgeId::new("spare").unwrap(), fleet: FleetId::new("none").unwrap(), ..spare };
-        drop(std::mem::replace(&mut self.bridge, start(spare).await));
-        // The broker must have noticed, or the dead bridge would still get its share.
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        self.bridge = start(self.config.clone()).await;
+        drop(self.bridge.take());
+        self.bridge = Some(start(self.config.clone()).await);
     }
 
     pub(crate) async fn stop(self) {
-        self.bridge.stop().await;
+        self.bridge.unwrap().stop().await;
         self.shutdown.shutdown();
         tokio::time::timeout(WAIT, self.broker).await.unwrap().unwrap();
     }
