@@ -38,7 +38,7 @@ pub const EPOCHS_MAX: usize = 10_000;
 /// Turns of one step.
 const BATCH: usize = 8;
 /// Weight of the differences within a turn.
-const CONTRAST: f32 = 8.0;
+const CONTRAST: f32 = 32.0;
 /// A turn has one local action among many cloud ones; it counts as much as this many.
 const LOCAL_WEIGHT: f32 = 4.0;
 /// Chance that a turn is shown with one camera missing: a set without it has the same outcome.
@@ -50,7 +50,7 @@ pub const HELD_OUT_ONE_IN: usize = 6;
 
 impl Default for Recipe {
     fn default() -> Self {
-        Self { seed: 1, epochs: 40, rate: 3e-3, decay: 0.1 }
+        Self { seed: 1, epochs: 40, rate: 3e-3, decay: 0.5 }
     }
 }
 
