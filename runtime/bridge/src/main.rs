@@ -1,5 +1,6 @@
 //! `trimtab-bridge`: runs a bridge, or checks its configuration.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -66,7 +67,8 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(config: BridgeConfig) -> anyhow::Result<()> {
-    tracing_subscriber::fmt().with_writer(std::io::stderr).init();
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(ansi).init();
     let mut terminate =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).context("no handler for SIGTERM")?;
     let (fleet, bridge) = (config.fleet.clone(), config.bridge.clone());

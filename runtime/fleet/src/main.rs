@@ -143,7 +143,11 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 async fn carry_out(operator: &mut Operator, command: Command, json: bool) -> anyhow::Result<()> {
     match command {
         Command::List => {
-            for (device, status) in operator.list().await? {
+            let devices = operator.list().await?;
+            if devices.is_empty() {
+                eprintln!("trimtab-fleet: no device of this fleet has reported to this broker");
+            }
+            for (device, status) in devices {
                 match (json, &status) {
                     (false, _) => println!("{}", show::status(&device, &status)),
                     (true, Ok(status)) => println!("{}", labelled(&device, serde_json::to_value(status)?)),
