@@ -9,7 +9,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
 /// Environment variable that names the least severe level shown.
-pub const LEVEL_VARIABLE: &str = "TRIMTAB_LOG";
+pub(crate) const LEVEL_VARIABLE: &str = "TRIMTAB_LOG";
 
 /// Writes events to standard error; spans are not shown.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ struct Lines {
 }
 
 /// Installs the log for the whole process. An unknown level counts as `info`; a second call changes nothing.
-pub fn start() {
+pub(crate) fn start() {
     let wanted = std::env::var(LEVEL_VARIABLE).ok();
     let level = wanted.and_then(|name| name.parse().ok()).unwrap_or(Level::INFO);
     // Another log that is installed already was somebody's choice.

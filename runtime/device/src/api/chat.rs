@@ -141,22 +141,22 @@ impl Chunks {
         prompt_tokens: u32,
         include_usage: bool,
     ) -> Result<(), mpsc::error::SendError<Bytes>> {
-        pieces.send(self.event(json!({"role": "assistant", "content": ""}), None, None)).await?;
+        pieces.send(self.event(&json!({"role": "assistant", "content": ""}), None, None)).await?;
         while let Some(item) = news.next().await {
             match item {
                 News::Decided(_) => {}
-                News::Text(text) => pieces.send(self.event(json!({"content": text}), None, None)).await?,
+                News::Text(text) => pieces.send(self.event(&json!({"content": text}), None, None)).await?,
                 // Chat completions have no way to take text back: the new answer begins after an empty line, and a client that
                 // knows of it finds the mark.
                 News::Void => {
                     let mark = Some(("trimtab", json!({"void": true})));
-                    pieces.send(self.event(json!({"content": "\n\n"}), None, mark)).await?;
+                    pieces.send(self.event(&json!({"content": "\n\n"}), None, mark)).await?;
                 }
                 News::Over(record) => {
                     if record.placement == Placement::Refused {
                         pieces.send(data(&refusal(&record).value())).await?;
                     } else {
-                        pieces.send(self.event(json!({}), Some(record.finish), None)).await?;
+                        pieces.send(self.event(&json!({}), Some(record.finish), None)).await?;
                     }
                     if include_usage {
                         let mut value = self.base();
@@ -175,7 +175,7 @@ impl Chunks {
         json!({"id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": MODEL})
     }
 
-    fn event(&self, delta: Value, finish: Option<Finish>, extra: Option<(&str, Value)>) -> Bytes {
+    fn event(&self, delta: &Value, finish: Option<Finish>, extra: Option<(&str, Value)>) -> Bytes {
         let mut value = self.base();
         value["choices"] =
             json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish.map(Finish::openai)}]);

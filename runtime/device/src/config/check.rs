@@ -40,7 +40,7 @@ impl Config {
             self.api.socket = path(source, "api.socket", socket)?;
         }
         for camera in camera {
-            self.camera(camera, source)?;
+            self.camera(&camera, source)?;
         }
         if let Some(folder) = &models.encoder {
             self.models.encoder = path(source, "models.encoder", folder)?;
@@ -110,8 +110,8 @@ impl Config {
     }
 
     /// A camera of a name that is known replaces it.
-    fn camera(&mut self, raw: RawCamera, source: &Source) -> Result<(), ConfigError> {
-        let camera = camera(&raw, source)?;
+    fn camera(&mut self, raw: &RawCamera, source: &Source) -> Result<(), ConfigError> {
+        let camera = camera(raw, source)?;
         match self.cameras.iter_mut().find(|known| known.name() == camera.name()) {
             Some(known) => *known = camera,
             None => self.cameras.push(camera),

@@ -87,7 +87,7 @@ impl Source {
     }
 
     /// The fault of a key.
-    pub(super) fn fault(&self, key: &str, span: &Range<usize>, problem: impl ToString) -> ConfigError {
+    pub(super) fn fault(&self, key: &str, span: &Range<usize>, problem: &(impl ToString + ?Sized)) -> ConfigError {
         ConfigError::Value {
             path: self.path.clone(),
             line: self.line(span),
@@ -103,7 +103,7 @@ impl Source {
         raw: &Spanned<T>,
         check: impl FnOnce(&T) -> Result<U, E>,
     ) -> Result<U, ConfigError> {
-        check(raw.get_ref()).map_err(|problem| self.fault(key, &raw.span(), problem))
+        check(raw.get_ref()).map_err(|problem| self.fault(key, &raw.span(), &problem))
     }
 
     /// A path as written, relative to the file's own folder.

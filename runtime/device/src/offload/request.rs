@@ -235,7 +235,7 @@ impl Run {
                             waiting_to_send = true;
                             again.as_mut().reset(tokio::time::Instant::now() + RETRY_PAUSE);
                         } else {
-                            return Some(self.refused(refusal));
+                            return Some(self.refused(&refusal));
                         }
                     }
                 },
@@ -357,7 +357,7 @@ impl Run {
         }
     }
 
-    fn refused(&self, refusal: Refusal) -> Heard {
+    fn refused(&self, refusal: &Refusal) -> Heard {
         let node = &self.asked.node;
         let detail = format!("node {node}: {}", refusal.detail);
         self.failed(refusal.reason.name(), detail, refusal.cost)

@@ -78,13 +78,8 @@ async fn explain(inner: &Inner, reply: Reply, command: ExplainCommand) {
     match inner.ledger.with(move |store| store.record(turn)).await {
         Ok(Some(record)) => reply.done(inner, &command.id, serde_json::to_value(record).unwrap_or_default()).await,
         Ok(None) => {
-            reply
-                .refuse(
-                    inner,
-                    &command.id,
-                    &format!("turn {turn} is not in the ledger; it may be older than what is kept"),
-                )
-                .await
+            let why = format!("turn {turn} is not in the ledger; it may be older than what is kept");
+            reply.refuse(inner, &command.id, &why).await;
         }
         Err(fault) => reply.refuse(inner, &command.id, &crate::fault_text(&fault)).await,
     }

@@ -67,13 +67,13 @@ pub(crate) async fn on_desired(inner: &Inner, subject: Subject, message: &Incomi
         Subject::Budget => {
             let wish = wish_budget(inner, &message.payload).await;
             let reported = lock(&inner.operator.wishes).budget.clone();
-            lock(&inner.operator.wishes).budget = merged(reported, wish);
+            lock(&inner.operator.wishes).budget = merged(&reported, wish);
             report_budget(inner).await;
         }
         Subject::Preference => {
             let wish = wish_preference(inner, &message.payload).await;
             let reported = lock(&inner.operator.wishes).preference.clone();
-            lock(&inner.operator.wishes).preference = merged(reported, wish);
+            lock(&inner.operator.wishes).preference = merged(&reported, wish);
             report_preference(inner).await;
         }
         Subject::Policy => tracing::warn!("policies are not taken over the air by this version; set [models] policy"),
@@ -81,7 +81,7 @@ pub(crate) async fn on_desired(inner: &Inner, subject: Subject, message: &Incomi
 }
 
 /// The version in force, and the fault of the newest wish.
-fn merged(before: Wish, wish: Result<u64, String>) -> Wish {
+fn merged(before: &Wish, wish: Result<u64, String>) -> Wish {
     match wish {
         Ok(version) => Wish { version, rejected: None },
         Err(rejected) => Wish { version: before.version, rejected: Some(rejected) },

@@ -29,7 +29,7 @@ pub(super) fn generate(
     energy: &EnergyReader,
     clock: &dyn Clock,
     cpu: &CpuTime,
-    bounds: Generation,
+    bounds: &Generation,
     events: &mpsc::Sender<Event>,
 ) {
     let _counted = cpu.enter();

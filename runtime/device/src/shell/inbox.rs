@@ -46,7 +46,7 @@ pub(super) async fn dispatch(inner: Arc<Inner>, mut inbox: Inbox) {
             }
             Ok(Topic::Desired(_, _, subject)) => operator::on_desired(&inner, subject, &message).await,
             Ok(Topic::Command(_, _, name) | Topic::CommandAll(_, name)) => {
-                operator::on_command(&inner, name, &message).await
+                operator::on_command(&inner, name, &message).await;
             }
             Ok(topic) => tracing::debug!(%topic, "not for a device"),
             Err(fault) => tracing::warn!(%fault, "a message was not understood"),

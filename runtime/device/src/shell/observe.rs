@@ -48,12 +48,12 @@ impl Eyes {
     pub(super) fn open(
         cameras: &[CameraConfig],
         encoder: Option<Encoder>,
-        clock: Arc<dyn Clock>,
+        clock: &Arc<dyn Clock>,
     ) -> Result<Self, CameraError> {
         let cameras: Vec<Camera> = cameras
             .iter()
             .take(VIEWS_MAX)
-            .map(|camera| Camera::open(camera.clone(), Arc::clone(&clock)))
+            .map(|camera| Camera::open(camera.clone(), Arc::clone(clock)))
             .collect::<Result<_, _>>()?;
         let seen = Mutex::new(vec![None; cameras.len()]);
         Ok(Self { cameras, encoder, seen })

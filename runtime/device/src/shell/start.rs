@@ -205,7 +205,7 @@ impl Device {
         for fault in &faults {
             tracing::error!("{fault}");
         }
-        let eyes = Eyes::open(&config.cameras, models.encoder, Arc::clone(&clock))?;
+        let eyes = Eyes::open(&config.cameras, models.encoder, &clock)?;
         let governor = governor(&config, &ledger, clock.as_ref(), &energy, models.lm.as_ref(), &scorer).await?;
         let (link, inbox) = match &config.mqtt {
             None => (None, None),

@@ -302,7 +302,7 @@ impl TurnShell<'_> {
         };
         let (inner, events) = (Arc::clone(self.inner), self.events.clone());
         tokio::task::spawn_blocking(move || {
-            generate(&model, &inner.energy, inner.clock.as_ref(), &inner.cpu, bounds, &events);
+            generate(&model, &inner.energy, inner.clock.as_ref(), &inner.cpu, &bounds, &events);
         });
         Done::On
     }

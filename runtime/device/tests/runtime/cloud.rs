@@ -72,9 +72,9 @@ impl Far {
     async fn at(port: u16) -> Self {
         let filters = [
             filters::requests_shared(&fleet()),
-            format!("trimtab/v1/lab/robot-7/req/+/+"),
-            format!("trimtab/v1/lab/robot-7/tele/+"),
-            format!("trimtab/v1/lab/robot-7/+/reported"),
+            "trimtab/v1/lab/robot-7/req/+/+".to_owned(),
+            "trimtab/v1/lab/robot-7/tele/+".to_owned(),
+            "trimtab/v1/lab/robot-7/+/reported".to_owned(),
             filters::statuses(&fleet()),
             filters::command_answers(&fleet(), &robot()),
         ];
