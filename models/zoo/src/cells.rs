@@ -5,22 +5,22 @@ use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use trimtab_scenes::{Colour, Kind, Sighting, Thing};
+use trimtab_scenes::{Colour, Kind, Room, Sighting, Thing};
 
 /// Cells along a side of a trunk's output.
 pub const SIDE: usize = 8;
-const NOTHING: usize = 0;
-/// Nothing, the item kinds, the states of lamp, stove and door, cat, person.
-const THINGS: usize = 1 + Kind::ALL.len() + 6 + 2;
+const NO_COLOUR: usize = 0;
+/// Nothing but the room of each kind, the item kinds, the states of lamp, stove and door, cat, person.
+const THINGS: usize = Room::ALL.len() + Kind::ALL.len() + 6 + 2;
 /// Nothing, then the colours of items.
 const COLOURS: usize = 1 + Colour::ALL.len();
 /// A cell belongs to a thing when its centre lies in the inner part of the thing's box.
 const INNER: f32 = 0.42;
 
 fn thing_class(thing: Thing) -> usize {
-    let fixtures = 1 + Kind::ALL.len();
+    let fixtures = Room::ALL.len() + Kind::ALL.len();
     match thing {
-        Thing::Item { kind, .. } => 1 + kind.index(),
+        Thing::Item { kind, .. } => Room::ALL.len() + kind.index(),
         Thing::Lamp { on } => fixtures + usize::from(on),
         Thing::Stove { on } => fixtures + 2 + usize::from(on),
         Thing::Door { open } => fixtures + 4 + usize::from(open),
@@ -32,20 +32,23 @@ fn thing_class(thing: Thing) -> usize {
 fn colour_class(thing: Thing) -> usize {
     match thing {
         Thing::Item { colour, .. } => 1 + colour.index(),
-        _ => NOTHING,
+        _ => NO_COLOUR,
     }
 }
 
-/// What stands in every cell of a view, row by row: the class of the thing and of its colour.
+/// What stands in every cell of a view, row by row: the class of the thing, or of the room where nothing stands, and
+/// the class of the colour.
 #[must_use]
-pub fn labels(sightings: &[Sighting]) -> Vec<[i32; 2]> {
+pub fn labels(room: Room, sightings: &[Sighting]) -> Vec<[i32; 2]> {
     let at = |i: usize| (i as f32 + 0.5) / SIDE as f32;
     (0..SIDE * SIDE)
         .map(|cell| {
             let (x, y) = (at(cell % SIDE), at(cell / SIDE));
             let here =
                 sightings.iter().find(|s| (s.x - x).abs() < INNER * s.width && (s.y - y).abs() < INNER * s.height);
-            here.map_or([0, 0], |s| [thing_class(s.thing) as i32, colour_class(s.thing) as i32])
+            here.map_or([room.index() as i32, NO_COLOUR as i32], |s| {
+                [thing_class(s.thing) as i32, colour_class(s.thing) as i32]
+            })
         })
         .collect()
 }

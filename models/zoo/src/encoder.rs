@@ -21,6 +21,7 @@ pub const IMAGE_SIDE: usize = 64;
 pub const WIDTH: usize = 64;
 const TRUNK: TrunkShape = TrunkShape { channels: &[24, 48, 96, 128], strides: &[2, 2, 2, 1] };
 const HIDDEN: usize = 192;
+const TEXT_INNER: usize = 96;
 const SCENES: usize = 24;
 /// Queries about each scene: they ask for most kinds of things, so most is learnt from them.
 const QUERIES: usize = 4;
@@ -57,7 +58,7 @@ impl DualEncoder {
             trunk: Trunk::new(TRUNK, device),
             hidden: LinearConfig::new(2 * channels, HIDDEN).init(device),
             out: LinearConfig::new(HIDDEN, WIDTH).init(device),
-            text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, WIDTH, device),
+            text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, TEXT_INNER, WIDTH, device),
             scale: constant(10.0),
             bias: constant(-5.0),
             cells: CellHead::new(channels, device),
@@ -211,7 +212,7 @@ fn batch(seed: u64, number: u64) -> Batch {
         for camera in 0..CAMERAS {
             push_view(scene, camera, IMAGE_SIDE, &mut made.pixels);
             let sightings = scene.visible(camera);
-            made.cells.extend(cells::labels(&sightings));
+            made.cells.extend(cells::labels(scene.room(), &sightings));
             views.push(sightings);
         }
     }

@@ -46,8 +46,10 @@ pub struct Run {
     pub steps: usize,
     /// Time by the clock, seconds.
     pub seconds: f64,
-    /// Mean loss of the last tenth of the steps reported.
+    /// Smoothed loss at the end.
     pub loss: f32,
+    /// Whether it went on from weights that were there.
+    pub resumed: bool,
 }
 
 /// Peak learning rate and weight decay.
@@ -109,5 +111,5 @@ pub fn fit<M: Module, B>(
     }
     bar.abandon();
     eprintln!("{name}: {steps} steps in {:.0} s, loss {smooth:.4}", start.elapsed().as_secs_f64());
-    (model, Run { steps, seconds: start.elapsed().as_secs_f64(), loss: smooth })
+    (model, Run { steps, seconds: start.elapsed().as_secs_f64(), loss: smooth, resumed: false })
 }

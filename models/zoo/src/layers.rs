@@ -1,5 +1,6 @@
 //! The building blocks of the shipped models: each trains in burn and writes itself as ONNX nodes right beside.
 
+use anyhow::Result;
 use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
 use burn::nn::{
@@ -11,6 +12,7 @@ use burn::tensor::{Device, Int, Tensor};
 use trimtab_quant::Graph;
 
 use crate::bpe::PAD;
+use crate::weights::Weights;
 
 /// The numbers of a tensor, row-major.
 pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -102,6 +104,20 @@ impl Trunk {
         x
     }
 
+    /// Takes the weights of a written trunk. Its normalisation was folded into them, so it becomes the identity and stays
+    /// so: from here on the layers train without it.
+    pub(crate) fn resume(&mut self, weights: &Weights, device: &Device) -> Result<()> {
+        for (i, (convolution, norm)) in self.convolutions.iter_mut().zip(&mut self.norms).enumerate() {
+            weights.put(&format!("trunk.{i}.weight"), &mut convolution.weight, device)?;
+            weights.put(&format!("trunk.{i}.bias"), &mut norm.beta, device)?;
+            let [width] = norm.beta.val().dims();
+            norm.running_mean = RunningState::new(Tensor::zeros([width], device));
+            norm.running_var = RunningState::new(Tensor::ones([width], device) - norm.epsilon);
+            norm.training = Param::from_bool(false);
+        }
+        Ok(())
+    }
+
     /// Writes the layers with the normalisation folded into weights and biases.
     pub(crate) fn write(&self, g: &mut Graph, x: &str) -> String {
         let mut x = x.to_owned();
@@ -144,23 +160,22 @@ pub struct TextTower {
 
 /// Width of a token's embedding in a [`TextTower`].
 const TOKEN_WIDTH: usize = 64;
-const TEXT_WIDTH: usize = 96;
 
 impl TextTower {
-    /// With random weights; reads at most `context` tokens and gives `width` numbers.
+    /// With random weights; reads at most `context` tokens, convolves to `inner` channels and gives `width` numbers.
     #[must_use]
-    pub fn new(vocabulary: usize, context: usize, width: usize, device: &Device) -> Self {
+    pub fn new(vocabulary: usize, context: usize, inner: usize, width: usize, device: &Device) -> Self {
         let small = Initializer::Normal { mean: 0.0, std: 0.1 };
         let convolution =
-            |input| Conv1dConfig::new(input, TEXT_WIDTH, 3).with_padding(PaddingConfig1d::Explicit(1, 1)).init(device);
+            |input| Conv1dConfig::new(input, inner, 3).with_padding(PaddingConfig1d::Explicit(1, 1)).init(device);
         Self {
             tokens: EmbeddingConfig::new(vocabulary, TOKEN_WIDTH)
                 .with_initializer(Initializer::Normal { mean: 0.0, std: 0.5 })
                 .init(device),
             positions: small.init([context, TOKEN_WIDTH], device),
             first: convolution(TOKEN_WIDTH),
-            second: convolution(TEXT_WIDTH),
-            out: LinearConfig::new(2 * TEXT_WIDTH, width).init(device),
+            second: convolution(inner),
+            out: LinearConfig::new(2 * inner, width).init(device),
         }
     }
 
@@ -177,9 +192,23 @@ impl TextTower {
         let x = relu(self.first.forward(x)) * mask.clone();
         let x = relu(self.second.forward(x)) * mask;
         // The rectifier leaves nothing below zero, so masked positions never win the maximum.
-        let mean = x.clone().sum_dim(2).reshape([b, TEXT_WIDTH]) / count;
-        let peak = x.max_dim(2).reshape([b, TEXT_WIDTH]);
+        let [_, inner, _] = x.dims();
+        let mean = x.clone().sum_dim(2).reshape([b, inner]) / count;
+        let peak = x.max_dim(2).reshape([b, inner]);
         self.out.forward(Tensor::cat(vec![mean, peak], 1))
+    }
+
+    /// Takes the weights of a written tower.
+    pub(crate) fn resume(&mut self, weights: &Weights, device: &Device) -> Result<()> {
+        weights.put("text.tokens", &mut self.tokens.weight, device)?;
+        weights.put_first_rows("text.positions", &mut self.positions, device)?;
+        for (name, layer) in [("first", &mut self.first), ("second", &mut self.second)] {
+            weights.put(&format!("text.{name}.weight"), &mut layer.weight, device)?;
+            if let Some(bias) = &mut layer.bias {
+                weights.put(&format!("text.{name}.bias"), bias, device)?;
+            }
+        }
+        weights.put_linear("text.out", &mut self.out, device)
     }
 
     /// Writes the tower for texts without padding; `ids` is `[b, t]`.

@@ -15,3 +15,4 @@ pub mod lm;
 pub mod scores;
 pub mod task_head;
 pub mod vqa;
+pub mod weights;

@@ -9,6 +9,7 @@ use trimtab_zoo::fit::Budget;
 use trimtab_zoo::folder::{self, Folder};
 use trimtab_zoo::scores::{self, Measured};
 use trimtab_zoo::vqa::{self, Grade};
+use trimtab_zoo::weights::Weights;
 use trimtab_zoo::{encoder, lm, task_head};
 
 /// Trains the shipped models from a seed.
@@ -29,6 +30,9 @@ struct Arguments {
     /// Held-out turns that the finished folder is scored on.
     #[arg(long, global = true, default_value_t = SCORED_TURNS)]
     turns: usize,
+    /// Go on from the weights that are there; for the stand-ins. Take another seed, or the same batches come again.
+    #[arg(long, global = true)]
+    resume: bool,
     /// Only score the folder that is there.
     #[arg(long, global = true)]
     score_only: bool,
@@ -65,10 +69,10 @@ impl What {
 }
 
 const SCORED_TURNS: usize = 800;
-const ENCODER_STEPS: usize = 2600;
-const LM_STEPS: usize = 1500;
+const ENCODER_STEPS: usize = 1900;
+const LM_STEPS: usize = 2600;
 const VLM_GOOD_STEPS: usize = 4500;
-const VLM_CHEAP_STEPS: usize = 3000;
+const VLM_CHEAP_STEPS: usize = 3200;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -114,15 +118,18 @@ fn train(what: What, arguments: &Arguments) -> Result<()> {
             let (model, run) = lm::train(*seed, budget(LM_STEPS));
             folder::write_lm(out, &model, *seed, run)?;
         }
-        What::VlmGood => {
-            let (model, run) = vqa::train(Grade::Good, *seed, budget(VLM_GOOD_STEPS));
-            folder::write_vqa(out, Grade::Good, &model, *seed, run)?;
-        }
-        What::VlmCheap => {
-            let (model, run) = vqa::train(Grade::Cheap, *seed, budget(VLM_CHEAP_STEPS));
-            folder::write_vqa(out, Grade::Cheap, &model, *seed, run)?;
-        }
+        What::VlmGood => stand_in(Grade::Good, budget(VLM_GOOD_STEPS), arguments)?,
+        What::VlmCheap => stand_in(Grade::Cheap, budget(VLM_CHEAP_STEPS), arguments)?,
         What::All => {}
     }
+    Ok(())
+}
+
+fn stand_in(grade: Grade, budget: Budget, arguments: &Arguments) -> Result<()> {
+    let Arguments { seed, out, resume, .. } = arguments;
+    let written = out.join(grade.name()).join("onnx/model.onnx");
+    let from = if *resume { Some(Weights::read(&written)?) } else { None };
+    let (model, run) = vqa::train(grade, *seed, budget, from.as_ref())?;
+    folder::write_vqa(out, grade, &model, *seed, run)?;
     Ok(())
 }

@@ -3,18 +3,20 @@
 //! Every cell of every view is modulated by the question (after Perez et al. 2018, FiLM); heads that attend over all
 //! cells read out what, gates that add up over all cells read out how many.
 
+use anyhow::Result;
 use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::{log_softmax, relu, sigmoid, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use trimtab_quant::{DType, Graph, GraphError};
-use trimtab_scenes::{CAMERAS, CANNOT_SEE, Prompt, Rng, Scene, Split, TaskKind, unknown_prompts, view_answers};
+use trimtab_scenes::{CAMERAS, CANNOT_SEE, Prompt, Rng, Scene, Split, TaskKind, Topic, unknown_prompts, view_answers};
 
 use crate::cells::{self, CellHead, SIDE};
 use crate::corpus::{TEXT_CONTEXT, push_view, texts_tensor, views_tensor, vocabulary};
 use crate::fit::{Budget, Rates, Run, batches, fit, training_device};
 use crate::layers::{TextTower, Trunk, TrunkShape, parameter, write_linear};
+use crate::weights::Weights;
 
 /// The answer that stands for: no question about pictures, the language model replies.
 pub const TEXT_ANSWER: &str = "<text>";
@@ -26,13 +28,18 @@ const QUESTIONS: usize = 5;
 const SCENES: usize = 20;
 const CELLS_WEIGHT: f32 = 0.5;
 const RATES: Rates = Rates { learning: 2e-3, decay: 0.02 };
+/// Weights that are already good are moved less.
+const RATES_RESUMED: Rates = Rates { learning: 1e-3, decay: 0.01 };
+/// Chance to draw again where the question is about the whole of a large thing: those are learnt first, and the
+/// questions about single items are what is left.
+const EASY_AGAIN: f32 = 0.6;
 
 /// Which of the two stand-ins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grade {
     /// The dear one: 64×64 pictures.
     Good,
-    /// The cheap one: 32×32 pictures and a quarter of the widths, so small things escape it.
+    /// The cheap one: 32×32 pictures and half of the widths, so small things escape it.
     Cheap,
 }
 
@@ -58,14 +65,21 @@ impl Grade {
     const fn trunk(self) -> TrunkShape {
         match self {
             Self::Good => TrunkShape { channels: &[24, 48, 96, 128], strides: &[2, 2, 2, 1] },
-            Self::Cheap => TrunkShape { channels: &[16, 32, 48], strides: &[2, 2, 1] },
+            Self::Cheap => TrunkShape { channels: &[16, 32, 64], strides: &[2, 2, 1] },
+        }
+    }
+
+    const fn text_inner(self) -> usize {
+        match self {
+            Self::Good => 128,
+            Self::Cheap => 96,
         }
     }
 
     const fn width(self) -> usize {
         match self {
             Self::Good => 128,
-            Self::Cheap => 48,
+            Self::Cheap => 64,
         }
     }
 }
@@ -104,7 +118,7 @@ impl Vqa {
         let linear = |from, to| LinearConfig::new(from, to).init(device);
         Self {
             trunk: Trunk::new(shape, device),
-            text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, width, device),
+            text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, grade.text_inner(), width, device),
             widen: Conv2dConfig::new([channels, width], [1, 1]).init(device),
             places: Initializer::Normal { mean: 0.0, std: 0.1 }.init([width, SIDE, SIDE], device),
             gain: linear(width, width),
@@ -117,6 +131,30 @@ impl Vqa {
             cells: CellHead::new(channels, device),
             image_side: grade.image_side(),
         }
+    }
+
+    /// Goes on from a written graph of the same shape.
+    ///
+    /// # Errors
+    /// When the graph has another shape.
+    pub fn resume(&mut self, weights: &Weights, device: &Device) -> Result<()> {
+        self.trunk.resume(weights, device)?;
+        self.text.resume(weights, device)?;
+        weights.put("widen.weight", &mut self.widen.weight, device)?;
+        if let Some(bias) = &mut self.widen.bias {
+            weights.put("widen.bias", bias, device)?;
+        }
+        weights.put("places", &mut self.places, device)?;
+        let layers = [
+            ("gain", &mut self.gain),
+            ("shift", &mut self.shift),
+            ("mix", &mut self.mix),
+            ("attention", &mut self.attention),
+            ("gates", &mut self.gates),
+            ("hidden", &mut self.hidden),
+            ("answers", &mut self.out),
+        ];
+        layers.into_iter().try_for_each(|(name, layer)| weights.put_linear(name, layer, device))
     }
 
     /// `features [s · n, c, 8, 8]` of `n` views of each of `s` scenes, `ids [s · q, t]` of `q` questions about each, to
@@ -229,6 +267,11 @@ fn view_count(rng: &mut Rng) -> usize {
     }
 }
 
+fn is_easy(topic: Topic) -> bool {
+    use Topic::{AdviseDoor, AdviseLamp, AdviseStove, CatAnywhere, DoorState, LampState, StoveState};
+    matches!(topic, LampState | StoveState | DoorState | AdviseLamp | AdviseStove | AdviseDoor | CatAnywhere)
+}
+
 fn batch(grade: Grade, seed: u64, number: u64) -> Batch {
     let mut rng = Rng::for_purpose(seed.wrapping_add(number), "vqa batch");
     let known = answers();
@@ -241,7 +284,7 @@ fn batch(grade: Grade, seed: u64, number: u64) -> Batch {
         rng.shuffle(&mut cameras);
         for &camera in &cameras[..n] {
             push_view(&scene, camera, grade.image_side(), &mut made.pixels);
-            made.cells.extend(cells::labels(&scene.visible(camera)));
+            made.cells.extend(cells::labels(scene.room(), &scene.visible(camera)));
         }
         for _ in 0..QUESTIONS {
             let draw = rng.unit();
@@ -253,10 +296,13 @@ fn batch(grade: Grade, seed: u64, number: u64) -> Batch {
             let kind = match draw {
                 d if d < 0.06 => TaskKind::Assistive,
                 d if d < 0.1 => TaskKind::Message,
-                d if d < 0.6 => TaskKind::Query,
+                d if d < 0.75 => TaskKind::Query,
                 _ => TaskKind::Recommendation,
             };
-            let prompt = Prompt::generate(kind, &scene, Split::Train, &mut rng);
+            let mut prompt = Prompt::generate(kind, &scene, Split::Train, &mut rng);
+            if is_easy(prompt.topic) && rng.chance(EASY_AGAIN) {
+                prompt = Prompt::generate(kind, &scene, Split::Train, &mut rng);
+            }
             let answer = if prompt.needs_views {
                 prompt.topic.answer(&scene, &cameras[..n]).unwrap_or_else(|| CANNOT_SEE.to_owned())
             } else {
@@ -269,12 +315,19 @@ fn batch(grade: Grade, seed: u64, number: u64) -> Batch {
     made
 }
 
-/// Trains one of the stand-ins.
-#[must_use]
-pub fn train(grade: Grade, seed: u64, budget: Budget) -> (Vqa, Run) {
+/// Trains one of the stand-ins, from random weights or on from a written graph.
+///
+/// # Errors
+/// When the graph has another shape than the stand-in.
+pub fn train(grade: Grade, seed: u64, budget: Budget, from: Option<&Weights>) -> Result<(Vqa, Run)> {
     let device = training_device(seed);
     let source = batches(move |number| batch(grade, seed, number));
-    let (model, run) =
-        fit(grade.name(), Vqa::new(grade, &device), budget, RATES, &source, |model, batch| model.loss(batch, &device));
-    (model.valid(), run)
+    let mut model = Vqa::new(grade, &device);
+    let rates = if from.is_some() { RATES_RESUMED } else { RATES };
+    if let Some(weights) = from {
+        model.resume(weights, &device)?;
+    }
+    let (model, mut run) = fit(grade.name(), model, budget, rates, &source, |model, batch| model.loss(batch, &device));
+    run.resumed = from.is_some();
+    Ok((model.valid(), run))
 }

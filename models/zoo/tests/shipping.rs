@@ -13,6 +13,7 @@ use trimtab_scenes::{CAMERAS, Conversation, Scene, Split};
 use trimtab_zoo::corpus::{TEXT_CONTEXT, push_view, texts_tensor, views_tensor, vocabulary};
 use trimtab_zoo::fit::Budget;
 use trimtab_zoo::vqa::Grade;
+use trimtab_zoo::weights::Weights;
 use trimtab_zoo::{encoder, folder, lm, task_head, vqa};
 
 const STEPS: Budget = Budget::Steps(3);
@@ -101,7 +102,7 @@ fn the_language_model_that_is_shipped_is_the_one_that_was_trained() {
 fn the_stand_ins_that_are_shipped_are_those_that_were_trained() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for grade in [Grade::Good, Grade::Cheap] {
-        let (model, run) = vqa::train(grade, SEED, STEPS);
+        let (model, run) = vqa::train(grade, SEED, STEPS, None).expect("nothing to go on from");
         assert!(run.steps == 3 && run.loss.is_finite());
         assert!(model.num_params() > 10_000);
         let written = folder::write_vqa(dir.path(), grade, &model, SEED, run).expect("the folder is written");
@@ -118,4 +119,28 @@ fn the_stand_ins_that_are_shipped_are_those_that_were_trained() {
             assert!((1.0 / total - shipped.probability).abs() <= PROBABILITY_DIFFERENCE_MAX, "{views} views: {text}");
         }
     }
+}
+
+#[test]
+fn training_goes_on_where_the_shipped_file_ends() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (model, run) = vqa::train(Grade::Cheap, SEED, STEPS, None).expect("nothing to go on from");
+    let written = folder::write_vqa(dir.path(), Grade::Cheap, &model, SEED, run).expect("the folder is written");
+    let graph = written.path().join("onnx/model.onnx");
+    let weights = Weights::read(&graph).expect("the graph is read back");
+    let (resumed, run) = vqa::train(Grade::Cheap, SEED, Budget::Steps(0), Some(&weights)).expect("the same shape");
+    assert!(run.resumed && run.steps == 0);
+    let again = folder::write_vqa(dir.path(), Grade::Cheap, &resumed, SEED, run).expect("the folder is written again");
+    let turn = Conversation::generate(SEED, Split::HeldOut, 1).turns.remove(0);
+    let frames = [frame(&turn.scene, 0, Grade::Cheap.image_side())];
+    let read = Vqa::load(again.path())
+        .expect("the engine loads it")
+        .answer(&frames, &turn.prompt.text)
+        .expect("the graph runs");
+    let asked = texts_tensor([turn.prompt.text.as_str()].into_iter(), TEXT_CONTEXT, &Device::flex());
+    let logits = numbers(model.forward(pixels(&turn.scene, 0..1, Grade::Cheap.image_side()), asked));
+    let peak = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let total: f32 = logits.iter().map(|l| (l - peak).exp()).sum();
+    assert!((1.0 / total - read.probability).abs() <= PROBABILITY_DIFFERENCE_MAX);
+    assert!(vqa::train(Grade::Good, SEED, Budget::Steps(0), Some(&weights)).is_err(), "another shape is refused");
 }
