@@ -20,6 +20,9 @@ pub struct Opening {
     pub conversation_name: String,
     /// What is asked.
     pub prompt: String,
+    /// Bytes of system and earlier messages that a bridge gets with the prompt, with at least
+    /// [`MESSAGE_TOKENS_MAX`](trimtab_wire::price::MESSAGE_TOKENS_MAX) more for each.
+    pub context_bytes: u64,
     /// Turns of this conversation before this one.
     pub turns_before: u16,
     /// How long the turn may take.

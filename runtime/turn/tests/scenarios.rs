@@ -75,6 +75,7 @@ fn opening() -> Opening {
         conversation: CONVERSATION,
         conversation_name: "test".into(),
         prompt: "what colour is the mug".into(),
+        context_bytes: 0,
         turns_before: 0,
         time: TIME,
         max_tokens: 64,

@@ -117,13 +117,10 @@ pub(super) fn explanation(record: &Value, as_json: bool) {
     }
     let turn = format!("{}-{}", record["turn"]["boot"], record["turn"]["number"]);
     line(&format!("turn {turn}  {}", text(&record["prompt"])));
-    line(&format!(
-        "task {}; {} by {}, because {}",
-        text(&record["task"]),
-        text(&record["placement"]),
-        text(&record["node"]),
-        text(&record["reason"])
-    ));
+    let node = text(&record["node"]);
+    let by = if node.is_empty() { String::new() } else { format!(" by {node}") };
+    let (task, placement, reason) = (text(&record["task"]), text(&record["placement"]), text(&record["reason"]));
+    line(&format!("task {task}; {placement}{by}, because {reason}"));
     for view in record["views"].as_array().into_iter().flatten() {
         line(&format!(
             "  view {}  association {:.3}, shows {:.2}",

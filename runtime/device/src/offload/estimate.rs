@@ -8,7 +8,7 @@ use trimtab_core::observation::LinkEstimate;
 /// Packets up to this size tell the round trip, bytes.
 const SMALL_BYTES_MAX: u64 = 4 * 1024;
 /// Transfers from this size on tell the uplink, bytes.
-const LARGE_BYTES_MIN: u64 = 16 * 1024;
+const LARGE_BYTES_MIN: u64 = 8 * 1024;
 /// Weight of the newest observation.
 const WEIGHT: f64 = 0.3;
 /// Shortest time that counts for a transfer: below it the clock's own grain would be measured.

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use trimtab_core::budget::HoldId;
 use trimtab_core::observation::LinkEstimate;
 use trimtab_core::{Bytes, TurnId, Usd};
-use trimtab_mqtt::{Incoming, Link, Publication, Qos};
+use trimtab_mqtt::{DeliveryError, Incoming, Link, Publication, Qos};
 use trimtab_wire::{DeviceId, Down, FleetId, RequestId, decode_down};
 
 use crate::ledger::Ledger;
@@ -273,7 +273,8 @@ impl Offload {
                 let this = self.clone();
                 tokio::spawn(async move {
                     let waited = tokio::time::timeout(ACKNOWLEDGED_WITHIN, delivery.acknowledged()).await;
-                    if let Ok(Ok(())) = waited {
+                    // Also the word that nobody listens has been there and back.
+                    if let Ok(Ok(()) | Err(DeliveryError::NoSubscriber)) = waited {
                         this.meter().on_acknowledged(bytes.get(), begun.elapsed());
                     }
                 });

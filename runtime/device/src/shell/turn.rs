@@ -11,6 +11,9 @@ use trimtab_core::observation::TRIMTAB1_WIDTH;
 use trimtab_core::{Action, ConversationId, Cost, Joules, Millis, TurnId};
 use trimtab_mqtt::LinkState;
 use trimtab_turn::{CloudAnswer, CloudRefusal, Event, Finish, Opening, Step, Turn, TurnRecord};
+use trimtab_wire::Message;
+use trimtab_wire::limits::{CONTEXT_BYTES_MAX, MESSAGES_MAX};
+use trimtab_wire::price::MESSAGE_TOKENS_MAX;
 
 use super::ask::{Ask, Decided, News};
 use super::generate::{Generation, generate};
@@ -39,6 +42,8 @@ struct TurnShell<'a> {
     turn: TurnId,
     conversation: ConversationId,
     ask: &'a Ask,
+    /// What a bridge gets with the prompt.
+    context: Vec<Message>,
     news: mpsc::Sender<News>,
     /// Text that a slow reader has not taken yet.
     unsaid: String,
@@ -49,6 +54,28 @@ struct TurnShell<'a> {
     stop: Arc<AtomicBool>,
     decided: Option<Decided>,
     record: Option<Box<TurnRecord>>,
+}
+
+/// Bytes that one message takes beyond its text: its role and lengths in the packet, and what a chat template adds, a
+/// token counted as a byte.
+const MESSAGE_FRAME_BYTES: u64 = MESSAGE_TOKENS_MAX + 16;
+
+fn context_cost(message: &Message) -> u64 {
+    message.text.len() as u64 + MESSAGE_FRAME_BYTES
+}
+
+/// The newest messages that fit the contract, oldest first.
+fn context(messages: &[Message]) -> Vec<Message> {
+    let mut left = CONTEXT_BYTES_MAX;
+    let fits = |message: &&Message| {
+        let fits = message.text.len() <= left;
+        left = left.saturating_sub(message.text.len());
+        fits
+    };
+    let said = messages.iter().filter(|message| !message.text.is_empty());
+    let mut kept: Vec<Message> = said.rev().take(MESSAGES_MAX).take_while(fits).cloned().collect();
+    kept.reverse();
+    kept
 }
 
 /// How a step went.
@@ -83,8 +110,10 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
             )
         }
     };
+    let context = context(&ask.context);
     let opening = Opening {
         id,
+        context_bytes: context.iter().map(context_cost).sum(),
         conversation,
         conversation_name: ask.conversation.clone(),
         prompt: ask.prompt.clone(),
@@ -101,6 +130,7 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
         turn: id,
         conversation,
         ask: &ask,
+        context,
         news,
         unsaid: String::new(),
         events,
@@ -202,7 +232,7 @@ impl TurnShell<'_> {
                     conversation: self.conversation,
                     node,
                     prompt: self.ask.prompt.clone(),
-                    context: Vec::new(),
+                    context: self.context.clone(),
                     views: uploads,
                     max_tokens,
                     max_cost,

@@ -15,8 +15,8 @@ use trimtab_turn::TurnRecord;
 use trimtab_wire::limits::{CONTENT_TYPE_DOWN, CONTENT_TYPE_JSON};
 use trimtab_wire::operator::{Offer, Offers, Payload};
 use trimtab_wire::{
-    Answer, Assembler, Body, BridgeId, DeviceId, Down, Finish, FleetId, Grant, NodeName, Progress, Request, Tokens,
-    Topic, Up, Usage, decode_up, encode_down, filters,
+    Answer, Assembler, Body, BridgeId, DeviceId, Down, Finish, FleetId, Grant, Message, NodeName, Progress, Request,
+    Role, Tokens, Topic, Up, Usage, decode_up, encode_down, filters,
 };
 
 use crate::home::{Home, local_first, prefer};
@@ -195,9 +195,11 @@ async fn a_turn_with_one_view_is_offloaded_and_told() {
     let mut far = Far::at(broker.port).await;
     let home = broker.home();
     let device = ready(&home, cloud_with(0b010)).await;
-    let turn = device.ask(ask("Is the stove on?")).unwrap();
+    let said = |role, text: &str| Message { role, text: text.into() };
+    let context = vec![said(Role::User, "Hello."), said(Role::Assistant, "Hi.")];
+    let turn = device.ask(Ask { context: context.clone(), ..ask("Is the stove on?") }).unwrap();
     let request = far.request().await;
-    assert_eq!(request.prompt, "Is the stove on?");
+    assert_eq!((request.prompt.as_str(), request.messages.clone()), ("Is the stove on?", context));
     let names: Vec<&str> = request.views.iter().map(|view| view.name.as_str()).collect();
     assert_eq!(names, ["overhead"]);
     let Body::Inline(body) = &request.body else { panic!("a small request travels in one packet") };

@@ -79,7 +79,7 @@ impl Turn {
             preference: *governor.preference(),
             views: &views,
         };
-        let prompt_bytes = self.opening.prompt.len() as u64;
+        let prompt_bytes = (self.opening.prompt.len() as u64).saturating_add(self.opening.context_bytes);
         let (mut rows, mut candidates) = (Vec::new(), Vec::new());
         for action in Action::all(governor.node_count(), views.len()).take(CANDIDATES_MAX) {
             if self.opening.only.is_some_and(|only| only != action) {
