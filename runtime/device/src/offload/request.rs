@@ -273,14 +273,16 @@ impl Run {
                     Ok(Err(DeliveryError::SessionLost | DeliveryError::Ended)) | Err(_) => self.burst = None,
                 },
                 changed = link.changed() => {
-                    if changed.is_err() {
-                        let detail = "the link to the broker has ended".to_owned();
-                        return Some(self.failed("link_ended", detail, Usd::ZERO));
-                    }
                     let state = link.borrow_and_update().clone();
-                    if let LinkState::Up { epoch: now, .. } = state && epoch != Some(now) && !self.exhausted() && !dry {
-                        waiting_to_send = true;
-                        again.as_mut().reset(tokio::time::Instant::now());
+                    match state {
+                        // The runtime stops; whether the request was heard is known when the next one gets its answer.
+                        LinkState::Ended => return None,
+                        LinkState::Up { epoch: now, .. } if epoch != Some(now) && !self.exhausted() && !dry => {
+                            waiting_to_send = true;
+                            again.as_mut().reset(tokio::time::Instant::now());
+                        }
+                        LinkState::Up { .. } | LinkState::Down { .. } if changed.is_ok() => {}
+                        LinkState::Up { .. } | LinkState::Down { .. } => return None,
                     }
                 }
                 () = tokio::time::sleep(until_deadline.duration()) => {}

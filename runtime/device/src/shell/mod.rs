@@ -123,6 +123,10 @@ impl Device {
             // The semaphore is never closed; if it were, the stream would simply end.
             let Ok(_permit) = inner.one_turn.acquire().await else { return };
             drop(place);
+            // A turn that was still waiting when the runtime stopped was never begun.
+            if inner.stopping.load(Ordering::Acquire) {
+                return;
+            }
             turn::run(&inner, turn, ask, tell).await;
         });
         Ok(TurnStream { turn, news })
