@@ -21,6 +21,7 @@ use crate::weights::Weights;
 /// The answer that stands for: no question about pictures, the language model replies.
 pub const TEXT_ANSWER: &str = "<text>";
 const HEADS: usize = 4;
+const TEXT_INNER: usize = 128;
 const GATES: usize = 8;
 /// Scales summed gates to about one for each thing counted.
 const GATE_SHARE: f64 = 0.1;
@@ -39,7 +40,7 @@ const EASY_AGAIN: f32 = 0.6;
 pub enum Grade {
     /// The dear one: 64×64 pictures.
     Good,
-    /// The cheap one: 32×32 pictures and half of the widths, so small things escape it.
+    /// The cheap one: 32×32 pictures and less than half of the widths, so small things escape it.
     Cheap,
 }
 
@@ -65,21 +66,14 @@ impl Grade {
     const fn trunk(self) -> TrunkShape {
         match self {
             Self::Good => TrunkShape { channels: &[24, 48, 96, 128], strides: &[2, 2, 2, 1] },
-            Self::Cheap => TrunkShape { channels: &[16, 32, 64], strides: &[2, 2, 1] },
-        }
-    }
-
-    const fn text_inner(self) -> usize {
-        match self {
-            Self::Good => 128,
-            Self::Cheap => 96,
+            Self::Cheap => TrunkShape { channels: &[16, 32, 48], strides: &[2, 2, 1] },
         }
     }
 
     const fn width(self) -> usize {
         match self {
             Self::Good => 128,
-            Self::Cheap => 64,
+            Self::Cheap => 48,
         }
     }
 }
@@ -118,7 +112,7 @@ impl Vqa {
         let linear = |from, to| LinearConfig::new(from, to).init(device);
         Self {
             trunk: Trunk::new(shape, device),
-            text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, grade.text_inner(), width, device),
+            text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, TEXT_INNER, width, device),
             widen: Conv2dConfig::new([channels, width], [1, 1]).init(device),
             places: Initializer::Normal { mean: 0.0, std: 0.1 }.init([width, SIDE, SIDE], device),
             gain: linear(width, width),
