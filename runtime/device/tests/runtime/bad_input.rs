@@ -53,6 +53,18 @@ fn a_configuration_is_faulted_by_file_line_and_remedy() {
     assert!(fault.contains("/nowhere/trimtab.toml: cannot be read"), "{fault}");
 }
 
+#[test]
+fn the_example_is_a_configuration() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("trimtab.example.toml");
+    let config = Config::load(Some(&example)).unwrap();
+    let names: Vec<&str> = config.cameras.iter().map(trimtab_device::camera::CameraConfig::name).collect();
+    assert_eq!(names, ["wrist", "doorway"]);
+    let standard = Config::standard();
+    // What it calls a default is one.
+    assert_eq!((config.energy, config.preference, config.link), (standard.energy, standard.preference, standard.link));
+    assert_eq!((config.turn, config.api.listen), (standard.turn, standard.api.listen));
+}
+
 fn copy_models(from: &Path, to: &Path, leave_out: &str) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
