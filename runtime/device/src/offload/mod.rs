@@ -263,8 +263,9 @@ impl Offload {
         let topic = publication.topic.clone();
         let acknowledged = publication.qos == Qos::AtLeastOnce;
         let begun = Instant::now();
-        match self.0.link.0.publish(publication).await {
-            Ok(delivery) => {
+        // A connection that stalls must not hold up the turn that is told of.
+        match tokio::time::timeout(TOLD_WITHIN, self.0.link.0.publish(publication)).await {
+            Ok(Ok(delivery)) => {
                 self.0.uplink.add(bytes);
                 // Without an acknowledgement of the broker there is no round trip to be seen.
                 if !acknowledged {
@@ -279,7 +280,8 @@ impl Offload {
                     }
                 });
             }
-            Err(fault) => tracing::debug!(%topic, %fault, "not told"),
+            Ok(Err(fault)) => tracing::debug!(%topic, %fault, "not told"),
+            Err(_) => tracing::debug!(%topic, "not told: the connection stalls"),
         }
     }
 
@@ -292,6 +294,8 @@ impl Offload {
     }
 }
 
+/// How long telemetry and reports may wait for the connection.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// After this an acknowledgement says nothing about the link any more.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(30);
 
