@@ -14,7 +14,7 @@ const CALL_MS: u64 = 30_000;
 const LIMIT: Duration = Duration::from_secs(30);
 /// Long enough to kill and restart the device meanwhile.
 const THINKING: Duration = Duration::from_secs(6);
-const LINES: &str = "[turn]\ntime = \"60 s\"\n[[budget]]\nresource = \"money\"\nwindow = \"day\"\nlimit = \"1 USD\"\n";
+const LINES: &str = "[turn]\ntime = \"20 s\"\n[[budget]]\nresource = \"money\"\nwindow = \"day\"\nlimit = \"1 USD\"\n";
 
 /// A robot that can only ask the cloud, and what it shows.
 fn robot_without_model(site: &Site) -> Result<RunningRobot> {
