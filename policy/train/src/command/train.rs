@@ -90,6 +90,7 @@ impl Train {
         let kept_out = if kept_out.is_empty() { training.clone() } else { kept_out };
         let task_table = TaskTable::fit(&training, &self.preference);
         let mut scores = json!({
+            "preference": self.preference,
             "held-out loss": round(f64::from(best)),
             "training scenes, kept out of the fit": score(&policy, &kept_out, &task_table, &self.preference)?,
         });
