@@ -294,26 +294,26 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    fn fail(&self, key: String, found: impl ToString, allowed: &'static str) -> ProfileError {
+    fn fail(&self, key: String, found: &(impl ToString + ?Sized), allowed: &'static str) -> ProfileError {
         ProfileError::Range { path: self.path.to_path_buf(), key, found: found.to_string(), allowed }
     }
 
     fn within(&self, key: String, value: f64, max: f64, allowed: &'static str) -> Result<(), ProfileError> {
-        if value.is_finite() && (0.0..=max).contains(&value) { Ok(()) } else { Err(self.fail(key, value, allowed)) }
+        if value.is_finite() && (0.0..=max).contains(&value) { Ok(()) } else { Err(self.fail(key, &value, allowed)) }
     }
 
     fn count(&self, key: &str, count: usize) -> Result<(), ProfileError> {
         if (1..=PROFILE_ENTRIES_MAX).contains(&count) {
             Ok(())
         } else {
-            Err(self.fail(format!("number of [{key}] tables"), count, "1 to 8 are allowed"))
+            Err(self.fail(format!("number of [{key}] tables"), &count, "1 to 8 are allowed"))
         }
     }
 
     fn raw(&self, raw: &RawProfile) -> Result<(), ProfileError> {
         if !raw.simulated {
             let allowed = "it must say true: figures that rest on this file are labelled so";
-            return Err(self.fail("simulated".into(), false, allowed));
+            return Err(self.fail("simulated".into(), &false, allowed));
         }
         self.count("node", raw.node.len())?;
         self.count("network", raw.network.len())?;
@@ -334,13 +334,13 @@ impl Check<'_> {
         for (name, network) in &raw.network {
             if network.round_trip_ms > 10_000 {
                 let key = format!("network.{name}.round_trip_ms");
-                return Err(self.fail(key, network.round_trip_ms, "0 to 10000 are allowed"));
+                return Err(self.fail(key, &network.round_trip_ms, "0 to 10000 are allowed"));
             }
             let rates = [("up_bits_per_s", network.up_bits_per_s), ("down_bits_per_s", network.down_bits_per_s)];
             for (key, rate) in rates {
                 if rate == 0 {
                     let key = format!("network.{name}.{key}");
-                    return Err(self.fail(key, rate, "a link without any rate carries nothing"));
+                    return Err(self.fail(key, &rate, "a link without any rate carries nothing"));
                 }
             }
         }
