@@ -1,6 +1,6 @@
 //! `evaluate`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
@@ -96,7 +96,7 @@ impl Evaluate {
         Ok(())
     }
 
-    fn file(&self, path: &PathBuf, table: &Table) -> anyhow::Result<Chooser> {
+    fn file(&self, path: &Path, table: &Table) -> anyhow::Result<Chooser> {
         let file = PolicyFile::load(path)?;
         let trained = file.metadata("encoder_sha256").unwrap_or_default();
         ensure!(
