@@ -332,9 +332,9 @@ fn pool(seed: u64, number: u64) -> Vec<Batch> {
         let mut batch = Batch { ids: Vec::new(), rows, length, positions: Vec::new(), next: Vec::new() };
         for (row, (ids, reply_at)) in taken.iter().enumerate() {
             batch.ids.extend((0..length).map(|i| ids.get(i).copied().unwrap_or(PAD) as i32));
-            for at in *reply_at..ids.len() {
+            for (at, id) in ids.iter().enumerate().skip(*reply_at) {
                 batch.positions.push((row * length + at - 1) as i32);
-                batch.next.push(ids[at] as i32);
+                batch.next.push(*id as i32);
             }
         }
         made.push(batch);

@@ -65,7 +65,7 @@ proptest! {
         let device = DeviceId::new(&name).unwrap();
         for topic in [
             Topic::Chunk(fleet(), device.clone(), RequestId(bytes), n),
-            Topic::Response(FleetId::new(&name).unwrap(), device.clone(), RequestId(bytes)),
+            Topic::Response(FleetId::new(&name).unwrap(), device, RequestId(bytes)),
             Topic::Offers(fleet(), BridgeId::new(&name).unwrap()),
         ] {
             prop_assert_eq!(Topic::parse(&topic.to_string()), Ok(topic));

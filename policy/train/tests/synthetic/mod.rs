@@ -11,9 +11,9 @@ use trimtab_train::dataset::{
 };
 
 /// Numbers of an embedding.
-pub const DIMENSION: usize = 32;
+pub(crate) const DIMENSION: usize = 32;
 /// Stands for the encoder.
-pub const ENCODER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+pub(crate) const ENCODER: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 const NODES: [&str; 3] = ["local", "good", "cheap"];
 const VIEWS: [&str; 3] = ["wrist", "overhead", "doorway"];
 
@@ -34,7 +34,7 @@ fn profile(node: usize) -> NodeProfile {
 }
 
 /// What the dialogues of a table have in common.
-pub fn setting(seed: u64) -> Setting {
+pub(crate) fn setting(seed: u64) -> Setting {
     Setting {
         schema: SCHEMA,
         seed,
@@ -51,7 +51,7 @@ pub fn setting(seed: u64) -> Setting {
 }
 
 /// One dialogue with every action's outcome.
-pub fn dialogue(seed: u64, turns: usize) -> Dialogue {
+pub(crate) fn dialogue(seed: u64, turns: usize) -> Dialogue {
     let mut rng = Rng::for_purpose(seed, "synthetic");
     let (interactions, association_score) = (0..turns).map(|_| turn(&mut rng)).unzip();
     Dialogue {
@@ -141,7 +141,7 @@ fn embedding(kind: TaskKind, fine: bool, rng: &mut Rng) -> Vec<f32> {
 }
 
 /// Writes a table of several dialogues.
-pub fn write(folder: &Path, seeds: std::ops::Range<u64>, turns: usize) {
+pub(crate) fn write(folder: &Path, seeds: std::ops::Range<u64>, turns: usize) {
     for seed in seeds {
         write_shard(folder, seed, &dialogue(seed, turns)).unwrap();
     }
