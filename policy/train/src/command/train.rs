@@ -90,7 +90,7 @@ impl Train {
         let kept_out = if kept_out.is_empty() { training.clone() } else { kept_out };
         let task_table = TaskTable::fit(&training, &self.preference);
         let mut scores = json!({
-            "preference": self.preference,
+            "preference": weights(&self.preference),
             "held-out loss": round(f64::from(best)),
             "training scenes, kept out of the fit": score(&policy, &kept_out, &task_table, &self.preference)?,
         });
@@ -103,7 +103,7 @@ impl Train {
         policy.origin.scores = scores.clone();
         export::write(&policy, Weights::Int8, &self.out)?;
         if let Some(path) = &self.card {
-            let card = serde_json::to_string_pretty(&card(&policy, &self.out)?)?;
+            let card = serde_json::to_string_pretty(&card(&policy, &table, &self.out)?)?;
             std::fs::write(path, card + "\n").with_context(|| format!("{}: cannot be written", path.display()))?;
         }
         if let Some(path) = &self.checkpoint {
@@ -193,15 +193,18 @@ fn score(policy: &Policy, turns: &[&Turn], task_table: &TaskTable, preference: &
 }
 
 /// What the policy is, from what, how good.
-fn card(policy: &Policy, path: &Path) -> anyhow::Result<Value> {
+fn card(policy: &Policy, table: &Table, path: &Path) -> anyhow::Result<Value> {
     let bytes = std::fs::metadata(path)?.len();
     let origin = &policy.origin;
+    let mut seeds: Vec<u64> = table.turns().iter().map(|turn| turn.setting.seed).collect();
+    seeds.dedup();
     Ok(json!({
         "what": "estimates for every node and set of views how likely the answer is right; the score is the owner's utility",
         "data": "every action of every turn run for real through broker, bridge, stand-in models and device, on training scenes",
         "licence": "MIT OR Apache-2.0",
         "seed": origin.seed,
         "turns": origin.turns,
+        "collected_seeds": seeds,
         "dataset_sha256": origin.dataset_sha256,
         "encoder_sha256": origin.encoder_sha256,
         "parameters": policy.network.parameters().count(),
@@ -210,6 +213,11 @@ fn card(policy: &Policy, path: &Path) -> anyhow::Result<Value> {
         "view_threshold": policy.view_threshold,
         "scores": origin.scores,
     }))
+}
+
+fn weights(preference: &Preference) -> Value {
+    let [quality, association, latency, cost, energy] = preference.weights().map(|weight| round(f64::from(weight)));
+    json!({"quality": quality, "association": association, "latency": latency, "cost": cost, "energy": energy})
 }
 
 fn round(x: f64) -> f64 {
