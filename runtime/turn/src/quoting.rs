@@ -90,6 +90,8 @@ const REQUEST_OVERHEAD_BYTES: u64 = 2048;
 const VIEW_OVERHEAD_BYTES: u64 = 512;
 /// Tokens that an answer is expected to need before anything is known.
 const ANSWER_TOKENS_PRIOR: f32 = 48.0;
+/// Tokens that an answer's money is good for at least, however short the answers were so far.
+const PAID_TOKENS_MIN: u64 = 64;
 
 impl CloudTrack {
     pub(crate) fn from_offer(profile: &NodeProfile) -> Self {
@@ -126,8 +128,10 @@ impl CloudTrack {
         let prices =
             Prices { prompt: profile.price_prompt, completion: profile.price_completion, image: profile.price_image };
         let size = Size { text_bytes: prompt_bytes, messages: 1, images: views.len() as u64 };
-        // The profile's image price includes the tokens that a node counts for one.
-        let money = prices.worst(&size, 0, u32::try_from(tokens).unwrap_or(u32::MAX));
+        // The bridge cuts an answer where its money ends, so there is money for a longer one than is expected. The
+        // profile's image price includes the tokens that a node counts for one.
+        let paid = u32::try_from(tokens.max(PAID_TOKENS_MIN)).unwrap_or(u32::MAX).min(max_tokens);
+        let money = prices.worst(&size, 0, paid);
         let sending = radio.per_mebibyte.scaled_up(bytes.get(), 1 << 20);
         Quote {
             latency,
