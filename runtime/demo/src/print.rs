@@ -60,7 +60,11 @@ pub(crate) fn bytes(count: u64) -> String {
 
 /// Micro-USD.
 pub(crate) fn micro_usd(amount: f64) -> String {
-    if amount == 0.0 { "0 µUSD".to_owned() } else { format!("{amount:.1} µUSD") }
+    match amount {
+        0.0 => "0 µUSD".to_owned(),
+        large if large >= 1e5 => format!("{:.4} USD", large / 1e6),
+        small => format!("{small:.1} µUSD"),
+    }
 }
 
 /// An amount of a resource in its own unit.
@@ -166,8 +170,9 @@ pub(crate) fn turn(style: Style, happenings: &[Happening], outcome: &TurnOutcome
     let prompt = wrapped(&format!("“{}”", record.prompt));
     println!("{:>2}  {:<10}{}", outcome.index + 1, "prompt", style.strong(&prompt));
     let sees: Vec<String> = record.views.iter().map(|view| format!("{} {:+.2}", view.name, view.association)).collect();
-    let task = format!("{:<16}", record.task.name());
-    detail(style, "task", &format!("{task}{}", style.faint(&format!("cosine with {}", sees.join(" · ")))));
+    // A turn that is refused before anything is encoded has seen nothing.
+    let seen = if sees.is_empty() { String::new() } else { format!("cosine with {}", sees.join(" · ")) };
+    detail(style, "task", &format!("{:<16}{}", record.task.name(), style.faint(&seen)));
     detail(style, "decided", &wrapped(&decided(outcome)));
     detail(style, "took", &wrapped(&took(outcome)));
     if !outcome.left.is_empty() {
@@ -223,8 +228,8 @@ fn left(budgets: &[Left]) -> String {
     let lasting = budgets.iter().filter(|budget| budget.window != Window::Turn);
     let parts: Vec<String> = lasting
         .map(|budget| {
-            let [left, limit] = [budget.left, budget.limit].map(|count| amount(budget.resource, count));
-            format!("{left} of {limit} {}", window(budget.window))
+            let left = amount(budget.resource, budget.left);
+            format!("{left} for {}", window(budget.window))
         })
         .collect();
     parts.join(" · ")

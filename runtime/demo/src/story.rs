@@ -14,7 +14,7 @@ const CONVERSATIONS_MAX: u64 = 64;
 /// Turns of each.
 const TURNS_EACH: usize = 64;
 /// What the operator leaves for a turn while the battery is low.
-const LOW_ENERGY: Joules = Joules::from_micro(150_000);
+const LOW_ENERGY: Joules = Joules::from_micro(800_000);
 /// What a turn may take otherwise.
 const USUAL_ENERGY: Joules = Joules::from_micro(20_000_000);
 /// What another program leaves: enough to send a text, too little for the local model to answer.
@@ -76,12 +76,12 @@ pub(crate) fn ten_turns() -> Result<Vec<StoryTurn>> {
         (|t| matches!(t.prompt.topic, Topic::ColourOf(_)) && views_needed(t) == 1, vec![]),
         (|t| t.prompt.topic == Topic::People, vec![]),
         (|t| matches!(t.prompt.topic, Topic::Recommend(_)) && views_needed(t) == 1, vec![]),
-        (|t| t.prompt.topic == Topic::DoorState, vec![EnergyPerTurn(LOW_ENERGY)]),
-        (|t| t.prompt.topic == Topic::LampState, vec![EnergyPerTurn(USUAL_ENERGY)]),
+        (|t| t.prompt.topic == Topic::TidyFloor, vec![EnergyPerTurn(LOW_ENERGY)]),
+        (|t| t.prompt.topic == Topic::TidyFloor, vec![EnergyPerTurn(USUAL_ENERGY)]),
         (|t| is(t, TaskKind::Message) && t.prompt.text.len() < SHORT, vec![MemoryLeft(Some(TIGHT_MEMORY))]),
         (|t| is(t, TaskKind::Message) && t.prompt.text.len() > LONG, vec![MemoryLeft(None)]),
         (|t| matches!(t.prompt.topic, Topic::KindOn(_)) && views_needed(t) == 1, vec![Outage]),
-        (|t| t.prompt.topic == Topic::TidyFloor, vec![]),
+        (|t| t.prompt.topic == Topic::LampState, vec![]),
     ];
     let mut pool: Vec<Turn> = (0..CONVERSATIONS_MAX)
         .flat_map(|seed| Conversation::generate(seed, Split::HeldOut, TURNS_EACH).turns)
