@@ -86,7 +86,8 @@ pub fn fit<M: Module, B>(
     let (mut steps, mut smooth) = (0, f32::NAN);
     while let Ok(batch) = batches.recv() {
         let done = match budget {
-            Budget::Steps(all) => steps as f64 / all.max(1) as f64,
+            Budget::Steps(0) => 1.0,
+            Budget::Steps(all) => steps as f64 / all as f64,
             Budget::Time(all) => start.elapsed().as_secs_f64() / all.as_secs_f64().max(1e-3),
         };
         if done >= 1.0 {

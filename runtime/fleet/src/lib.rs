@@ -84,6 +84,8 @@ pub struct Operator {
     link: Link,
     inbox: Inbox,
     wait: Duration,
+    /// The newest wish's version: two wishes in one millisecond must differ.
+    version: u64,
 }
 
 impl Operator {
@@ -92,7 +94,7 @@ impl Operator {
         let (link, inbox) = Link::start(connect, &[])?;
         let away = |reason: String| FleetError::Away { host: connect.host.clone(), port: connect.port, reason };
         match link.up_within(wait).await {
-            LinkState::Up { .. } => Ok(Self { fleet, link, inbox, wait }),
+            LinkState::Up { .. } => Ok(Self { fleet, link, inbox, wait, version: 0 }),
             LinkState::Down { reason, .. } => Err(away(reason.to_string())),
             LinkState::Ended => Err(FleetError::Ended),
         }
@@ -177,7 +179,8 @@ impl Operator {
 
     /// Sets limits, and waits until the device reports them in force.
     pub async fn set_budgets(&mut self, device: &DeviceId, limits: &[Limit]) -> Result<BudgetReported, FleetError> {
-        let version = unix_nanos_to_ms(unix_nanos());
+        let version = unix_nanos_to_ms(unix_nanos()).max(self.version + 1);
+        self.version = version;
         let desired = BudgetDesired { version, limits: limits.to_vec() };
         let topic = Topic::Desired(self.fleet.clone(), device.clone(), Subject::Budget);
         let publication = Publication::new(topic, CONTENT_TYPE_JSON, desired.encode()?).retained();

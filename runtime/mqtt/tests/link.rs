@@ -6,7 +6,8 @@ use mqtt5::broker::config::StorageConfig;
 use mqtt5::broker::{BrokerConfig, MqttBroker};
 use tokio::task::JoinHandle;
 use trimtab_mqtt::{
-    Connect, ConnectError, Inbox, Incoming, LastWill, Link, LinkState, Publication, PublishError, Qos, TlsFiles,
+    Connect, ConnectError, DeliveryError, Inbox, Incoming, LastWill, Link, LinkState, Publication, PublishError, Qos,
+    TlsFiles,
 };
 
 const WAIT: Duration = Duration::from_secs(10);
@@ -74,8 +75,10 @@ async fn messages_travel_with_their_properties() {
     assert_eq!(receive(&mut inbox).await.correlation.as_deref(), Some(&b"42"[..]));
 
     other.unsubscribe("questions").await;
-    device.publish(Publication::new("questions", "text/plain", "?")).await.unwrap().acknowledged().await.unwrap();
+    // The broker takes one connection's packets in order: with this acknowledged, the filter is gone.
     other.subscribe("marker", Qos::AtLeastOnce).await.unwrap();
+    let nobody = device.publish(Publication::new("questions", "text/plain", "?")).await.unwrap().acknowledged().await;
+    assert!(matches!(nobody, Ok(()) | Err(DeliveryError::NoSubscriber)));
     device.publish(Publication::new("marker", "text/plain", "!")).await.unwrap().acknowledged().await.unwrap();
     assert_eq!(receive(&mut questions).await.topic, "marker", "the filter was given up");
 
