@@ -5,6 +5,7 @@
 //! differ by less than the bounds below.
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -21,6 +22,13 @@ const SEED: u64 = 5;
 const COSINE_MIN: f32 = 0.995;
 const LOGIT_DIFFERENCE_MAX: f32 = 0.05;
 const PROBABILITY_DIFFERENCE_MAX: f32 = 0.02;
+
+/// A process has one sequence of random numbers, which a trainer seeds: trainers run one after another, so that each test
+/// sees the same weights every time.
+fn alone() -> MutexGuard<'static, ()> {
+    static TRAINERS: Mutex<()> = Mutex::new(());
+    TRAINERS.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 fn frame(scene: &Scene, camera: usize, side: usize) -> RgbFrame {
     let picture = scene.render(camera, side, side).expect("a camera of the scene");
@@ -55,6 +63,7 @@ fn the_engine_reads_texts_into_the_tokens_that_were_trained() {
 
 #[test]
 fn the_encoder_that_is_shipped_is_the_encoder_that_was_trained() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (model, run) = encoder::train(SEED, STEPS);
     assert!(run.steps == 3 && run.loss.is_finite());
@@ -79,6 +88,7 @@ fn the_encoder_that_is_shipped_is_the_encoder_that_was_trained() {
 
 #[test]
 fn the_language_model_that_is_shipped_is_the_one_that_was_trained() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (model, run) = lm::train(SEED, STEPS);
     assert!(run.steps == 3 && run.loss.is_finite());
@@ -100,6 +110,7 @@ fn the_language_model_that_is_shipped_is_the_one_that_was_trained() {
 
 #[test]
 fn the_stand_ins_that_are_shipped_are_those_that_were_trained() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a temporary folder");
     for grade in [Grade::Good, Grade::Cheap] {
         let (model, run) = vqa::train(grade, SEED, STEPS, None).expect("nothing to go on from");
@@ -123,6 +134,7 @@ fn the_stand_ins_that_are_shipped_are_those_that_were_trained() {
 
 #[test]
 fn training_goes_on_where_the_shipped_file_ends() {
+    let _alone = alone();
     let dir = tempfile::tempdir().expect("a temporary folder");
     let (model, run) = vqa::train(Grade::Cheap, SEED, STEPS, None).expect("nothing to go on from");
     let written = folder::write_vqa(dir.path(), Grade::Cheap, &model, SEED, run).expect("the folder is written");
