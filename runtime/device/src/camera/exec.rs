@@ -35,6 +35,8 @@ const LOOK: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_millis(500);
 /// What is read at once.
 const READ_BYTES: usize = 64 * 1024;
+/// How long the last words of a program that has ended are waited for.
+const WORDS_WAIT: Duration = Duration::from_millis(200);
 /// What is kept of the program's last words.
 const WORDS_MAX: usize = 256;
 
@@ -153,15 +155,18 @@ impl Reader {
             .process_group(0)
             .spawn()?;
         let stderr = child.stderr.take();
-        let mut group = Group { child, words: Arc::default() };
+        let mut group = Group { child, words: Arc::default(), listener: None };
         if let Some(stderr) = stderr {
             let words = Arc::clone(&group.words);
             // Ends with the pipe, that is with the last process of the group that has it.
             let listener =
                 std::thread::Builder::new().name("camera words".to_owned()).spawn(move || listen(stderr, &words));
-            if let Err(error) = listener {
-                group.end();
-                return Err(error);
+            match listener {
+                Ok(listener) => group.listener = Some(listener),
+                Err(error) => {
+                    group.end();
+                    return Err(error);
+                }
             }
         }
         Ok(group)
@@ -222,6 +227,7 @@ impl Reader {
 struct Group {
     child: Child,
     words: Arc<Mutex<String>>,
+    listener: Option<JoinHandle<()>>,
 }
 
 impl Group {
@@ -245,7 +251,13 @@ impl Group {
         }
     }
 
+    /// What the program complained about last. Its pipe ends with its group, so the listener is nearly done; a process
+    /// that left the group may keep the pipe open, and is not waited for.
     fn last_words(&self) -> String {
+        let asked = Instant::now();
+        while asked.elapsed() < WORDS_WAIT && self.listener.as_ref().is_some_and(|listener| !listener.is_finished()) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         let words = self.words.lock().unwrap_or_else(PoisonError::into_inner);
         if words.is_empty() { String::new() } else { format!(": {}", *words) }
     }
