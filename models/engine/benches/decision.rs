@@ -111,7 +111,8 @@ impl Decider {
             time_left: Millis::new(30_000),
             energy_unknown: false,
         };
-        let proposal = Proposal { conversation: self.conversation, candidates: &candidates, guard: Cost::ZERO };
+        let account = trimtab_core::Account::new(self.conversation);
+        let proposal = Proposal { account, candidates: &candidates, guard: Cost::ZERO, spare: Cost::ZERO };
         let (verdict, _) = Shield { view_threshold: 0.2 }.review(now, &mut self.budgets, &proposal, &around);
         let Ok(approved) = verdict else { return Ok(false) };
         let actual = approved.quote().cost();

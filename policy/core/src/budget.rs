@@ -170,6 +170,28 @@ impl fmt::Display for HoldId {
     }
 }
 
+/// On whose account something is reserved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Account {
+    /// Whose conversation.
+    pub conversation: ConversationId,
+    /// What the running turn has spent, and what it still holds.
+    pub turn: Cost,
+}
+
+impl Account {
+    /// Of a turn that has spent nothing yet.
+    #[must_use]
+    pub const fn new(conversation: ConversationId) -> Self {
+        Self { conversation, turn: Cost::ZERO }
+    }
+    /// The same, with one more hold of the turn.
+    #[must_use]
+    pub const fn with(self, hold: &Hold) -> Self {
+        Self { turn: self.turn.plus(hold.cost), ..self }
+    }
+}
+
 /// A reserved right to spend. It has no public constructor and cannot be copied.
 #[must_use = "settle it with what the meter read"]
 #[derive(PartialEq, Eq, Debug)]
@@ -331,12 +353,12 @@ impl Budgets {
         self.open.push(OpenHold { orphan: true, ..hold }).map_err(|_| Short::Holds)
     }
 
-    /// What is left of one budget for one conversation, in the resource's unit.
+    /// What is left of one budget on one account, in the resource's unit.
     #[must_use]
-    pub fn left(&self, budget: &Budget, conversation: ConversationId) -> u64 {
-        let resource = budget.resource;
+    pub fn left(&self, budget: &Budget, account: &Account) -> u64 {
+        let (resource, conversation) = (budget.resource, account.conversation);
         let used = match budget.window {
-            Window::Turn => 0,
+            Window::Turn => resource.of(&account.turn),
             Window::Conversation => {
                 let spent = self.conversation_index(conversation).and_then(|index| self.conversations.get(index));
                 spent
@@ -355,17 +377,31 @@ impl Budgets {
 
     /// What is left of the tightest budget on a resource, as a share of its limit; one where there is none.
     #[must_use]
-    pub fn remaining(&self, resource: Resource, conversation: ConversationId) -> f32 {
+    pub fn remaining(&self, resource: Resource, account: &Account) -> f32 {
         let shares = self.limits.iter().filter(|budget| budget.resource == resource).map(|budget| {
-            if budget.limit == 0 { 0.0 } else { (self.left(budget, conversation) as f64 / budget.limit as f64) as f32 }
+            if budget.limit == 0 { 0.0 } else { (self.left(budget, account) as f64 / budget.limit as f64) as f32 }
         });
         shares.fold(1.0, f32::min)
     }
 
+    /// The most that could be reserved; [`Cost::MAX`] of what no budget limits.
+    #[must_use]
+    pub fn room(&self, account: &Account) -> Cost {
+        self.limits.iter().fold(Cost::MAX, |room, budget| {
+            let left = self.left(budget, account);
+            room.at_most(match budget.resource {
+                Resource::Energy => Cost { energy: Joules::from_micro(left), ..Cost::MAX },
+                Resource::Money => Cost { money: Usd::from_nano(left), ..Cost::MAX },
+                Resource::Bytes => Cost { bytes: Bytes::new(left), ..Cost::MAX },
+                Resource::Latency => Cost { latency: Millis::new(left), ..Cost::MAX },
+            })
+        })
+    }
+
     /// Whether this much could be reserved; says which budget is short if not.
-    pub fn check(&self, conversation: ConversationId, cost: &Cost) -> Result<(), Short> {
+    pub fn check(&self, account: &Account, cost: &Cost) -> Result<(), Short> {
         for budget in &self.limits {
-            let (needed, left) = (budget.resource.of(cost), self.left(budget, conversation));
+            let (needed, left) = (budget.resource.of(cost), self.left(budget, account));
             // What costs nothing of a resource is never blocked by its budget, even one already exceeded.
             if needed > left && needed > 0 {
                 return Err(Short::Budget { resource: budget.resource, window: budget.window, needed, left });
@@ -375,15 +411,34 @@ impl Budgets {
     }
 
     /// Reserves `cost`, or says which budget is short.
-    pub fn reserve(&mut self, now: Millis, conversation: ConversationId, cost: Cost) -> Result<Hold, Short> {
+    pub fn reserve(&mut self, now: Millis, account: &Account, cost: Cost) -> Result<Hold, Short> {
+        let conversation = account.conversation;
         self.advance(now);
         self.open_conversation(conversation, Cost::ZERO)?;
-        self.check(conversation, &cost)?;
+        self.check(account, &cost)?;
         let id = HoldId(self.next_hold);
         let hold = OpenHold { id, conversation, cost, opened: self.now, orphan: false };
         self.open.push(hold).map_err(|_| Short::Holds)?;
         self.next_hold = self.next_hold.saturating_add(1);
         Ok(Hold { id, cost })
+    }
+
+    /// Adds to a hold that will not do, or says which budget is short. `account` is the turn's without this hold; `spare`
+    /// must be left afterwards.
+    pub fn raise(
+        &mut self,
+        now: Millis,
+        account: &Account,
+        hold: &mut Hold,
+        extra: Cost,
+        spare: Cost,
+    ) -> Result<(), Short> {
+        self.advance(now);
+        self.check(&account.with(hold), &extra.plus(spare))?;
+        let open = self.open.iter_mut().find(|open| open.id == hold.id).ok_or(Short::Holds)?;
+        hold.cost = hold.cost.plus(extra);
+        open.cost = hold.cost;
+        Ok(())
     }
 
     /// Debits what was spent and frees the hold.
@@ -393,12 +448,12 @@ impl Budgets {
         self.settle_late(now, hold.id, actual).unwrap_or_default()
     }
 
-    /// Leaves a hold open after its turn ended, because what it will cost is not known yet. It counts as spent until it is
+    /// Leaves a hold open because what it will cost is not known yet: `most` from now on. It counts as spent until it is
     /// settled by its name, or its day ends.
     #[expect(clippy::needless_pass_by_value)]
-    pub fn leave_open(&mut self, hold: Hold) -> HoldId {
+    pub fn leave_open(&mut self, hold: Hold, most: Cost) -> HoldId {
         if let Some(open) = self.open.iter_mut().find(|open| open.id == hold.id) {
-            open.orphan = true;
+            (open.orphan, open.cost) = (true, most);
         }
         hold.id
     }
@@ -416,13 +471,7 @@ impl Budgets {
             self.spent.this_day = self.spent.this_day.plus(actual);
         }
         self.debit_conversation(open.conversation, actual);
-        let overrun = Cost {
-            latency: actual.latency.minus(open.cost.latency),
-            energy: actual.energy.minus(open.cost.energy),
-            money: actual.money.minus(open.cost.money),
-            bytes: actual.bytes.minus(open.cost.bytes),
-        };
-        Some(Settlement { debited: actual, overrun })
+        Some(Settlement { debited: actual, overrun: actual.minus(open.cost) })
     }
 
     fn conversation_index(&self, id: ConversationId) -> Option<usize> {

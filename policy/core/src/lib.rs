@@ -18,7 +18,7 @@ pub mod task;
 pub mod units;
 
 pub use action::{Action, NodeIndex, ViewSet};
-pub use budget::{Budget, Budgets, Hold, HoldId, Resource, Settlement, Window};
+pub use budget::{Account, Budget, Budgets, Hold, HoldId, Resource, Settlement, Window};
 pub use id::{ConversationId, TurnId};
 pub use node::{NodeProfile, Placement};
 pub use preference::Preference;

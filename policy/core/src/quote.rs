@@ -43,6 +43,9 @@ impl Cost {
     /// Nothing.
     pub const ZERO: Self = Self { latency: Millis::ZERO, energy: Joules::ZERO, money: Usd::ZERO, bytes: Bytes::ZERO };
 
+    /// More than can ever be spent.
+    pub const MAX: Self = Self { latency: Millis::MAX, energy: Joules::MAX, money: Usd::MAX, bytes: Bytes::MAX };
+
     /// Sum, resource by resource.
     #[must_use]
     pub const fn plus(self, other: Self) -> Self {
@@ -51,6 +54,27 @@ impl Cost {
             energy: self.energy.plus(other.energy),
             money: self.money.plus(other.money),
             bytes: self.bytes.plus(other.bytes),
+        }
+    }
+    /// The smaller of the two, resource by resource.
+    #[must_use]
+    pub fn at_most(self, other: Self) -> Self {
+        Self {
+            latency: self.latency.min(other.latency),
+            energy: self.energy.min(other.energy),
+            money: self.money.min(other.money),
+            bytes: self.bytes.min(other.bytes),
+        }
+    }
+
+    /// By how much this exceeds the other, resource by resource; zero where it does not.
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self {
+            latency: self.latency.minus(other.latency),
+            energy: self.energy.minus(other.energy),
+            money: self.money.minus(other.money),
+            bytes: self.bytes.minus(other.bytes),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! The shield: rules candidates out, takes the best of the rest, and reserves its cost. To approve is to reserve.
 
 use crate::action::{Action, ViewSet};
-use crate::budget::{Budgets, Hold, Resource, Short, Window};
-use crate::id::ConversationId;
+use crate::budget::{Account, Budgets, Hold, Resource, Short, Window};
 use crate::limits::{CANDIDATES_MAX, NODES_MAX, VIEWS_MAX};
 use crate::quote::{Cost, Quote};
 use crate::units::{Bytes, Millis};
@@ -120,12 +119,14 @@ pub struct Surroundings {
 /// What the policy proposes.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Proposal<'a> {
-    /// Whose budgets.
-    pub conversation: ConversationId,
+    /// Whose budgets, and what the turn has used of them.
+    pub account: Account,
     /// What could be done.
     pub candidates: &'a [Candidate],
     /// Added to the quote in the hold: what can be spent before a stop takes effect.
     pub guard: Cost,
+    /// What a cloud action must leave in every budget, so that the local model can still step in.
+    pub spare: Cost,
 }
 
 /// What was ruled out and why, candidate by candidate, in the order of the proposal.
@@ -228,7 +229,7 @@ impl Shield {
         let Some(candidate) = proposal.candidates.get(index) else {
             return (Err(Refusal { best: None }), ruled_out);
         };
-        let verdict = match budgets.reserve(now, proposal.conversation, candidate.quote.cost().plus(proposal.guard)) {
+        let verdict = match budgets.reserve(now, &proposal.account, candidate.quote.cost().plus(proposal.guard)) {
             Ok(hold) => Ok(Approved {
                 index,
                 action: candidate.action,
@@ -277,7 +278,9 @@ impl Shield {
         if around.energy_unknown {
             return Some(Reason::NoMeter);
         }
-        budgets.check(proposal.conversation, &candidate.quote.cost().plus(proposal.guard)).err().map(Reason::from)
+        let spare = if node.is_local() { Cost::ZERO } else { proposal.spare };
+        let needed = candidate.quote.cost().plus(proposal.guard).plus(spare);
+        budgets.check(&proposal.account, &needed).err().map(Reason::from)
     }
 
     /// The same node with fewer views, where some are unlikely to add anything and what remains is admissible. A set in

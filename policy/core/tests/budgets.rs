@@ -3,13 +3,16 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use trimtab_core::budget::{HoldId, OpenHold};
-use trimtab_core::{Budget, Budgets, Bytes, ConversationId, Cost, Hold, Joules, Millis, Resource, Usd, Window};
+use trimtab_core::{
+    Account, Budget, Budgets, Bytes, ConversationId, Cost, Hold, Joules, Millis, Resource, Usd, Window,
+};
 
 #[derive(Clone, Debug)]
 enum Op {
-    Reserve { conversation: u64, cost: Cost },
+    Reserve { turn: u64, cost: Cost },
+    Raise { pick: usize, extra: Cost, spare: Cost },
     Settle { pick: usize, share: u8 },
-    Leave { pick: usize },
+    Leave { pick: usize, share: u8 },
     SettleLate { pick: usize, share: u8 },
     Pass { millis: u64 },
     Crash,
@@ -26,9 +29,10 @@ fn cost() -> impl Strategy<Value = Cost> {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        4 => (0_u64..3, cost()).prop_map(|(conversation, cost)| Op::Reserve { conversation, cost }),
+        4 => (0_u64..TURNS, cost()).prop_map(|(turn, cost)| Op::Reserve { turn, cost }),
+        1 => (any::<usize>(), cost(), cost()).prop_map(|(pick, extra, spare)| Op::Raise { pick, extra, spare }),
         3 => (any::<usize>(), 0_u8..=100).prop_map(|(pick, share)| Op::Settle { pick, share }),
-        1 => any::<usize>().prop_map(|pick| Op::Leave { pick }),
+        1 => (any::<usize>(), 0_u8..=100).prop_map(|(pick, share)| Op::Leave { pick, share }),
         1 => (any::<usize>(), 0_u8..=100).prop_map(|(pick, share)| Op::SettleLate { pick, share }),
         1 => prop_oneof![0_u64..600_000, 3_000_000_u64..100_000_000].prop_map(|millis| Op::Pass { millis }),
         1 => Just(Op::Crash),
@@ -55,7 +59,7 @@ fn of(resource: Resource, cost: &Cost) -> u64 {
 }
 
 /// The test's own account of what was really spent, kept apart from the code under test: by the window in which a cost
-/// was reserved (orphans) or settled (live holds). Windows: 0 conversation, 1 hour, 2 day.
+/// was reserved (orphans) or settled (live holds). Windows: 0 conversation, 1 hour, 2 day, 3 turn.
 #[derive(Default)]
 struct Truth {
     spent: BTreeMap<(u8, u64), Cost>,
@@ -66,6 +70,33 @@ impl Truth {
         let entry = self.spent.entry((window, index)).or_insert(Cost::ZERO);
         *entry = entry.plus(cost);
     }
+    fn of(&self, window: u8, index: u64) -> Cost {
+        self.spent.get(&(window, index)).copied().unwrap_or(Cost::ZERO)
+    }
+}
+
+/// Turns that go on side by side, and conversations that they belong to in rotation.
+const TURNS: u64 = 6;
+const CONVERSATIONS: u64 = 3;
+
+const fn conversation_of(turn: u64) -> u64 {
+    turn % CONVERSATIONS
+}
+
+/// A hold that was left open, and by whom.
+struct Left {
+    id: HoldId,
+    opened: u64,
+    cost: Cost,
+    turn: u64,
+}
+
+/// What a turn has used so far, one of its holds left out.
+fn account(turn: u64, truth: &Truth, live: &[(Hold, u64)], left: &[Left], without: Option<usize>) -> Account {
+    let live = live.iter().enumerate().filter(|(index, (_, of))| *of == turn && Some(*index) != without);
+    let held = live.map(|(_, (hold, _))| hold.cost()).chain(left.iter().filter(|l| l.turn == turn).map(|l| l.cost));
+    let conversation = ConversationId(conversation_of(turn));
+    Account { conversation, turn: held.fold(truth.of(3, turn), Cost::plus) }
 }
 
 const HOUR: u64 = 3_600_000;
@@ -93,40 +124,52 @@ proptest! {
         budgets.set_limits(&limits).unwrap();
         let mut now = 0;
         let mut live: Vec<(Hold, u64)> = Vec::new();
-        let mut left_open: Vec<(HoldId, u64, Cost, u64)> = Vec::new();
+        let mut left_open: Vec<Left> = Vec::new();
         let mut truth = Truth::default();
         let mut next_hold = 0;
         for op in ops {
             match op {
-                Op::Reserve { conversation, cost } => {
-                    if let Ok(hold) = budgets.reserve(Millis::new(now), ConversationId(conversation), cost) {
+                Op::Reserve { turn, cost } => {
+                    let account = account(turn, &truth, &live, &left_open, None);
+                    if let Ok(hold) = budgets.reserve(Millis::new(now), &account, cost) {
                         next_hold = hold.id().0 + 1;
-                        live.push((hold, conversation));
+                        live.push((hold, turn));
                     }
                 }
+                Op::Raise { pick, extra, spare } if !live.is_empty() => {
+                    let index = pick % live.len();
+                    let account = account(live[index].1, &truth, &live, &left_open, Some(index));
+                    let before = live[index].0.cost();
+                    let raised = budgets.raise(Millis::new(now), &account, &mut live[index].0, extra, spare);
+                    let expected = if raised.is_ok() { before.plus(extra) } else { before };
+                    prop_assert_eq!(live[index].0.cost(), expected);
+                }
                 Op::Settle { pick, share } if !live.is_empty() => {
-                    let (hold, conversation) = live.swap_remove(pick % live.len());
+                    let (hold, turn) = live.swap_remove(pick % live.len());
                     let actual = share_of(hold.cost(), share);
                     let settled = budgets.settle(Millis::new(now), hold, actual);
                     prop_assert_eq!(settled.debited, actual);
                     prop_assert_eq!(settled.overrun, Cost::ZERO);
-                    truth.add(0, conversation, actual);
+                    truth.add(0, conversation_of(turn), actual);
                     truth.add(1, now / HOUR, actual);
                     truth.add(2, now / DAY, actual);
+                    truth.add(3, turn, actual);
                 }
-                Op::Leave { pick } if !live.is_empty() => {
-                    let (hold, conversation) = live.swap_remove(pick % live.len());
+                Op::Leave { pick, share } if !live.is_empty() => {
+                    let (hold, turn) = live.swap_remove(pick % live.len());
                     let opened = budgets.open().iter().find(|open| open.id == hold.id()).unwrap().opened.get();
-                    left_open.push((hold.id(), opened, hold.cost(), conversation));
-                    budgets.leave_open(hold);
+                    let most = share_of(hold.cost(), share);
+                    left_open.push(Left { id: hold.id(), opened, cost: most, turn });
+                    budgets.leave_open(hold, most);
                 }
                 Op::SettleLate { pick, share } if !left_open.is_empty() => {
-                    let (id, opened, cost, conversation) = left_open.swap_remove(pick % left_open.len());
+                    let Left { id, opened, cost, turn } = left_open.swap_remove(pick % left_open.len());
                     let actual = share_of(cost, share);
                     if budgets.settle_late(Millis::new(now), id, actual).is_some() {
-                        truth.add(0, conversation, actual);
+                        truth.add(0, conversation_of(turn), actual);
                         truth.add(1, opened / HOUR, actual);
                         truth.add(2, opened / DAY, actual);
+                        truth.add(3, turn, actual);
                     }
                 }
                 Op::Pass { millis } => {
@@ -139,16 +182,16 @@ proptest! {
                     let spent = *budgets.spent();
                     let mut reborn = Budgets::new(spent, HoldId(next_hold));
                     reborn.set_limits(&limits).unwrap();
-                    for conversation in 0..3 {
-                        let known = truth.spent.get(&(0, conversation)).copied().unwrap_or(Cost::ZERO);
+                    for conversation in 0..CONVERSATIONS {
+                        let known = truth.of(0, conversation);
                         reborn.open_conversation(ConversationId(conversation), known).unwrap();
                     }
                     for hold in open {
                         reborn.adopt(hold).unwrap();
                     }
-                    for (hold, conversation) in live.drain(..) {
+                    for (hold, turn) in live.drain(..) {
                         let opened = reborn.open().iter().find(|open| open.id == hold.id()).unwrap().opened.get();
-                        left_open.push((hold.id(), opened, hold.cost(), conversation));
+                        left_open.push(Left { id: hold.id(), opened, cost: hold.cost(), turn });
                     }
                     budgets = reborn;
                 }
@@ -158,7 +201,7 @@ proptest! {
                 let resource = budget.resource();
                 for ((window, index), cost) in &truth.spent {
                     let matches = match budget.window() {
-                        Window::Turn => false,
+                        Window::Turn => *window == 3,
                         Window::Conversation => *window == 0,
                         Window::Hour => *window == 1,
                         Window::Day => *window == 2,
@@ -167,8 +210,8 @@ proptest! {
                         prop_assert!(of(resource, cost) <= budget.limit(), "{budget:?} overspent in window {index}: {cost:?}");
                     }
                 }
-                for conversation in 0..3 {
-                    prop_assert!(budgets.left(budget, ConversationId(conversation)) <= budget.limit());
+                for conversation in 0..CONVERSATIONS {
+                    prop_assert!(budgets.left(budget, &Account::new(ConversationId(conversation))) <= budget.limit());
                 }
             }
         }
@@ -179,7 +222,7 @@ proptest! {
         budgets.advance(Millis::new(now + 2 * DAY));
         prop_assert!(budgets.open().is_empty());
         for budget in limits.iter().filter(|budget| budget.window() != Window::Conversation) {
-            prop_assert_eq!(budgets.left(budget, ConversationId(0)), budget.limit());
+            prop_assert_eq!(budgets.left(budget, &Account::new(ConversationId(0))), budget.limit());
         }
     }
 }
@@ -190,9 +233,10 @@ fn an_excess_is_debited_in_full_and_reported() {
     budgets.set_limits(&[Budget::energy(Window::Hour, Joules::from_micro(100))]).unwrap();
     let conversation = ConversationId::of("c");
     let reserved = Cost { energy: Joules::from_micro(60), ..Cost::ZERO };
-    let hold = budgets.reserve(Millis::ZERO, conversation, reserved).unwrap();
+    let account = Account::new(conversation);
+    let hold = budgets.reserve(Millis::ZERO, &account, reserved).unwrap();
     let settled = budgets.settle(Millis::ZERO, hold, Cost { energy: Joules::from_micro(90), ..Cost::ZERO });
     assert_eq!(settled.overrun.energy, Joules::from_micro(30));
-    assert!(budgets.check(conversation, &Cost { energy: Joules::from_micro(11), ..Cost::ZERO }).is_err());
-    assert!(budgets.check(conversation, &Cost { energy: Joules::from_micro(10), ..Cost::ZERO }).is_ok());
+    assert!(budgets.check(&account, &Cost { energy: Joules::from_micro(11), ..Cost::ZERO }).is_err());
+    assert!(budgets.check(&account, &Cost { energy: Joules::from_micro(10), ..Cost::ZERO }).is_ok());
 }

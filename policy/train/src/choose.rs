@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use trimtab_core::budget::{Budgets, Spent};
 use trimtab_core::observation::{association_gain, default_quality, utility};
 use trimtab_core::shield::{Candidate, NodeGate, Proposal, Surroundings, ViewGate};
-use trimtab_core::{Action, Bytes, ConversationId, Cost, HoldId, Millis, Preference, Shield, TaskKind};
+use trimtab_core::{Account, Action, Bytes, ConversationId, Cost, HoldId, Millis, Preference, Shield, TaskKind};
 use trimtab_engine::{PolicyError, PolicyFile};
 use trimtab_scenes::Rng;
 
@@ -199,7 +199,8 @@ pub fn review(turn: &Turn, scores: &[f32], view_threshold: f32) -> usize {
     let mut budgets = Budgets::new(Spent::default(), HoldId(1));
     // An empty set of budgets has room for a first conversation.
     let _ = budgets.open_conversation(conversation, Cost::ZERO);
-    let proposal = Proposal { conversation, candidates: &candidates, guard: Cost::ZERO };
+    let account = Account::new(conversation);
+    let proposal = Proposal { account, candidates: &candidates, guard: Cost::ZERO, spare: Cost::ZERO };
     let (verdict, _) = Shield { view_threshold }.review(Millis::ZERO, &mut budgets, &proposal, &around);
     verdict.map_or_else(|_| turn.local(), |approved| approved.index())
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use trimtab_core::observation::LinkEstimate;
 use trimtab_core::{
-    Action, Budget, Bytes, ConversationId, Joules, Millis, Placement, Preference, Resource, Usd, Window,
+    Account, Action, Budget, Bytes, ConversationId, Joules, Millis, Placement, Preference, Resource, Usd, Window,
 };
 use trimtab_device::api::{Api, ApiError};
 use trimtab_device::camera::{CameraConfig, CameraSource};
@@ -410,11 +410,12 @@ impl World {
     pub fn left(&self) -> Vec<Left> {
         self.device.with_governor(|governor| {
             let budgets = governor.budgets();
+            let account = Account::new(ConversationId::of(CONVERSATION));
             let left = |budget: &Budget| Left {
                 resource: budget.resource(),
                 window: budget.window(),
                 limit: budget.limit(),
-                left: budgets.left(budget, ConversationId::of(CONVERSATION)),
+                left: budgets.left(budget, &account),
             };
             budgets.limits().iter().map(left).collect()
         })
@@ -539,6 +540,7 @@ fn device_config(
             encoder: settings.models.join("encoder"),
             lm: Some(settings.models.join("lm")),
             policy: settings.choosing.policy(policy),
+            measure: true,
         },
         energy,
         budgets: settings.budgets.clone(),

@@ -166,13 +166,16 @@ pub enum Event {
     /// The broker is gone.
     LinkDown,
     /// The deadline that [`Turn::next_deadline`](crate::Turn::next_deadline) named may have come.
-    Tick,
+    Tick {
+        /// What sending and waiting has taken so far; zero when no bridge was asked.
+        energy: Joules,
+    },
 }
 
 /// What the shell must do, strictly in order. If a step fails, the rest of its batch is dropped and the failure is told.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Step {
-    /// Make a hold durable. Fails as [`Event::LedgerFailed`].
+    /// Make a hold durable, or what it has become. Fails as [`Event::LedgerFailed`].
     Persist {
         /// The hold.
         hold: OpenHold,

@@ -221,6 +221,27 @@ impl Governor {
     pub(crate) const fn guard(&self) -> Cost {
         Cost { energy: Joules::of(self.meter.peak, self.meter.period.plus(self.meter.step)), ..Cost::ZERO }
     }
+    /// How long so much energy lasts at least; a millisecond at the least, because the guard pays for that.
+    pub(crate) fn lasts(&self, energy: Joules) -> Millis {
+        let milliseconds = u128::from(energy.micro()) * 1000 / u128::from(self.meter.peak.micro().max(1));
+        Millis::new(u64::try_from(milliseconds).unwrap_or(u64::MAX).max(1))
+    }
+    /// Whether a budget limits time.
+    pub(crate) fn limits_latency(&self) -> bool {
+        self.budgets.limits().iter().any(|budget| budget.resource() == Resource::Latency)
+    }
+    /// The quote of a local answer; nothing without a local engine.
+    pub(crate) fn local_quote(&self, max_tokens: u32) -> Quote {
+        self.local.map_or(Quote::default(), |local| local.quote(max_tokens))
+    }
+    /// What a hold needs for the longest local answer.
+    pub(crate) fn longest_local(&self, max_tokens: u32) -> Cost {
+        self.local.map_or(Cost::ZERO, |local| local.longest(max_tokens).cost().plus(self.guard()))
+    }
+    /// What must be left for the local model to step in.
+    pub(crate) fn local_cost(&self, max_tokens: u32) -> Cost {
+        self.local.map_or(Cost::ZERO, |local| local.quote(max_tokens).cost().plus(self.guard()))
+    }
     /// What deciding may take.
     pub(crate) fn decision_cost(&self) -> Cost {
         let (energy, latency) = (Joules::from_micro(self.decision.ceil()), Millis::new(self.decision_time.ceil()));
@@ -250,7 +271,7 @@ impl Governor {
 
     pub(crate) fn quote(&self, action: Action, prompt_bytes: u64, views: &[SeenView], max_tokens: u32) -> Quote {
         let Some(index) = action.node.get().checked_sub(1) else {
-            return self.local.map_or(Quote::default(), |local| local.quote(max_tokens));
+            return self.local_quote(max_tokens);
         };
         let Some(node) = self.cloud.get(index) else {
             return Quote::default();

@@ -56,9 +56,18 @@ impl LocalEngine {
     /// The quote of a local answer of at most `max_tokens`.
     #[must_use]
     pub fn quote(&self, max_tokens: u32) -> Quote {
-        let tokens = self.tokens.ceil().min(u64::from(max_tokens));
-        let latency = Millis::new(self.first_token.ceil())
-            .plus(Millis::new((self.per_token.ceil().max(1)).saturating_mul(tokens)));
+        self.of(self.tokens.estimate.min(max_tokens as f32))
+    }
+
+    /// What an answer takes that is as long as it may be.
+    #[must_use]
+    pub fn longest(&self, max_tokens: u32) -> Quote {
+        self.of(max_tokens as f32)
+    }
+
+    fn of(&self, tokens: f32) -> Quote {
+        let whole = Upper { estimate: self.first_token.estimate + self.per_token.estimate.max(0.0) * tokens };
+        let latency = Millis::new(whole.ceil().max(1));
         Quote {
             latency,
             energy: Joules::of(self.draw, latency),

@@ -17,7 +17,9 @@ use core::mem;
 use deciding::Scoring;
 use local::LocalRun;
 use trimtab_core::budget::HoldId;
-use trimtab_core::{Action, Cost, Hold, Joules, Millis, Placement, Reason, TaskKind, ViewSet};
+use trimtab_core::{
+    Account, Action, Candidate, Cost, Hold, Joules, Millis, Placement, Proposal, Reason, TaskKind, ViewSet,
+};
 
 /// Where a turn stands. Each state carries what only it needs.
 #[derive(Debug)]
@@ -40,8 +42,18 @@ pub struct Turn {
     opening: Opening,
     phase: Phase,
     record: Box<TurnRecord>,
-    /// The hold of a request whose answer may still come.
-    pending: Option<HoldId>,
+    /// A request that was given up and whose answer may still come.
+    pending: Option<Pending>,
+}
+
+/// A request that is not waited for any longer.
+#[derive(Debug)]
+struct Pending {
+    hold: HoldId,
+    /// What sending and waiting took; the record has it already.
+    waited: Cost,
+    /// What its answer may cost.
+    owed: Cost,
 }
 
 impl Turn {
@@ -51,10 +63,11 @@ impl Turn {
         let mut turn = Self { opening, phase: Phase::Over, record, pending: None };
         let conversation = turn.opening.conversation;
         let known = governor.budgets.open_conversation(conversation, turn.opening.spent_before);
-        let held = known.and_then(|()| governor.budgets.reserve(now, conversation, governor.decision_cost()));
+        let decision = governor.decision_cost();
+        let held = known.and_then(|()| governor.budgets.reserve(now, &turn.account(), decision));
         let steps = match held {
             Ok(decision) => {
-                let persist = turn.persist(governor, &decision, None);
+                let persist = turn.persist(governor, decision.id(), None);
                 turn.phase = Phase::Observing { decision };
                 persist.into_iter().chain([Step::Observe]).collect()
             }
@@ -78,7 +91,7 @@ impl Turn {
     #[must_use]
     pub const fn next_deadline(&self) -> Option<Millis> {
         match &self.phase {
-            Phase::Cloud(wait) => Some(wait.deadline),
+            Phase::Cloud(wait) => Some(if wait.look.get() < wait.deadline.get() { wait.look } else { wait.deadline }),
             Phase::Local(LocalRun { until, stopping: None, .. }) => Some(*until),
             Phase::Local(_) | Phase::Observing { .. } | Phase::Scoring(_) | Phase::Over => None,
         }
@@ -103,8 +116,19 @@ impl Turn {
         self.record.settlements.push((id, settlement));
     }
 
-    fn persist(&self, governor: &Governor, hold: &Hold, action: Option<Action>) -> Vec<Step> {
-        let open = governor.budgets.open().iter().find(|open| open.id == hold.id());
+    /// Whose budgets, and what this turn has used of them so far.
+    fn account(&self) -> Account {
+        let owed = self.pending.as_ref().map_or(Cost::ZERO, |pending| pending.owed);
+        Account { conversation: self.opening.conversation, turn: self.record.cost.plus(owed) }
+    }
+
+    fn proposal<'a>(&self, candidates: &'a [Candidate], governor: &Governor) -> Proposal<'a> {
+        let spare = governor.local_cost(self.opening.max_tokens);
+        Proposal { account: self.account(), candidates, guard: governor.guard(), spare }
+    }
+
+    fn persist(&self, governor: &Governor, hold: HoldId, action: Option<Action>) -> Vec<Step> {
+        let open = governor.budgets.open().iter().find(|open| open.id == hold);
         let step = open.map(|open| Step::Persist {
             hold: *open,
             turn: self.opening.id,

@@ -130,6 +130,11 @@ fn answer(money: u64) -> Event {
     }))
 }
 
+/// Time has passed, and waiting has taken so many microjoules.
+const fn tick(energy: u64) -> Event {
+    Event::Tick { energy: Joules::from_micro(energy) }
+}
+
 /// A turn under test, with everything it asked for so far.
 struct Run {
     turn: Turn,
@@ -151,6 +156,12 @@ impl Run {
         let steps = self.turn.on(Millis::new(now), event, &mut self.governor);
         self.steps.extend(steps.iter().cloned());
         steps
+    }
+    /// Until when the bridge's answer is waited for at the longest.
+    fn deadline(&self) -> u64 {
+        let deadline =
+            |step: &Step| if let Step::Offload { deadline, .. } = step { Some(deadline.get()) } else { None };
+        self.steps.iter().find_map(deadline).expect("a bridge was asked")
     }
     fn records(&self) -> Vec<&TurnRecord> {
         self.steps
@@ -241,12 +252,13 @@ fn views_unlikely_to_add_anything_are_dropped() {
 #[test]
 fn at_the_deadline_the_local_model_steps_in_and_the_hold_stays_open() {
     let mut run = Run::decided(governor(&[]), "good", 0b001);
-    let deadline = run.turn.next_deadline().unwrap();
-    assert!(deadline < TIME, "time is left for the local model");
-    assert!(run.feed(deadline.get() - 1, Event::Tick).is_empty());
-    run.feed(deadline.get(), Event::Tick);
+    let deadline = run.deadline();
+    assert!(deadline < TIME.get(), "time is left for the local model");
+    run.feed(deadline - 1, tick(0));
+    assert!(!run.generates());
+    run.feed(deadline, tick(0));
     assert!(run.generates());
-    run.local_answer(deadline.get() + 50);
+    run.local_answer(deadline + 50);
     let record = run.record();
     assert_eq!((record.placement, record.finish), (Placement::Local, Finish::Stop));
     assert_eq!(record.reason, "best_score+fallback:deadline");
@@ -260,8 +272,8 @@ fn at_the_deadline_the_local_model_steps_in_and_the_hold_stays_open() {
 #[test]
 fn a_late_answer_settles_its_hold_and_is_not_said() {
     let mut run = Run::decided(governor(&[]), "good", 0b001);
-    let deadline = run.turn.next_deadline().unwrap().get();
-    run.feed(deadline, Event::Tick);
+    let deadline = run.deadline();
+    run.feed(deadline, tick(0));
     run.feed(deadline + 20, answer(1_100_000));
     run.local_answer(deadline + 50);
     let record = run.record();
@@ -274,8 +286,8 @@ fn a_late_answer_settles_its_hold_and_is_not_said() {
 #[test]
 fn an_answer_after_the_record_settles_by_the_hold_s_name() {
     let mut run = Run::decided(governor(&[]), "good", 0b001);
-    let deadline = run.turn.next_deadline().unwrap().get();
-    run.feed(deadline, Event::Tick);
+    let deadline = run.deadline();
+    run.feed(deadline, tick(0));
     run.local_answer(deadline + 50);
     let hold = run.record().left_open[0];
     let cost = Cost { money: Usd::from_nano(1_100_000), ..Cost::ZERO };
@@ -289,8 +301,9 @@ fn a_broker_lost_in_mid_turn_shortens_the_wait() {
     let mut run = Run::decided(governor(&[]), "good", 0b001);
     run.feed(600, Event::CloudText { text: "It".into() });
     run.feed(700, Event::LinkDown);
-    assert_eq!(run.turn.next_deadline(), Some(Millis::new(1700)));
-    run.feed(1700, Event::Tick);
+    run.feed(1699, tick(0));
+    assert!(!run.generates());
+    run.feed(1700, tick(0));
     run.local_answer(1750);
     assert_eq!(run.record().reason, "best_score+fallback:link");
     assert_eq!(run.said(), "I cannot see that.", "the cloud's half answer is void");
@@ -334,18 +347,14 @@ fn a_local_answer_is_cut_where_its_hold_ends() {
     let record = run.record();
     assert_eq!((record.finish, record.answer.as_str()), (Finish::EnergyCut, "one two "));
     let (_, settlement) = record.settlements.last().unwrap();
-    assert_eq!(
-        settlement.overrun,
-        Cost { latency: settlement.overrun.latency, ..Cost::ZERO },
-        "the guard covers the last step"
-    );
+    assert_eq!(settlement.overrun, Cost::ZERO, "the guard covers the last step");
 }
 
 #[test]
 fn a_local_answer_is_cut_at_the_end_of_its_time() {
     let mut run = Run::decided(governor(&[]), "local", 0);
     run.feed(100, Event::LocalToken { text: "one ".into(), energy: Joules::from_micro(10) });
-    assert_eq!(run.feed(8000, Event::Tick), [Step::StopGenerating]);
+    assert_eq!(run.feed(8000, tick(0)), [Step::StopGenerating]);
     run.feed(8001, Event::LocalDone { finish: Finish::Stop, energy: Joules::from_micro(20) });
     assert_eq!(run.record().finish, Finish::TimeCut);
 }
@@ -425,4 +434,67 @@ fn a_record_reads_back_as_it_was_written() {
     run.feed(900, answer(2_200_000));
     let json = serde_json::to_string(run.record()).unwrap();
     assert_eq!(serde_json::from_str::<TurnRecord>(&json).unwrap(), *run.record());
+}
+
+#[test]
+fn the_joules_of_a_turn_are_spent_once_whatever_it_does() {
+    let limit = Joules::from_micro(2_100_000);
+    let mut run = Run::decided(governor(&[Budget::energy(Window::Turn, limit)]), "good", 0b001);
+    assert_eq!(run.turn.record().placement, Placement::Cloud);
+    let mut now = 12;
+    // Waiting takes all that the device can draw, until the turn gives up by itself.
+    while !run.generates() {
+        now = run.turn.next_deadline().unwrap().get();
+        run.feed(now, tick(6 * 1000 * (now - 12)));
+        assert!(now < 400, "the wait goes on");
+    }
+    run.local_answer(now);
+    let record = run.record();
+    assert_eq!(record.reason, "best_score+fallback:energy_budget");
+    assert!(record.cost.energy <= limit, "{}", record.cost.energy);
+    assert!(record.settlements.iter().all(|(_, settled)| settled.overrun.energy == Joules::ZERO));
+}
+
+#[test]
+fn a_hold_that_does_not_last_is_raised_while_there_is_something_left() {
+    let mut run = Run::decided(governor(&[Budget::energy(Window::Day, Joules::from_micro(5_000_000))]), "good", 0b001);
+    let reserved = run.governor.budgets().open()[0].cost;
+    run.feed(2500, tick(reserved.energy.micro()));
+    let raised = run.governor.budgets().open()[0];
+    assert!(raised.cost.energy > reserved.energy && raised.cost.latency > reserved.latency, "{raised:?}");
+    assert!(matches!(run.steps.last(), Some(Step::Persist { hold, .. }) if *hold == raised), "it is durable");
+    run.feed(2600, answer(1_100_000));
+    let (_, settlement) = run.record().settlements[1];
+    assert_eq!(settlement.overrun, Cost::ZERO);
+}
+
+#[test]
+fn a_wait_that_was_given_up_counts_from_then_on() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    let deadline = run.deadline();
+    run.feed(deadline, tick(500_000));
+    run.local_answer(deadline + 50);
+    let record = run.record().clone();
+    assert_eq!(record.cost.energy, Joules::from_micro(15_000 + 500_000 + 25_000));
+    let open = run.governor.budgets().open()[0];
+    assert_eq!((open.id, open.cost.energy), (record.left_open[0], Joules::from_micro(500_000)));
+    assert!(open.cost.money > Usd::ZERO, "what the bridge may charge is still reserved");
+}
+
+#[test]
+fn a_local_answer_may_take_what_the_longest_one_needs_as_far_as_the_budgets_allow() {
+    let cuts = |budgets: &[Budget]| {
+        let run = Run::decided(governor(budgets), "local", 0);
+        let steps = run.steps.iter();
+        let cut = steps.filter_map(|step| {
+            if let Step::Generate { until_energy, until, .. } = step { Some((*until_energy, *until)) } else { None }
+        });
+        (cut.last().expect("a local answer"), *run.governor.local().unwrap())
+    };
+    let ((energy, until), local) = cuts(&[]);
+    assert_eq!((energy, until), (local.longest(64).energy, TIME));
+    let ((energy, _), _) = cuts(&[Budget::energy(Window::Turn, Joules::from_micro(700_000))]);
+    assert_eq!(energy, Joules::from_micro(700_000 - 15_000 - 120_000), "all but deciding and guard");
+    let ((_, until), _) = cuts(&[Budget::latency(Window::Day, Millis::new(300))]);
+    assert_eq!(until, Millis::new(300), "deciding took ten of them");
 }

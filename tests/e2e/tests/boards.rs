@@ -20,6 +20,7 @@ const SCORE_TOLERANCE: f64 = 0.02;
 const CALL_MS: u64 = 20_000;
 /// Time and memory are ample, the link is as declared: nothing but prompt and views decides.
 const LINES: &str = "[turn]\ntime = \"300 s\"\n[link]\nround_trip = \"60 ms\"\nuplink = \"5 Mbit/s\"\nmeasure = false\n\
+                     [models]\nmeasure = false\n\
                      [memory]\nceiling = \"1000 GB\"\n[energy]\nmeter = \"none\"\n";
 const EMULATOR: [&str; 3] = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"];
 

@@ -48,6 +48,7 @@ impl Config {
         if let Some(folder) = &models.lm {
             self.models.lm = Some(path(source, "models.lm", folder)?).filter(|_| folder.get_ref() != NONE);
         }
+        self.models.measure = models.measure.unwrap_or(self.models.measure);
         if let Some(file) = &models.policy {
             self.models.policy = Some(path(source, "models.policy", file)?).filter(|_| file.get_ref() != NONE);
         }

@@ -111,6 +111,8 @@ pub struct ModelsConfig {
     pub lm: Option<PathBuf>,
     /// The policy file; none: the default rule decides.
     pub policy: Option<PathBuf>,
+    /// Whether the local model answers once at the start, so that the first quotes know its pace here.
+    pub measure: bool,
 }
 
 /// What is believed of the link.
@@ -219,6 +221,7 @@ impl ModelsConfig {
             encoder: folder.join(ENCODER_FOLDER),
             lm: there(folder.join(LM_FOLDER)),
             policy: there(folder.join(POLICY_FILE)),
+            measure: true,
         }
     }
 }

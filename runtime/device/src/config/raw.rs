@@ -63,6 +63,7 @@ pub(super) struct RawModels {
     pub(super) encoder: Text,
     pub(super) lm: Text,
     pub(super) policy: Text,
+    pub(super) measure: Option<bool>,
 }
 
 #[derive(Deserialize, Debug, Default)]

@@ -17,7 +17,7 @@ const UNFINISHED_MAX: u32 = 1024;
 const HOLD_COLUMNS: &str = "hold, conversation, opened, orphan, latency, energy, money, bytes";
 
 impl Store {
-    /// Makes a hold durable, and the turn it is for. `action` of none is the decision itself. When this returns, a crash
+    /// Makes a hold durable, or what it has become, and the turn it is for. `action` of none is the decision itself. When this returns, a crash
     /// leaves the hold counted and the turn known.
     pub fn persist_hold(
         &mut self,
@@ -144,7 +144,9 @@ pub(super) fn insert_hold(
 ) -> rusqlite::Result<()> {
     step.prepare(
         "INSERT INTO holds (hold, turn, conversation, action, opened, latency, energy, money, bytes, orphan)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (hold) DO UPDATE SET latency = ?6, energy = ?7, money = ?8, bytes = ?9, orphan = ?10
+             WHERE counted IS NULL",
     )?
     .execute(params![
         hold.id.0.cast_signed(),

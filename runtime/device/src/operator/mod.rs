@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use trimtab_core::{Budget, Budgets, ConversationId, Cost, Resource, Window};
+use trimtab_core::{Account, Budget, Budgets, ConversationId, Cost, Resource, Window};
 use trimtab_mqtt::Publication;
 use trimtab_turn::{EnergySource, TurnRecord};
 use trimtab_wire::Topic;
@@ -174,7 +174,7 @@ pub(crate) fn budget_states(budgets: &Budgets, conversation: Option<Conversation
             Window::Conversation => {
                 let own = budgets.open().iter().filter(|hold| hold.conversation == about);
                 let held = own.fold(0, |sum: u64, hold| sum.saturating_add(of(&hold.cost)));
-                let used = budget.limit().saturating_sub(budgets.left(budget, about));
+                let used = budget.limit().saturating_sub(budgets.left(budget, &Account::new(about)));
                 (used.saturating_sub(held), held)
             }
         };

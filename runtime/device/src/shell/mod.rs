@@ -7,20 +7,19 @@ mod energy;
 mod generate;
 mod inbox;
 mod inspect;
+mod local;
 mod observe;
 mod start;
 mod status;
 mod turn;
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
-use trimtab_core::budget::HoldId;
-use trimtab_core::{Bytes, Cost, Joules, Millis, TurnId};
+use trimtab_core::{Bytes, Cost, TurnId};
 use trimtab_engine::{LanguageModel, Tokenizer};
 use trimtab_mqtt::{Link, LinkState};
 use trimtab_turn::{Feedback, Governor, Late, TurnRecord};
@@ -43,8 +42,6 @@ use chooser::Scorer;
 use energy::EnergyReader;
 use observe::Eyes;
 
-/// Requests of ended turns whose energy is remembered until they are answered.
-const LEGS_MAX: usize = 64;
 /// How long a stopping runtime waits for its turn, and then for the broker.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
@@ -78,17 +75,9 @@ pub(crate) struct Inner {
     overruns: AtomicU64,
     waiting: AtomicUsize,
     one_turn: Semaphore,
-    legs: Mutex<Legs>,
     stopping: AtomicBool,
     stop: watch::Sender<bool>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// What requests of ended turns took of the battery, by hold.
-#[derive(Debug, Default)]
-struct Legs {
-    spent: HashMap<HoldId, Joules>,
-    order: VecDeque<HoldId>,
 }
 
 /// Locks what no panic can leave half-changed for long: every change under these locks is a single call.
@@ -277,34 +266,15 @@ impl Inner {
         self.no_link.subscribe()
     }
 
-    /// Keeps what a request took, until its answer settles the hold that was left open.
-    fn remember_leg(&self, hold: HoldId, spent: Joules) {
-        let mut legs = lock(&self.legs);
-        if legs.spent.insert(hold, spent).is_none() {
-            legs.order.push_back(hold);
-        }
-        if legs.order.len() > LEGS_MAX
-            && let Some(oldest) = legs.order.pop_front()
-        {
-            legs.spent.remove(&oldest);
-        }
-    }
-
-    /// Settles the hold of an answer that came after its turn, and notes it in the turn's record. What is not known any
-    /// more, because another runtime sent the request, counts as reserved.
+    /// Settles the hold of an answer that came after its turn, and notes it in the turn's record. The hold says what the
+    /// request took here; where another runtime sent it, that counts as reserved.
     pub(crate) async fn settle_late(&self, late: LateAnswer) {
         let now = self.clock.now();
-        let spent = lock(&self.legs).spent.remove(&late.hold);
         let (cost, settlement) = {
             let mut governor = lock(&self.governor);
             let reserved = governor.budgets().open().iter().find(|open| open.id == late.hold).map(|open| open.cost);
             let reserved = reserved.unwrap_or_default();
-            let cost = Cost {
-                money: late.money,
-                bytes: late.bytes_up.unwrap_or(reserved.bytes),
-                energy: spent.unwrap_or(reserved.energy),
-                latency: Millis::ZERO,
-            };
+            let cost = Cost { money: late.money, bytes: late.bytes_up.unwrap_or(reserved.bytes), ..reserved };
             (cost, governor.late(now, late.hold, cost))
         };
         if settlement.is_some_and(|settlement| settlement.overrun != Cost::ZERO) {

@@ -6,17 +6,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use trimtab_core::budget::TooManyBudgets;
-use trimtab_core::{
-    Budgets, Bytes, Cost, Joules, Millis, NodeProfile, Placement, Shield, TaskKind, Usd, ViewSet, Watts,
-};
+use trimtab_core::{Budgets, Bytes, Cost, Joules, Millis, Placement, Shield, TaskKind, ViewSet, Watts};
 use trimtab_engine::{Encoder, LanguageModel};
 use trimtab_mqtt::{Connect, ConnectError, LastWill, Link, Qos};
-use trimtab_turn::{EnergySource, Finish, Governor, LocalEngine, MeterFacts, Setup, TurnRecord, Upper};
+use trimtab_turn::{EnergySource, Finish, Governor, LocalEngine, MeterFacts, Setup, TurnRecord};
 use trimtab_wire::operator::{Payload, Status};
 use trimtab_wire::{Topic, filters};
 
 use super::chooser::Scorer;
 use super::energy::EnergyReader;
+use super::local::{self, Pace};
 use super::observe::Eyes;
 use super::{Chooser, Device, Inner, inbox, turn};
 use crate::camera::CameraError;
@@ -30,13 +29,6 @@ use crate::operator::{self, OperatorBook};
 
 /// The ledger's file in the state folder.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
-/// What the local model's card says where it says nothing: share of right answers.
-const LOCAL_QUALITY: f64 = 0.5;
-/// The same: milliseconds to the first token, and for each further one, on a small board.
-const LOCAL_FIRST_TOKEN_MS: f64 = 60.0;
-const LOCAL_TOKEN_MS: f64 = 12.0;
-/// The same: tokens of an answer.
-const LOCAL_TOKENS: f64 = 24.0;
 /// How long encoding the prompt and all views is expected to take before anything was measured.
 const DECISION_PRIOR: Millis = Millis::new(250);
 /// The encoder's peak as a multiple of its weights, where its card has no measured figure.
@@ -114,6 +106,8 @@ pub enum StartError {
 pub(super) struct Models {
     pub(super) encoder: Option<Encoder>,
     pub(super) lm: Option<LanguageModel>,
+    /// What the local model takes here, if that was measured.
+    pub(super) pace: Option<Pace>,
     pub(super) admitted: Vec<Admission>,
     pub(super) faults: Vec<String>,
 }
@@ -121,7 +115,7 @@ pub(super) struct Models {
 impl Models {
     /// Loads and admits what is configured. Blocks.
     pub(super) fn load(config: &ModelsConfig, memory: &Memory) -> Self {
-        let mut models = Self { encoder: None, lm: None, admitted: Vec::new(), faults: Vec::new() };
+        let mut models = Self { encoder: None, lm: None, pace: None, admitted: Vec::new(), faults: Vec::new() };
         match Encoder::load(&config.encoder) {
             Ok(encoder) => {
                 let peak = encoder.card().peak_bytes().unwrap_or(PEAK_OF_WEIGHTS * encoder.loaded_bytes());
@@ -139,6 +133,7 @@ impl Models {
             // The weights stay; what answering takes on top is quoted turn by turn.
             Ok(lm) => {
                 if models.admit(memory, "the local model", Bytes::new(lm.loaded_bytes())) {
+                    models.pace = if config.measure { Pace::measure(&lm) } else { None };
                     models.lm = Some(lm);
                 }
             }
@@ -206,7 +201,8 @@ impl Device {
             tracing::error!("{fault}");
         }
         let eyes = Eyes::open(&config.cameras, models.encoder, &clock)?;
-        let governor = governor(&config, &ledger, clock.as_ref(), &energy, models.lm.as_ref(), &scorer).await?;
+        let local = models.lm.as_ref().map(|lm| local::engine(lm, models.pace, busy(&config, &energy)));
+        let governor = governor(&config, &ledger, clock.as_ref(), &energy, local, &scorer).await?;
         let (link, inbox) = match &config.mqtt {
             None => (None, None),
             Some(mqtt) => {
@@ -234,7 +230,6 @@ impl Device {
             overruns: AtomicU64::new(0),
             waiting: AtomicUsize::new(0),
             one_turn: Semaphore::new(1),
-            legs: Mutex::default(),
             stopping: AtomicBool::new(false),
             stop: watch::Sender::new(false),
             tasks: Mutex::default(),
@@ -278,12 +273,22 @@ fn open_ledger(folder: &Path) -> Result<Ledger, StartError> {
     Ok(Ledger::open(&folder.join(LEDGER_FILE), Retention::default())?)
 }
 
+fn is_measured(energy: &EnergyReader) -> bool {
+    matches!(energy.source(), EnergySource::Measured(_))
+}
+
+/// Power while a model runs. A sensor sees whatever the board draws, so its peak bounds every phase; an estimate knows what
+/// it charges for.
+fn busy(config: &Config, energy: &EnergyReader) -> Watts {
+    if is_measured(energy) { energy.peak() } else { config.energy.busy() }
+}
+
 async fn governor(
     config: &Config,
     ledger: &Ledger,
     clock: &dyn Clock,
     energy: &EnergyReader,
-    lm: Option<&LanguageModel>,
+    local: Option<LocalEngine>,
     scorer: &Scorer,
 ) -> Result<Governor, StartError> {
     let now = clock.now();
@@ -298,19 +303,16 @@ async fn governor(
         }
     }
     budgets.set_limits(&config.budgets).map_err(StartError::Budgets)?;
-    // A sensor sees whatever the board draws, so its peak bounds every phase; a model knows what it charges for.
-    let measured = matches!(energy.source(), EnergySource::Measured(_));
-    let busy = if measured { energy.peak() } else { config.energy.busy() };
+    let measured = is_measured(energy);
     let waiting = if measured { energy.peak() } else { config.energy.idle() };
-    let token = lm.map_or(Millis::ZERO, |lm| Millis::new(figure(lm, "token_ms", LOCAL_TOKEN_MS).ceil() as u64));
     let meter = MeterFacts {
         known: energy.is_known(),
         peak: energy.peak(),
         period: energy.period(),
-        step: token,
+        step: local.as_ref().map_or(Millis::ZERO, |local| local.profile.token_time),
         radio_per_mebibyte: if measured { Joules::ZERO } else { config.energy.uplink_per_mebibyte() },
         waiting,
-        decision: Joules::of(busy, DECISION_PRIOR),
+        decision: Joules::of(busy(config, energy), DECISION_PRIOR),
     };
     let threshold =
         scorer.policy().and_then(|policy| policy.metadata("view_threshold")).and_then(|text| text.parse().ok());
@@ -319,42 +321,10 @@ async fn governor(
         budgets,
         shield: Shield { view_threshold },
         preference: config.preference,
-        local: lm.map(|lm| local_engine(lm, busy)),
+        local,
         meter,
         link: config.link.prior,
     }))
-}
-
-/// A figure of the model's card, or what holds where it has none.
-fn figure(lm: &LanguageModel, key: &str, otherwise: f64) -> f64 {
-    let found = lm.card().get(key).and_then(|value| value.as_f64());
-    found.filter(|figure| figure.is_finite() && *figure >= 0.0).unwrap_or(otherwise)
-}
-
-fn local_engine(lm: &LanguageModel, draw: Watts) -> LocalEngine {
-    let first = figure(lm, "first_token_ms", LOCAL_FIRST_TOKEN_MS);
-    let token = figure(lm, "token_ms", LOCAL_TOKEN_MS);
-    let tokens = figure(lm, "answer_tokens", LOCAL_TOKENS);
-    let whole = Millis::new((first + token * tokens).ceil() as u64);
-    let activations = lm.card().peak_bytes().map_or(0, |peak| peak.saturating_sub(lm.loaded_bytes()));
-    LocalEngine {
-        profile: NodeProfile {
-            local: true,
-            price_prompt: Usd::ZERO,
-            price_completion: Usd::ZERO,
-            price_image: Usd::ZERO,
-            images_max: 0,
-            latency_p50: whole,
-            latency_p95: whole.times(2),
-            token_time: Millis::new(token.ceil() as u64),
-            quality: figure(lm, "quality", LOCAL_QUALITY).min(1.0) as f32,
-        },
-        memory: Bytes::new(activations.max(lm.cache_bytes_max())),
-        draw,
-        first_token: Upper::from_prior(first as f32),
-        per_token: Upper::from_prior(token as f32),
-        tokens: Upper::from_prior(tokens as f32),
-    }
 }
 
 fn connect(config: &Config, mqtt: &MqttConfig, boot: u32) -> Result<(Link, trimtab_mqtt::Inbox), ConnectError> {

@@ -32,9 +32,8 @@ const READER_WAIT: Duration = Duration::from_secs(2);
 /// A request that was sent in this turn.
 struct CloudLeg {
     hold: HoldId,
+    /// What the meter read when it began.
     began: Joules,
-    /// What the device spent on it, once the local model took over.
-    spent: Option<Joules>,
 }
 
 struct TurnShell<'a> {
@@ -99,15 +98,7 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
         Ok(past) => (u16::try_from(past.turns).unwrap_or(u16::MAX), past.spent),
         Err(fault) => {
             tracing::error!(fault = %crate::fault_text(&fault), "a conversation's past cannot be read");
-            (
-                0,
-                Cost {
-                    latency: Millis::MAX,
-                    energy: Joules::MAX,
-                    money: trimtab_core::Usd::MAX,
-                    bytes: trimtab_core::Bytes::MAX,
-                },
-            )
+            (0, Cost::MAX)
         }
     };
     let context = context(&ask.context);
@@ -160,15 +151,16 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
                         let down = !link.borrow_and_update().is_up();
                         if down { Event::LinkDown } else { continue }
                     }
-                    () = tokio::time::sleep(wait.duration()) => Event::Tick,
+                    () = tokio::time::sleep(wait.duration()) => Event::Tick { energy: shell.cloud_energy() },
                 }
             }
         };
         let now = inner.clock.now();
         // A deadline that has passed is told before whatever else happened.
-        let overdue = event != Event::Tick && turn.next_deadline().is_some_and(|at| at <= now);
+        let overdue = !matches!(event, Event::Tick { .. }) && turn.next_deadline().is_some_and(|at| at <= now);
         if overdue {
-            let steps = turn.on(now, Event::Tick, &mut lock(&inner.governor));
+            let tick = Event::Tick { energy: shell.cloud_energy() };
+            let steps = turn.on(now, tick, &mut lock(&inner.governor));
             shell.carry_out(steps, &turn, &mut queue).await;
         }
         let steps = turn.on(now, event, &mut lock(&inner.governor));
@@ -209,7 +201,7 @@ impl TurnShell<'_> {
             Step::Score { rows } => Done::Then(self.score(rows).await),
             Step::Offload { node, views, max_cost, deadline, max_tokens, hold } => {
                 self.tell_decision(turn).await;
-                self.leg = Some(CloudLeg { hold, began: self.inner.energy.now(), spent: None });
+                self.leg = Some(CloudLeg { hold, began: self.inner.energy.now() });
                 let Some(offload) = self.inner.offload() else {
                     let detail = "no broker is configured: set [mqtt] host".to_owned();
                     return Done::Failed(self.refusal("link_down", detail));
@@ -245,11 +237,6 @@ impl TurnShell<'_> {
             }
             Step::Generate { until_energy, until, max_tokens } => {
                 self.tell_decision(turn).await;
-                // From here on the device's joules belong to the local answer.
-                let now = self.inner.energy.now();
-                if let Some(leg) = &mut self.leg {
-                    leg.spent.get_or_insert(now.minus(leg.began));
-                }
                 self.generate(until_energy, until, max_tokens)
             }
             Step::StopGenerating => {
@@ -337,10 +324,9 @@ impl TurnShell<'_> {
         Done::On
     }
 
-    /// What the cloud cost this device so far.
+    /// What sending and waiting has taken so far.
     fn cloud_energy(&self) -> Joules {
-        let Some(leg) = &self.leg else { return Joules::ZERO };
-        leg.spent.unwrap_or_else(|| self.inner.energy.now().minus(leg.began))
+        self.leg.as_ref().map_or(Joules::ZERO, |leg| self.inner.energy.now().minus(leg.began))
     }
 
     fn translate(&self, heard: Heard) -> Event {
@@ -422,11 +408,6 @@ impl TurnShell<'_> {
         if let Err(fault) = self.inner.ledger.with(move |store| store.close(&kept)).await {
             // Its holds stay open in the ledger and count as spent: nothing is lost but the record.
             tracing::error!(turn = %self.turn, fault = %crate::fault_text(&fault), "a turn's record was not written");
-        }
-        if let Some(leg) = self.leg.take_if(|leg| record.left_open.contains(&leg.hold)) {
-            let spent = leg.spent.unwrap_or_else(|| self.inner.energy.now().minus(leg.began));
-            self.inner.remember_leg(leg.hold, spent);
-            self.leg = Some(CloudLeg { spent: Some(spent), ..leg });
         }
         self.record = Some(record);
     }

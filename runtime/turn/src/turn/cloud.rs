@@ -1,7 +1,6 @@
-//! Waiting for the cloud, and what happens when it does not answer.
+//! Waiting for the cloud as long as the hold lasts, and what happens when it does not answer.
 
-use super::local::LocalRun;
-use super::{Phase, Turn};
+use super::{Pending, Phase, Turn};
 use crate::event::{CloudAnswer, CloudRefusal, Event, Observation, Step};
 use crate::governor::Governor;
 use crate::record::{Fallback, Finish};
@@ -10,20 +9,39 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
-use trimtab_core::{Action, Candidate, Cost, Hold, Millis, Placement, Proposal};
+use trimtab_core::{Action, Candidate, Cost, Hold, Joules, Millis, Placement, Reason};
 
 /// How long an answer may still come after the broker is gone, before the local model steps in.
 const LINK_GRACE: Millis = Millis::new(1000);
+
+/// For how much longer a hold is raised that does not last until the answer.
+const RAISE: Millis = Millis::new(1000);
 
 /// A bridge was asked.
 #[derive(Debug)]
 pub(super) struct CloudWait {
     pub(super) hold: Hold,
+    pub(super) action: Action,
     pub(super) since: Millis,
     pub(super) deadline: Millis,
+    /// When the hold could be used up: what the wait has taken is looked at then.
+    pub(super) look: Millis,
     pub(super) link_lost: bool,
     /// What the turn saw, for a second verdict.
     pub(super) around: Box<Observation>,
+}
+
+impl CloudWait {
+    /// When the hold could be used up at the earliest, the device drawing all it can from now on.
+    pub(super) fn hold_lasts_until(&self, now: Millis, energy: Joules, governor: &Governor) -> Millis {
+        let held = self.hold.cost();
+        let until = self.since.plus(held.latency);
+        if !governor.meter().known {
+            return until;
+        }
+        let left = held.energy.minus(governor.guard().energy).minus(energy);
+        until.min(now.plus(governor.lasts(left)))
+    }
 }
 
 impl Turn {
@@ -58,19 +76,64 @@ impl Turn {
                 self.phase = Phase::Cloud(wait);
                 Vec::new()
             }
-            Event::Tick if now >= wait.deadline => {
-                // What the request will cost is not known yet, so its hold stays open.
-                let hold = governor.budgets.leave_open(wait.hold);
-                self.record.left_open.push(hold);
-                self.pending = Some(hold);
+            Event::Tick { energy } if now >= wait.deadline => {
                 let cause = if wait.link_lost { "link" } else { "deadline" };
-                self.fall_back(now, cause, &wait.around, governor)
+                self.give_up(now, energy, cause, wait, governor)
             }
+            Event::Tick { energy } => self.look(now, energy, wait, governor),
             _ => {
                 self.phase = Phase::Cloud(wait);
                 Vec::new()
             }
         }
+    }
+
+    /// Waits on while the hold covers it. A hold that does not last is raised where the budgets allow that and the local
+    /// model could still step in; otherwise the wait ends.
+    fn look(&mut self, now: Millis, energy: Joules, mut wait: CloudWait, governor: &mut Governor) -> Vec<Step> {
+        let used = Cost { latency: now.minus(wait.since), energy: energy.plus(governor.guard().energy), ..Cost::ZERO };
+        let (held, meter) = (wait.hold.cost(), governor.meter());
+        let slow = used.latency >= held.latency;
+        let hungry = meter.known && used.energy >= held.energy;
+        let mut steps = Vec::new();
+        if slow || hungry {
+            let over = used.minus(held);
+            let extra = Cost {
+                latency: if slow { over.latency.plus(RAISE) } else { Millis::ZERO },
+                energy: if hungry { over.energy.plus(Joules::of(meter.waiting, RAISE)) } else { Joules::ZERO },
+                ..Cost::ZERO
+            };
+            let spare = governor.local_cost(self.opening.max_tokens);
+            if let Err(short) = governor.budgets.raise(now, &self.account(), &mut wait.hold, extra, spare) {
+                return self.give_up(now, energy, Reason::from(short).name(), wait, governor);
+            }
+            steps = self.persist(governor, wait.hold.id(), Some(wait.action));
+        }
+        wait.look = wait.hold_lasts_until(now, energy, governor);
+        self.phase = Phase::Cloud(wait);
+        steps
+    }
+
+    /// The answer is not waited for any longer. What the request will cost is not known yet, so its hold stays open; what
+    /// sending and waiting took is.
+    fn give_up(
+        &mut self,
+        now: Millis,
+        energy: Joules,
+        cause: &str,
+        wait: CloudWait,
+        governor: &mut Governor,
+    ) -> Vec<Step> {
+        let waited = Cost { latency: now.minus(wait.since), energy, ..Cost::ZERO };
+        let Cost { money, bytes, .. } = wait.hold.cost();
+        let owed = Cost { money, bytes, ..Cost::ZERO };
+        let hold = governor.budgets.leave_open(wait.hold, waited.plus(owed));
+        self.record.cost = self.record.cost.plus(waited);
+        self.record.left_open.push(hold);
+        self.pending = Some(Pending { hold, waited, owed });
+        let mut steps = self.persist(governor, hold, Some(wait.action));
+        steps.extend(self.fall_back(now, cause, &wait.around, governor));
+        steps
     }
 
     fn answered(&mut self, now: Millis, answer: CloudAnswer, wait: CloudWait, governor: &mut Governor) -> Vec<Step> {
@@ -96,26 +159,20 @@ impl Turn {
     fn fall_back(&mut self, now: Millis, cause: &str, observation: &Observation, governor: &mut Governor) -> Vec<Step> {
         self.record.fallback = Some(Fallback { cause: cause.to_string(), at: now });
         self.record.reason = format!("{}+fallback:{cause}", self.record.reason);
-        let quote = governor.quote(Action::LOCAL, self.opening.prompt.len() as u64, &[], self.opening.max_tokens);
+        let quote = governor.local_quote(self.opening.max_tokens);
         let candidates = [Candidate { action: Action::LOCAL, quote, score: 0.0 }];
         // The deadline left room for the quote; what it took to get here must not rule the last resort out.
         let time_left = self.time_left(now).max(quote.latency);
         let around = governor.surroundings(&observation.views, observation.memory_left, time_left);
-        let proposal =
-            Proposal { conversation: self.opening.conversation, candidates: &candidates, guard: governor.guard() };
+        let proposal = self.proposal(&candidates, governor);
         let shield = governor.shield;
         let mut steps = if self.record.answer.is_empty() { Vec::new() } else { vec![Step::Void] };
         self.record.answer.clear();
         match shield.review(now, &mut governor.budgets, &proposal, &around).0 {
             Ok(approved) => {
                 let hold = approved.into_hold();
-                steps.extend(self.persist(governor, &hold, Some(Action::LOCAL)));
-                self.record.placement = Placement::Local;
                 self.record.node = governor.node_name(Action::LOCAL.node).to_string();
-                let (until_energy, until) = (hold.cost().energy.minus(governor.guard().energy), now.plus(time_left));
-                steps.push(Step::Generate { until_energy, until, max_tokens: self.opening.max_tokens });
-                self.phase =
-                    Phase::Local(LocalRun { hold, since: now, until_energy, until, tokens: 0, stopping: None });
+                steps.extend(self.generate(now, hold, now, now.plus(time_left), governor));
             }
             Err(refusal) => {
                 let why = refusal.best.map_or("no_candidate", |reason| reason.name());

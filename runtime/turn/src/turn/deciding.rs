@@ -1,7 +1,6 @@
 //! Deciding: list the candidates, have them scored, let the shield choose, begin.
 
 use super::cloud::CloudWait;
-use super::local::LocalRun;
 use super::{Phase, Turn};
 use crate::event::{Event, Observation, SeenView, Step};
 use crate::governor::Governor;
@@ -14,8 +13,7 @@ use alloc::vec::Vec;
 use trimtab_core::limits::{CANDIDATES_MAX, VIEWS_MAX};
 use trimtab_core::observation::{TurnContext, ViewFacts, association_gain, default_quality, row, utility};
 use trimtab_core::{
-    Action, Approved, Bytes, Candidate, Cost, Hold, Joules, Millis, Placement, Proposal, Resource, TaskKind, TaskMix,
-    Usd,
+    Action, Approved, Bytes, Candidate, Cost, Hold, Joules, Millis, Placement, Resource, TaskKind, TaskMix, Usd,
 };
 
 /// The policy is scoring these candidates.
@@ -62,9 +60,9 @@ impl Turn {
     /// Lists every candidate with its quote, and asks for scores.
     fn propose(&mut self, now: Millis, observation: Box<Observation>, governor: &Governor) -> Vec<Step> {
         let views: Vec<ViewFacts> = view_facts(&observation);
-        let conversation = self.opening.conversation;
+        let account = self.account();
         let time_left = self.time_left(now);
-        let mut remaining = Resource::ALL.map(|resource| governor.budgets.remaining(resource, conversation));
+        let mut remaining = Resource::ALL.map(|resource| governor.budgets.remaining(resource, &account));
         if let Some(last) = remaining.last_mut() {
             *last = last.min(time_left.share_of(self.opening.time));
         }
@@ -145,8 +143,7 @@ impl Turn {
             None => self.score_by_default(&observation, &mut candidates, governor),
         };
         let around = governor.surroundings(&observation.views, observation.memory_left, self.time_left(now));
-        let proposal =
-            Proposal { conversation: self.opening.conversation, candidates: &candidates, guard: governor.guard() };
+        let proposal = self.proposal(&candidates, governor);
         let shield = governor.shield;
         let (verdict, ruled_out) = shield.review(now, &mut governor.budgets, &proposal, &around);
         self.record.candidates = candidates
@@ -208,31 +205,29 @@ impl Turn {
         since: Millis,
         approved: Approved,
         observation: Box<Observation>,
-        governor: &Governor,
+        governor: &mut Governor,
     ) -> Vec<Step> {
         let (action, quote) = (approved.action(), approved.quote());
         let hold = approved.into_hold();
-        let mut steps = self.persist(governor, &hold, Some(action));
         self.record.node = governor.node_name(action.node).to_string();
         if action.node.is_local() {
-            self.record.placement = Placement::Local;
-            let (until_energy, until) = (hold.cost().energy.minus(governor.guard().energy), self.ends());
-            steps.push(Step::Generate { until_energy, until, max_tokens: self.opening.max_tokens });
-            self.phase = Phase::Local(LocalRun { hold, since, until_energy, until, tokens: 0, stopping: None });
-        } else {
-            self.record.placement = Placement::Cloud;
-            self.record.views_used = action.views;
-            let deadline = self.cloud_deadline(now, governor);
-            steps.push(Step::Offload {
-                node: self.record.node.clone(),
-                views: action.views.iter().collect(),
-                max_cost: quote.money,
-                deadline,
-                max_tokens: self.opening.max_tokens,
-                hold: hold.id(),
-            });
-            self.phase = Phase::Cloud(CloudWait { hold, since, deadline, link_lost: false, around: observation });
+            return self.generate(now, hold, since, self.ends(), governor);
         }
+        let mut steps = self.persist(governor, hold.id(), Some(action));
+        self.record.placement = Placement::Cloud;
+        self.record.views_used = action.views;
+        let deadline = self.cloud_deadline(now, governor);
+        steps.push(Step::Offload {
+            node: self.record.node.clone(),
+            views: action.views.iter().collect(),
+            max_cost: quote.money,
+            deadline,
+            max_tokens: self.opening.max_tokens,
+            hold: hold.id(),
+        });
+        let mut wait = CloudWait { hold, action, since, deadline, look: now, link_lost: false, around: observation };
+        wait.look = wait.hold_lasts_until(now, Joules::ZERO, governor);
+        self.phase = Phase::Cloud(wait);
         steps
     }
 
@@ -244,7 +239,7 @@ impl Turn {
 
     /// Late enough for the cloud to answer, early enough for the local model to step in.
     fn cloud_deadline(&self, now: Millis, governor: &Governor) -> Millis {
-        let reserve = governor.local().map_or(Millis::ZERO, |local| local.quote(self.opening.max_tokens).latency);
+        let reserve = governor.local_quote(self.opening.max_tokens).latency;
         self.ends().minus(reserve).max(now)
     }
 }

@@ -1,12 +1,12 @@
 //! Answering on the device, within the hold.
 
-use super::{Phase, Turn};
+use super::{Pending, Phase, Turn};
 use crate::event::{CloudAnswer, Event, Step};
 use crate::governor::Governor;
 use crate::record::{Finish, Late};
 use alloc::vec;
 use alloc::vec::Vec;
-use trimtab_core::{Cost, Hold, Joules, Millis};
+use trimtab_core::{Action, Cost, Hold, Joules, Millis, Placement};
 
 /// The local engine is answering.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl Turn {
                 self.phase = Phase::Local(run);
                 steps
             }
-            Event::Tick if run.stopping.is_none() && now >= run.until => {
+            Event::Tick { .. } if run.stopping.is_none() && now >= run.until => {
                 run.stopping = Some(Finish::TimeCut);
                 self.phase = Phase::Local(run);
                 vec![Step::StopGenerating]
@@ -77,17 +77,42 @@ impl Turn {
         }
     }
 
+    /// Begins a local answer, which ends with the hold at the latest, and at `until`. Nobody knows how long the answer
+    /// will be, so the hold takes what the longest one needs, as far as the budgets allow.
+    pub(super) fn generate(
+        &mut self,
+        now: Millis,
+        mut hold: Hold,
+        since: Millis,
+        until: Millis,
+        governor: &mut Governor,
+    ) -> Vec<Step> {
+        self.record.placement = Placement::Local;
+        let account = self.account();
+        let room = governor.budgets.room(&account.with(&hold));
+        let extra = governor.longest_local(self.opening.max_tokens).minus(hold.cost()).at_most(room);
+        // There is room for as much, so this does not fail.
+        let _ = governor.budgets.raise(now, &account, &mut hold, extra, Cost::ZERO);
+        let until_energy = hold.cost().energy.minus(governor.guard().energy);
+        let until = if governor.limits_latency() { until.min(since.plus(hold.cost().latency)) } else { until };
+        let mut steps = self.persist(governor, hold.id(), Some(Action::LOCAL));
+        steps.push(Step::Generate { until_energy, until, max_tokens: self.opening.max_tokens });
+        self.phase = Phase::Local(LocalRun { hold, since, until_energy, until, tokens: 0, stopping: None });
+        steps
+    }
+
     /// The cloud's answer came while the local model was already stepping in.
     fn too_late(&mut self, now: Millis, answer: CloudAnswer, governor: &mut Governor) {
-        let Some(hold) = self.pending.take() else {
+        let Some(Pending { hold, waited, .. }) = self.pending.take() else {
             return;
         };
-        let cost = Cost { money: answer.money, bytes: answer.bytes_up, energy: answer.energy, latency: Millis::ZERO };
+        let owed = Cost { money: answer.money, bytes: answer.bytes_up, ..Cost::ZERO };
+        let cost = waited.plus(owed);
         let settlement = governor.budgets.settle_late(now, hold, cost);
         if let Some(settlement) = settlement {
             self.record.settlements.push((hold, settlement));
             self.record.left_open.retain(|open| *open != hold);
-            self.record.cost = self.record.cost.plus(cost);
+            self.record.cost = self.record.cost.plus(owed);
         }
         self.record.late = Some(Late { at: now, node: answer.node, cost, settled: settlement.is_some() });
     }

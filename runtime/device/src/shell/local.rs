@@ -1,0 +1,90 @@
+//! What a local answer takes on this device: measured at the start, or as the model's card declares.
+
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+use trimtab_core::{Bytes, Millis, NodeProfile, Usd, Watts};
+use trimtab_engine::{GenerateOptions, LanguageModel};
+use trimtab_turn::{LocalEngine, Upper};
+
+/// What holds where the card says nothing: share of right answers.
+const QUALITY: f64 = 0.5;
+/// The same: milliseconds to the first token, and for each further one, on a small board.
+const FIRST_TOKEN_MS: f64 = 60.0;
+const TOKEN_MS: f64 = 12.0;
+/// The same: tokens of an answer.
+const ANSWER_TOKENS: f64 = 24.0;
+/// What is generated to measure: short, because the device starts no turn meanwhile.
+const PROMPT: &str = "Hello, what can you do?";
+const TOKENS_MAX: usize = 12;
+
+/// How fast the local model answers.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Pace {
+    first_token_ms: f64,
+    token_ms: f64,
+}
+
+impl Pace {
+    /// Lets the model answer once. None if it cannot, or says too little to tell; its first turn will say why.
+    pub(super) fn measure(lm: &LanguageModel) -> Option<Self> {
+        let options = GenerateOptions { max_tokens: TOKENS_MAX, ..GenerateOptions::default() };
+        let began = Instant::now();
+        let mut told = Vec::with_capacity(TOKENS_MAX);
+        let done = lm.session().generate(PROMPT, &options, &mut |_| {
+            told.push(began.elapsed());
+            ControlFlow::Continue(())
+        });
+        if let Err(fault) = done {
+            tracing::warn!(fault = %crate::fault_text(&fault), "the local model's pace was not measured");
+            return None;
+        }
+        let (first, last) = (told.first()?, told.last()?);
+        let further = u32::try_from(told.len() - 1).unwrap_or(u32::MAX);
+        let token = last.saturating_sub(*first).checked_div(further)?;
+        let ms = |span: Duration| span.as_secs_f64() * 1e3;
+        let pace = Self { first_token_ms: ms(*first), token_ms: ms(token) };
+        tracing::info!(first_token_ms = pace.first_token_ms, token_ms = pace.token_ms, "the local model answers");
+        Some(pace)
+    }
+
+    /// As the card declares.
+    fn declared(lm: &LanguageModel) -> Self {
+        Self {
+            first_token_ms: figure(lm, "first_token_ms", FIRST_TOKEN_MS),
+            token_ms: figure(lm, "token_ms", TOKEN_MS),
+        }
+    }
+}
+
+/// The local engine as quotes know it, drawing `draw` while it computes.
+pub(super) fn engine(lm: &LanguageModel, pace: Option<Pace>, draw: Watts) -> LocalEngine {
+    let Pace { first_token_ms: first, token_ms: token } = pace.unwrap_or_else(|| Pace::declared(lm));
+    let tokens = figure(lm, "answer_tokens", ANSWER_TOKENS);
+    let whole = Millis::new((first + token * tokens).ceil() as u64);
+    let activations = lm.card().peak_bytes().map_or(0, |peak| peak.saturating_sub(lm.loaded_bytes()));
+    LocalEngine {
+        profile: NodeProfile {
+            local: true,
+            price_prompt: Usd::ZERO,
+            price_completion: Usd::ZERO,
+            price_image: Usd::ZERO,
+            images_max: 0,
+            latency_p50: whole,
+            latency_p95: whole.times(2),
+            token_time: Millis::new(token.ceil() as u64),
+            quality: figure(lm, "quality", QUALITY).min(1.0) as f32,
+        },
+        memory: Bytes::new(activations.max(lm.cache_bytes_max())),
+        draw,
+        first_token: Upper::from_prior(first as f32),
+        per_token: Upper::from_prior(token as f32),
+        tokens: Upper::from_prior(tokens as f32),
+    }
+}
+
+/// A figure of the model's card, or what holds where it has none.
+fn figure(lm: &LanguageModel, key: &str, otherwise: f64) -> f64 {
+    let found = lm.card().get(key).and_then(|value| value.as_f64());
+    found.filter(|figure| figure.is_finite() && *figure >= 0.0).unwrap_or(otherwise)
+}
