@@ -47,9 +47,9 @@ fn minutes(span: Duration) -> String {
     format!("{:>3}:{:02}.{}", tenths / 600, (tenths / 10) % 60, tenths % 10)
 }
 
-/// Runs a command with its output in plain sight; an exit code other than zero is an error naming the command.
+/// Runs a command with its line and its output in plain sight; an exit code other than zero is an error naming the command.
 pub(crate) fn must(command: &mut Command) -> Result<()> {
-    println!("$ {}", line(command));
+    eprintln!("$ {}", line(command));
     let status = command.status().with_context(|| format!("cannot start `{}`", line(command)))?;
     if !status.success() {
         bail!("`{}` ended with {status}", line(command));

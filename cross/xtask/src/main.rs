@@ -2,6 +2,7 @@
 
 mod bench;
 mod clock;
+mod dist;
 mod setup;
 mod size;
 mod test;
@@ -26,8 +27,12 @@ enum Task {
     /// Set up, then format check, lints, dependency rules, every test, and a table of where the time went
     Test,
     /// Build the device's program as it is installed; print its size and its idle memory; fail above the limits
-    Size,
-    /// Run the benches; count the instructions of one decision
+    Size {
+        /// Print one JSON object instead of the table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Time the decision and every model in the code that is installed, and count their instructions
     Bench,
 }
 
@@ -37,7 +42,7 @@ fn main() -> Result<()> {
     match arguments.task {
         Task::Setup => setup::everything(&root),
         Task::Test => test::run(&root),
-        Task::Size => size::run(&root),
+        Task::Size { json } => size::run(&root, json),
         Task::Bench => bench::run(&root),
     }
 }

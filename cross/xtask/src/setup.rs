@@ -12,9 +12,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 
 use crate::clock::{must, succeeds};
+use crate::dist::BOARD_TARGET;
 
-/// The target the boards run.
-pub(crate) const BOARD_TARGET: &str = "aarch64-unknown-linux-gnu";
 /// Where Debian's cross packages put the board's C library, for the linker and for emulation.
 const BOARD_SYSROOT: &str = "/usr/aarch64-linux-gnu";
 const CARGO_DENY_VERSION: &str = "0.20.2";

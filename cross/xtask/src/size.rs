@@ -1,7 +1,7 @@
-//! The footprint of the device's program: its size for every board, and what it keeps in memory when idle.
+//! The footprint of the device's program: its size for every target, and what it keeps in memory when idle.
 //!
-//! Both come from the `dist` binary, as it is installed. Memory is measured on the host, because an emulator's own memory
-//! would be counted with the board's program.
+//! All of it is of the `dist` program, as it is installed. Memory is measured on the host alone, because under emulation the
+//! emulator's own memory would be counted with the board's program.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,48 +13,92 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::clock::must;
-use crate::setup::BOARD_TARGET;
+use crate::dist::{self, BOARD_TARGET, HOST_TARGET};
 
 const MEGABYTE: f64 = 1e6;
-const HOST_MB_MAX: f64 = 12.0;
-const BOARD_MB_MAX: f64 = 10.0;
-const IDLE_MB_MAX: f64 = 40.0;
+const HOST_BYTES_MAX: u64 = 12_000_000;
+const BOARD_BYTES_MAX: u64 = 10_000_000;
+const IDLE_BYTES_MAX: u64 = 40_000_000;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// What a program needs after it listens until its memory stands still.
 const SETTLE: Duration = Duration::from_secs(3);
 
+/// One measured figure and its limit.
+struct Figure {
+    key: &'static str,
+    what: &'static str,
+    bytes: u64,
+    limit: u64,
+}
+
 /// Builds, measures, prints, and fails when a limit is exceeded.
-pub(crate) fn run(root: &Path) -> Result<()> {
-    let build = ["build", "--locked", "--profile", "dist", "--package", "trimtab-device"];
-    must(Command::new("cargo").current_dir(root).args(build))?;
-    must(Command::new("cargo").current_dir(root).args(build).args(["--target", BOARD_TARGET]))?;
-    let host = root.join("target/dist/trimtab");
-    let board = root.join("target").join(BOARD_TARGET).join("dist/trimtab");
+pub(crate) fn run(root: &Path, json: bool) -> Result<()> {
+    let host = dist::program(root, HOST_TARGET)?;
+    let board = board(root)?;
     let shipped = root.join("models/shipped");
     let models = format!(
         "[models]\nencoder = \"{0}/encoder\"\nlm = \"{0}/lm\"\npolicy = \"{0}/policy/policy.onnx\"\n",
         shipped.display()
     );
-    let rows = [
-        ("stripped size, x86_64", megabytes(&host)?, HOST_MB_MAX),
-        ("stripped size, aarch64", megabytes(&board)?, BOARD_MB_MAX),
-        ("idle memory without models (RSS)", idle(&host, "")?, IDLE_MB_MAX),
-        ("idle memory with the shipped models (RSS)", idle(&host, &models)?, IDLE_MB_MAX),
+    let idling = |key, what, lines| -> Result<Figure> {
+        Ok(Figure { key, what, bytes: idle(&host, lines)?, limit: IDLE_BYTES_MAX })
+    };
+    let figures = [
+        Figure { key: "size_x86_64", what: "stripped size, x86_64", bytes: length(&host)?, limit: HOST_BYTES_MAX },
+        board,
+        idling("idle_without_models", "idle memory without models (RSS, x86_64)", "")?,
+        idling("idle_with_models", "idle memory with the shipped models (RSS, x86_64)", &models)?,
     ];
-    println!("\n`trimtab`, dist build, MB of 10^6 bytes");
-    for (what, have, limit) in &rows {
-        println!("  {what:<44} {have:>6.2}   limit {limit}");
+    if json {
+        let fields = figures.iter().map(|it| {
+            format!("\"{}\": {{\"bytes\": {}, \"limit\": {}, \"kept\": {}}}", it.key, it.bytes, it.limit, it.kept())
+        });
+        println!("{{{}}}", fields.collect::<Vec<_>>().join(", "));
+    } else {
+        println!("\n`trimtab`, dist build, MB of 10^6 bytes");
+        for figure in &figures {
+            println!("  {}", figure.line());
+        }
     }
-    let over: Vec<&str> = rows.iter().filter(|(_, have, limit)| have > limit).map(|(what, ..)| *what).collect();
-    ensure!(over.is_empty(), "over the limit: {}", over.join("; "));
+    keep(&figures)
+}
+
+/// Builds the boards' program and fails when it is too large.
+pub(crate) fn check_board(root: &Path) -> Result<()> {
+    let figure = board(root)?;
+    println!("{}", figure.line());
+    keep(&[figure])
+}
+
+fn board(root: &Path) -> Result<Figure> {
+    let bytes = length(&dist::program(root, BOARD_TARGET)?)?;
+    Ok(Figure { key: "size_aarch64", what: "stripped size, aarch64", bytes, limit: BOARD_BYTES_MAX })
+}
+
+impl Figure {
+    const fn kept(&self) -> bool {
+        self.bytes <= self.limit
+    }
+
+    fn line(&self) -> String {
+        let [have, limit] = [self.bytes, self.limit].map(|bytes| bytes as f64 / MEGABYTE);
+        format!("{:<52} {have:>6.2}   limit {limit:.0}", self.what)
+    }
+}
+
+/// Fails with every limit that is exceeded, and by how much.
+fn keep(figures: &[Figure]) -> Result<()> {
+    let over = figures.iter().filter(|figure| !figure.kept()).map(|figure| {
+        format!("{} is {} bytes, {} over its limit", figure.what, figure.bytes, figure.bytes - figure.limit)
+    });
+    let over: Vec<String> = over.collect();
+    ensure!(over.is_empty(), "too large: {}", over.join("; "));
     Ok(())
 }
 
-fn megabytes(file: &Path) -> Result<f64> {
-    let length = fs::metadata(file).with_context(|| format!("no {}", file.display()))?.len();
-    Ok(length as f64 / MEGABYTE)
+fn length(file: &Path) -> Result<u64> {
+    Ok(fs::metadata(file).with_context(|| format!("no {}", file.display()))?.len())
 }
 
 /// The program as it idles, ended when dropped.
@@ -68,8 +112,8 @@ impl Drop for Idle {
     }
 }
 
-/// Resident memory of the program, idle, with one camera and these further lines of configuration, in megabytes.
-fn idle(program: &Path, models: &str) -> Result<f64> {
+/// Resident memory of the program, idle, with one camera and these further lines of configuration.
+fn idle(program: &Path, models: &str) -> Result<u64> {
     let folder = std::env::temp_dir().join(format!("trimtab-size-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
@@ -86,7 +130,7 @@ fn idle(program: &Path, models: &str) -> Result<f64> {
     measured
 }
 
-fn resident(program: &Path, config: &Path, port: u16) -> Result<f64> {
+fn resident(program: &Path, config: &Path, port: u16) -> Result<u64> {
     let log: PathBuf = config.with_file_name("trimtab.log");
     let out = fs::File::create(&log)?;
     let child = Command::new(program)
@@ -111,8 +155,8 @@ fn resident(program: &Path, config: &Path, port: u16) -> Result<f64> {
     sleep(SETTLE);
     let status = fs::read_to_string(format!("/proc/{}/status", idle.0.id()))?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel shows no VmRSS")?;
-    let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib * 1024.0 / MEGABYTE)
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+    Ok(kib * 1024)
 }
 
 /// Whether the local interface lists its models.

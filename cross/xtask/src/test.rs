@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::clock::{Clock, must};
-use crate::setup;
+use crate::{setup, size};
 
 /// Tells the end-to-end tests where the programs are that the build step has made.
 const PROGRAMS_VARIABLE: &str = "TRIMTAB_PROGRAMS";
@@ -33,8 +33,7 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
     clock.step("lints", || must(&mut cargo(lints)))?;
     // Programs and tests in one go: the end-to-end tests start the programs, and both must share every dependency.
     clock.step("build", || must(&mut cargo("build --release --locked --workspace --bins --tests")))?;
-    let board = format!("build --profile dist --locked --package trimtab-device --target {}", setup::BOARD_TARGET);
-    clock.step("build for the boards", || must(&mut cargo(&board)))?;
+    clock.step("build for the boards", || size::check_board(root))?;
     clock.step("tests", || {
         let mut tests = cargo("test --release --locked --workspace --no-fail-fast");
         must(tests.env(PROGRAMS_VARIABLE, root.join("target/release")))

@@ -1,0 +1,36 @@
+//! Programs as they are installed: one place knows how they are built, so that size, memory and speed are of the same code.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::clock::must;
+
+/// The target the boards run.
+pub(crate) const BOARD_TARGET: &str = "aarch64-unknown-linux-gnu";
+/// The target of desktop robots, of this machine, and of everything that is measured by running it.
+pub(crate) const HOST_TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Builds the device's program for a target; returns where it is.
+pub(crate) fn program(root: &Path, target: &str) -> Result<PathBuf> {
+    build(root, target, &["--bin", "trimtab"])?;
+    Ok(folder(root, target).join("trimtab"))
+}
+
+/// Builds the benches with the code that is installed; returns where they are.
+pub(crate) fn benches(root: &Path) -> Result<PathBuf> {
+    build(root, HOST_TARGET, &["--example", "speed"])?;
+    Ok(folder(root, HOST_TARGET).join("examples/speed"))
+}
+
+fn build(root: &Path, target: &str, what: &[&str]) -> Result<()> {
+    let words = ["build", "--locked", "--profile", "dist", "--package", "trimtab-device", "--target", target];
+    must(Command::new("cargo").current_dir(root).args(words).args(what))
+}
+
+fn folder(root: &Path, target: &str) -> PathBuf {
+    let all = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder));
+    all.join(target).join("dist")
+}
