@@ -8,7 +8,7 @@ use rumqttc::{
     AsyncClient, ClientError, Filter, PubAckReason, PublishNotice, PublishNoticeError, PublishResult,
     SubscribeNoticeError, SubscribeReasonCode,
 };
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use crate::connect::{Connect, ConnectError};
@@ -127,12 +127,12 @@ pub enum SubscribeError {
 /// A publication that the broker has yet to acknowledge. Dropping it loses only the knowledge.
 #[derive(Debug)]
 #[must_use = "await it where a refusal matters; drop it explicitly where not"]
-pub struct Delivery(PublishNotice);
+pub struct Delivery(oneshot::Receiver<Result<PublishResult, PublishNoticeError>>);
 
 impl Delivery {
     /// Waits for the broker's word (QoS 0: until written). It is no proof that a subscriber has acted.
     pub async fn acknowledged(self) -> Result<(), DeliveryError> {
-        match self.0.wait_async().await {
+        match self.0.await.unwrap_or(Err(PublishNoticeError::Recv)) {
             Ok(PublishResult::Qos1(ack)) => match ack.reason {
                 PubAckReason::Success => Ok(()),
                 PubAckReason::NoMatchingSubscribers => Err(DeliveryError::NoSubscriber),
@@ -161,7 +161,25 @@ pub(crate) struct Shared {
     /// What the last CONNACK said: packet limit, and whether the session was kept.
     pub(crate) accepted: Mutex<(usize, bool)>,
     pub(crate) lost: AtomicU64,
+    /// Publications that the broker has yet to acknowledge.
+    pub(crate) underway: watch::Sender<usize>,
     pub(crate) backoff_max: Duration,
+}
+
+impl Shared {
+    /// Counts a publication until its fate is known.
+    fn follow(self: &Arc<Self>, notice: PublishNotice) -> Delivery {
+        let (tell, told) = oneshot::channel();
+        self.underway.send_modify(|underway| *underway += 1);
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let fate = notice.wait_async().await;
+            shared.underway.send_modify(|underway| *underway -= 1);
+            // Nobody has to want to know.
+            let _ = tell.send(fate);
+        });
+        Delivery(told)
+    }
 }
 
 /// Ends the tasks when the last handle goes.
@@ -199,6 +217,7 @@ impl Link {
             epoch: Arc::default(),
             accepted: Mutex::new((0, false)),
             lost: AtomicU64::new(0),
+            underway: watch::Sender::new(0),
             backoff_max: connect.backoff_max.max(Connect::BACKOFF_MIN),
         });
         let (sender, receiver) = mpsc::channel(2 * usize::from(connect.receive_max) + INBOX_SLACK);
@@ -264,7 +283,7 @@ impl Link {
         tokio::select! {
             biased;
             sent = send => match sent {
-                Ok(notice) => Ok(Delivery(notice)),
+                Ok(notice) => Ok(self.shared.follow(notice)),
                 Err(ClientError::Request(_)) => match self.state() {
                     LinkState::Up { .. } => Err(PublishError::Topic { topic }),
                     state => Err(refusal(&topic, &state)),
@@ -328,13 +347,22 @@ impl Link {
     /// Says goodbye to the broker, so that no last will is published, after what is under way was acknowledged or `wait`
     /// has passed. Every clone of the link has ended then.
     pub async fn disconnect(&self, wait: Duration) {
-        if self.state().is_up() {
-            let goodbye = self.shared.client.disconnect_with_timeout(wait);
-            if !matches!(tokio::time::timeout(wait, goodbye).await, Ok(Ok(()))) {
-                tracing::debug!("the connection went before the goodbye");
+        // The client library can wait by itself, but not after an outage: its count of what is under way does not always
+        // come down to nothing again.
+        let (mut underway, mut state) = (self.shared.underway.subscribe(), self.watch());
+        let settled = async {
+            tokio::select! {
+                _ = underway.wait_for(|underway| *underway == 0) => {}
+                _ = state.wait_for(|state| !state.is_up()) => {}
             }
-        } else {
+        };
+        if tokio::time::timeout(wait, settled).await.is_err() {
+            tracing::debug!("some publications were not acknowledged before the goodbye");
+        }
+        if !self.state().is_up() {
             self.guard.stop.send_replace(true);
+        } else if self.shared.client.disconnect_now().await.is_err() {
+            tracing::debug!("the connection went before the goodbye");
         }
         let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         let Ok([mut polling, mut subscribing]) = <[_; 2]>::try_from(tasks) else {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use mqtt5::broker::config::StorageConfig;
 use mqtt5::broker::{BrokerConfig, MqttBroker};
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use trimtab_mqtt::{
     Connect, ConnectError, DeliveryError, Inbox, Incoming, LastWill, Link, LinkState, Publication, PublishError, Qos,
@@ -136,4 +138,46 @@ async fn plain_tcp_stays_on_loopback() {
     let missing = Connect { tls, ..Connect::new("device", "broker.example", 8883) };
     let fault = Link::start(&missing, &[]).map(drop).unwrap_err();
     assert!(fault.to_string().contains("/nonexistent/ca.pem"), "{fault}");
+}
+
+/// Publications whose acknowledgements got lost must not keep a later goodbye from being said.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_goodbye_is_said_after_an_outage_too() {
+    let broker = Broker::start(0, 200_000).await;
+    let relay = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (port, to) = (relay.local_addr().unwrap().port(), broker.port);
+    // The first connection goes away in the middle of a packet to the broker, the second one stays.
+    let relaying = tokio::spawn(async move {
+        for bytes_max in [20_000, u64::MAX] {
+            let (device, _) = relay.accept().await.unwrap();
+            let broker = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+            let ((from_device, mut to_device), (mut from_broker, mut to_broker)) =
+                (device.into_split(), broker.into_split());
+            let mut limited = from_device.take(bytes_max);
+            tokio::select! {
+                _ = tokio::io::copy(&mut limited, &mut to_broker) => {}
+                _ = tokio::io::copy(&mut from_broker, &mut to_device) => {}
+            }
+        }
+    });
+    let (device, _inbox) = start("device", port, &["news"]);
+    assert!(device.up_within(WAIT).await.is_up());
+    let mut deliveries = Vec::new();
+    for number in 0..16_u8 {
+        let news = Publication::new("elsewhere", "text/plain", vec![number; 4_000]);
+        deliveries.extend(device.publish(news).await);
+    }
+    let mut state = device.watch();
+    tokio::time::timeout(WAIT, state.wait_for(|state| matches!(state, LinkState::Up { epoch: 2, .. })))
+        .await
+        .unwrap()
+        .unwrap();
+    for delivery in deliveries {
+        let _ = tokio::time::timeout(WAIT, delivery.acknowledged()).await.expect("its fate is known");
+    }
+    let began = std::time::Instant::now();
+    device.disconnect(WAIT).await;
+    assert!(began.elapsed() < WAIT / 2, "the goodbye took {:?}", began.elapsed());
+    relaying.await.unwrap();
+    broker.stop().await;
 }
