@@ -3,6 +3,7 @@
 mod bench;
 mod clock;
 mod dist;
+mod fuzz;
 mod setup;
 mod size;
 mod test;
@@ -34,6 +35,8 @@ enum Task {
     },
     /// Time the decision and every model in the code that is installed, and count their instructions
     Bench,
+    /// Search for inputs that break a decoder, longer than the tests do; needs a nightly toolchain
+    Fuzz(fuzz::Arguments),
 }
 
 fn main() -> Result<()> {
@@ -44,6 +47,7 @@ fn main() -> Result<()> {
         Task::Test => test::run(&root),
         Task::Size { json } => size::run(&root, json),
         Task::Bench => bench::run(&root),
+        Task::Fuzz(arguments) => fuzz::run(&root, &arguments),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::LazyLock;
 
-use libfuzzer_sys::fuzz_target;
+use libfuzzer_sys::{Corpus, fuzz_target};
 use trimtab_fuzz::{Target, target};
 
 static TARGET: LazyLock<&Target> = LazyLock::new(|| {
@@ -11,4 +11,10 @@ static TARGET: LazyLock<&Target> = LazyLock::new(|| {
     target(&name).unwrap_or_else(|| panic!("no target {name}"))
 });
 
-fuzz_target!(|bytes: &[u8]| (TARGET.run)(bytes));
+fuzz_target!(|bytes: &[u8]| -> Corpus {
+    if bytes.len() > TARGET.bytes_max {
+        return Corpus::Reject;
+    }
+    (TARGET.run)(bytes);
+    Corpus::Keep
+});
