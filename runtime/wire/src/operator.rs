@@ -191,6 +191,11 @@ pub struct Decision {
 
 impl Payload for Decision {
     const WHAT: &'static str = "decision";
+    fn fault(&self) -> Option<String> {
+        // JSON has no infinity: a figure beyond its type would be written as what nobody can read.
+        let (view, cosine) = self.association.iter().find(|(_, cosine)| !(-1.0..=1.0).contains(*cosine))?;
+        Some(alloc::format!("association of view {view} is {cosine}; it lies in -1..=1"))
+    }
 }
 
 /// One limit of one resource over one window.
@@ -276,8 +281,12 @@ pub struct PreferenceDesired {
 impl Payload for PreferenceDesired {
     const WHAT: &'static str = "desired preference";
     fn fault(&self) -> Option<String> {
-        (!self.preference.is_valid()).then(|| "every weight lies in 0..=1".to_string())
+        preference_fault(&self.preference)
     }
+}
+
+fn preference_fault(preference: &Preference) -> Option<String> {
+    (!preference.is_valid()).then(|| "every weight lies in 0..=1".to_string())
 }
 
 /// Retained on `…/preference/reported`.
@@ -294,6 +303,9 @@ pub struct PreferenceReported {
 
 impl Payload for PreferenceReported {
     const WHAT: &'static str = "reported preference";
+    fn fault(&self) -> Option<String> {
+        preference_fault(&self.preference)
+    }
 }
 
 /// Longest command id, bytes.
@@ -397,6 +409,9 @@ pub struct AskResult {
 
 impl Payload for AskResult {
     const WHAT: &'static str = "result of ask";
+    fn fault(&self) -> Option<String> {
+        self.decision.fault()
+    }
 }
 
 /// Retained on `…/_bridge/<bridge>/offers`, with a message expiry: what a bridge can have answered.

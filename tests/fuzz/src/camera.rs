@@ -139,7 +139,7 @@ struct Stream {
 }
 
 /// More than a segment of a picture can be long: whatever was begun is over after so much silence.
-const SILENCE: [u8; 0x1_0200] = [0; 0x1_0200];
+static SILENCE: [u8; 0x1_0200] = [0; 0x1_0200];
 const WAIT: Duration = Duration::from_secs(20);
 
 impl Stream {

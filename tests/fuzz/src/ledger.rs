@@ -29,7 +29,7 @@ pub(crate) fn damaged(bytes: &[u8]) {
     for [high, middle, low, value] in changes.as_chunks::<4>().0 {
         let at = u32::from_be_bytes([0, *high, *middle, *low]) as usize;
         // The part of the file rather than the place, so that a small change of the file's size keeps an input's sense.
-        file[at * whole.len() >> 24] = *value;
+        file[(at * whole.len()) >> 24] = *value;
     }
     file.truncate(whole.len() * usize::from(u16::from_be_bytes(*end)) / usize::from(u16::MAX));
     let path = folder.path().join("ledger.sqlite");
