@@ -48,6 +48,8 @@ pub struct Setup {
     pub meter: MeterFacts,
     /// The link until something is known of it.
     pub link: LinkEstimate,
+    /// Prior of how long encoding the prompt and all views takes.
+    pub decision_time: Millis,
 }
 
 /// A cloud node that a bridge offers.
@@ -77,8 +79,6 @@ impl fmt::Display for TooManyNodes {
 
 impl core::error::Error for TooManyNodes {}
 
-/// How long encoding the prompt and all views is expected to take before anything was measured.
-const DECISION_TIME_PRIOR_MS: f32 = 250.0;
 /// Name of the local node.
 const LOCAL_NAME: &str = "local";
 /// What a device without a local engine tells the policy about it: a node that never answers.
@@ -113,9 +113,9 @@ impl Governor {
     /// Starts with no cloud node known.
     #[must_use]
     pub fn new(setup: Setup) -> Self {
-        let Setup { budgets, shield, preference, local, meter, link } = setup;
+        let Setup { budgets, shield, preference, local, meter, link, decision_time } = setup;
         let decision = Upper::from_prior(meter.decision.micro() as f32);
-        let decision_time = Upper::from_prior(DECISION_TIME_PRIOR_MS);
+        let decision_time = Upper::from_prior(decision_time.get() as f32);
         Self { budgets, shield, preference, local, meter, link, cloud: Vec::new(), decision, decision_time }
     }
 
@@ -238,12 +238,14 @@ impl Governor {
     pub(crate) fn longest_local(&self, max_tokens: u32) -> Cost {
         self.local.map_or(Cost::ZERO, |local| local.longest(max_tokens).cost().plus(self.guard()))
     }
-    /// What must be left for the local model to step in.
-    pub(crate) fn local_cost(&self, max_tokens: u32) -> Cost {
+    /// What the hold of a local answer of usual length needs, and what must be left for the local model to step in.
+    #[must_use]
+    pub fn local_cost(&self, max_tokens: u32) -> Cost {
         self.local.map_or(Cost::ZERO, |local| local.quote(max_tokens).cost().plus(self.guard()))
     }
-    /// What deciding may take.
-    pub(crate) fn decision_cost(&self) -> Cost {
+    /// What deciding may take: what a turn needs left in every budget before anything is encoded.
+    #[must_use]
+    pub fn decision_cost(&self) -> Cost {
         let (energy, latency) = (Joules::from_micro(self.decision.ceil()), Millis::new(self.decision_time.ceil()));
         Cost { energy, latency, ..Cost::ZERO }.plus(self.guard())
     }

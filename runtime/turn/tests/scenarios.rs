@@ -62,6 +62,7 @@ fn governor(budgets: &[Budget]) -> Governor {
             decision: Joules::from_micro(20_000),
         },
         link: LinkEstimate { up: true, round_trip: Millis::new(60), uplink_bits_per_s: 5_000_000 },
+        decision_time: Millis::new(250),
     });
     governor.offer("good", cloud_profile(0.95, 1_000_000_000_000)).unwrap();
     governor.offer("cheap", cloud_profile(0.6, 100_000_000_000)).unwrap();
@@ -418,6 +419,7 @@ fn an_energy_budget_without_a_meter_refuses() {
         local: governor.local().copied(),
         meter: MeterFacts { known: false, ..governor.meter() },
         link: *governor.link(),
+        decision_time: Millis::new(250),
     });
     meterless.set_budgets(governor.budgets().limits()).unwrap();
     core::mem::swap(&mut governor, &mut meterless);

@@ -32,7 +32,7 @@ pub fn inspect(config: &Config) -> Inspection {
     let mut found = Inspection::default();
     match Memory::new(config.memory_ceiling, Accounting::Process, MemoryPaths::default()) {
         Ok(memory) => {
-            let models = Models::load(&config.models, &memory);
+            let models = Models::load(&config.models, config.cameras.len(), &memory);
             if let Some(encoder) = &models.encoder {
                 found.models.push(format!("encoder {}", encoder.fingerprint()));
             }

@@ -15,8 +15,8 @@ use trimtab_wire::{Topic, filters};
 
 use super::chooser::Scorer;
 use super::energy::EnergyReader;
-use super::local::{self, Pace};
 use super::observe::Eyes;
+use super::pace::{self, Pace};
 use super::{Chooser, Device, Inner, inbox, turn};
 use crate::camera::CameraError;
 use crate::clock::{ActiveClock, Clock};
@@ -29,8 +29,6 @@ use crate::operator::{self, OperatorBook};
 
 /// The ledger's file in the state folder.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
-/// How long encoding the prompt and all views is expected to take before anything was measured.
-const DECISION_PRIOR: Millis = Millis::new(250);
 /// The encoder's peak as a multiple of its weights, where its card has no measured figure.
 const PEAK_OF_WEIGHTS: u64 = 2;
 
@@ -108,18 +106,29 @@ pub(super) struct Models {
     pub(super) lm: Option<LanguageModel>,
     /// What the local model takes here, if that was measured.
     pub(super) pace: Option<Pace>,
+    /// How long encoding the prompt and all views may take.
+    pub(super) decision_time: Millis,
     pub(super) admitted: Vec<Admission>,
     pub(super) faults: Vec<String>,
 }
 
 impl Models {
     /// Loads and admits what is configured. Blocks.
-    pub(super) fn load(config: &ModelsConfig, memory: &Memory) -> Self {
-        let mut models = Self { encoder: None, lm: None, pace: None, admitted: Vec::new(), faults: Vec::new() };
+    pub(super) fn load(config: &ModelsConfig, cameras: usize, memory: &Memory) -> Self {
+        let mut models = Self {
+            encoder: None,
+            lm: None,
+            pace: None,
+            decision_time: pace::DECISION_PRIOR,
+            admitted: Vec::new(),
+            faults: Vec::new(),
+        };
         match Encoder::load(&config.encoder) {
             Ok(encoder) => {
                 let peak = encoder.card().peak_bytes().unwrap_or(PEAK_OF_WEIGHTS * encoder.loaded_bytes());
                 if models.admit(memory, "the encoder", Bytes::new(peak)) {
+                    let measured = if config.measure { pace::decision(&encoder, cameras) } else { None };
+                    models.decision_time = measured.unwrap_or(pace::DECISION_PRIOR);
                     models.encoder = Some(encoder);
                 }
             }
@@ -187,10 +196,11 @@ impl Device {
             faults.push("an energy budget without a meter refuses every turn: set [energy] meter to \"auto\", or remove the budget".to_owned());
         }
         let (models, scorer) = {
-            let (config, memory) = (config.models.clone(), memory.clone());
+            let (config, cameras, memory) = (config.clone(), config.cameras.len(), memory.clone());
             let load = move || {
-                let mut models = Models::load(&config, &memory);
-                let (scorer, fault) = Scorer::ready(parts.chooser, config.policy.as_deref(), models.encoder.as_ref());
+                let mut models = Models::load(&config.models, cameras, &memory);
+                let (scorer, fault) =
+                    Scorer::ready(parts.chooser, config.models.policy.as_deref(), models.encoder.as_ref());
                 models.faults.extend(fault);
                 (models, scorer)
             };
@@ -201,8 +211,9 @@ impl Device {
             tracing::error!("{fault}");
         }
         let eyes = Eyes::open(&config.cameras, models.encoder, &clock)?;
-        let local = models.lm.as_ref().map(|lm| local::engine(lm, models.pace, busy(&config, &energy)));
-        let governor = governor(&config, &ledger, clock.as_ref(), &energy, local, &scorer).await?;
+        let local = models.lm.as_ref().map(|lm| pace::engine(lm, models.pace, busy(&config, &energy)));
+        let governor =
+            governor(&config, &ledger, clock.as_ref(), &energy, local, models.decision_time, &scorer).await?;
         let (link, inbox) = match &config.mqtt {
             None => (None, None),
             Some(mqtt) => {
@@ -289,6 +300,7 @@ async fn governor(
     clock: &dyn Clock,
     energy: &EnergyReader,
     local: Option<LocalEngine>,
+    decision_time: Millis,
     scorer: &Scorer,
 ) -> Result<Governor, StartError> {
     let now = clock.now();
@@ -312,7 +324,7 @@ async fn governor(
         step: local.as_ref().map_or(Millis::ZERO, |local| local.profile.token_time),
         radio_per_mebibyte: if measured { Joules::ZERO } else { config.energy.uplink_per_mebibyte() },
         waiting,
-        decision: Joules::of(busy(config, energy), DECISION_PRIOR),
+        decision: Joules::of(busy(config, energy), decision_time),
     };
     let threshold =
         scorer.policy().and_then(|policy| policy.metadata("view_threshold")).and_then(|text| text.parse().ok());
@@ -324,6 +336,7 @@ async fn governor(
         local,
         meter,
         link: config.link.prior,
+        decision_time,
     }))
 }
 

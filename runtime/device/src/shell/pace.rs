@@ -1,10 +1,10 @@
-//! What a local answer takes on this device: measured at the start, or as the model's card declares.
+//! What deciding and a local answer take on this device: measured at the start, or as is declared.
 
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use trimtab_core::{Bytes, Millis, NodeProfile, Usd, Watts};
-use trimtab_engine::{GenerateOptions, LanguageModel};
+use trimtab_engine::{Encoder, GenerateOptions, LanguageModel, RgbFrame};
 use trimtab_turn::{LocalEngine, Upper};
 
 /// What holds where the card says nothing: share of right answers.
@@ -17,6 +17,32 @@ const ANSWER_TOKENS: f64 = 24.0;
 /// What is generated to measure: short, because the device starts no turn meanwhile.
 const PROMPT: &str = "Hello, what can you do?";
 const TOKENS_MAX: usize = 12;
+
+/// How long encoding the prompt and all views may take, where it is not measured.
+pub(super) const DECISION_PRIOR: Millis = Millis::new(250);
+/// What is encoded to measure: a grey picture of a usual camera's size.
+const FRAME: (u32, u32) = (640, 480);
+/// A first estimate is that many times what was measured: pictures must be unpacked too, and the next turns may find the
+/// processor busy.
+const DECISION_MARGIN: u32 = 3;
+
+/// How long encoding a prompt and so many views may take here. None if the encoder cannot; the first turn will say why.
+pub(super) fn decision(encoder: &Encoder, cameras: usize) -> Option<Millis> {
+    let (width, height) = FRAME;
+    let grey = RgbFrame::new(width, height, vec![128; (width * height * 3) as usize]).ok()?;
+    let encode = || {
+        encoder.embed_text(PROMPT)?;
+        (0..cameras).try_for_each(|_| encoder.embed_image(&grey).map(drop))
+    };
+    let began = Instant::now();
+    if let Err(fault) = encode() {
+        tracing::warn!(fault = %crate::fault_text(&fault), "the encoder's pace was not measured");
+        return None;
+    }
+    let took = began.elapsed();
+    tracing::info!(ms = took.as_secs_f64() * 1e3, cameras, "the encoder encodes a prompt and all views");
+    Some(Millis::from_duration(took.saturating_mul(DECISION_MARGIN)))
+}
 
 /// How fast the local model answers.
 #[derive(Clone, Copy, PartialEq, Debug)]
