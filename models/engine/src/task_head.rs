@@ -1,5 +1,6 @@
 //! The task classifier: a calibrated linear head on the unit text embedding, and the distance to what it has seen.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -10,6 +11,10 @@ use crate::{ModelError, softmax};
 
 /// Most centroids of training prompts.
 const CENTROIDS_MAX: usize = 65_536;
+
+/// Largest number of a head, and the range of its temperature: far beyond any trained one, far from overflow.
+const NUMBER_MAX: f32 = 1e9;
+const TEMPERATURE_RANGE: RangeInclusive<f32> = 1e-6..=1e6;
 
 /// `task_head.json` as it is written.
 #[derive(Deserialize)]
@@ -43,8 +48,11 @@ impl TaskHead {
             return Err(bad("weight", format!("a row of {} numbers for embeddings of {dimension}", row.len())));
         }
         let numbers = file.weight.iter().flatten().chain(&file.bias).chain([&file.min_cosine]);
-        if numbers.into_iter().any(|v| !v.is_finite()) || !(file.temperature.is_finite() && file.temperature > 0.0) {
-            return Err(bad("temperature", "every number must be finite and the temperature positive".into()));
+        if numbers.into_iter().any(|v| !(-NUMBER_MAX..=NUMBER_MAX).contains(v)) {
+            return Err(bad("weight", format!("every number of the head must be within {NUMBER_MAX} of zero")));
+        }
+        if !TEMPERATURE_RANGE.contains(&file.temperature) {
+            return Err(bad("temperature", format!("{} is not within {TEMPERATURE_RANGE:?}", file.temperature)));
         }
         if file.centroids.is_empty() || file.centroids.len() > CENTROIDS_MAX {
             return Err(bad(
