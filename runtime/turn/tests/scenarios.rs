@@ -471,6 +471,18 @@ fn a_hold_that_does_not_last_is_raised_while_there_is_something_left() {
 }
 
 #[test]
+fn a_raise_that_cannot_be_written_ends_the_wait_with_the_request_still_counted() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    run.feed(2500, tick(100_000));
+    run.feed(2501, Event::LedgerFailed { detail: "disk full: free some space".into() });
+    run.local_answer(2550);
+    let record = run.record();
+    assert_eq!(record.reason, "best_score+fallback:ledger_failed");
+    assert_eq!(record.trouble.as_deref(), Some("disk full: free some space"));
+    assert!(run.governor.budgets().open()[0].cost.money > Usd::ZERO, "the bridge may still charge for it");
+}
+
+#[test]
 fn a_wait_that_was_given_up_counts_from_then_on() {
     let mut run = Run::decided(governor(&[]), "good", 0b001);
     let deadline = run.deadline();

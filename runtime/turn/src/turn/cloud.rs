@@ -13,7 +13,6 @@ use trimtab_core::{Action, Candidate, Cost, Hold, Joules, Millis, Placement, Rea
 
 /// How long an answer may still come after the broker is gone, before the local model steps in.
 const LINK_GRACE: Millis = Millis::new(1000);
-
 /// For how much longer a hold is raised that does not last until the answer.
 const RAISE: Millis = Millis::new(1000);
 
@@ -26,6 +25,8 @@ pub(super) struct CloudWait {
     pub(super) deadline: Millis,
     /// When the hold could be used up: what the wait has taken is looked at then.
     pub(super) look: Millis,
+    /// The hold did not last and was raised.
+    pub(super) raised: bool,
     pub(super) link_lost: bool,
     /// What the turn saw, for a second verdict.
     pub(super) around: Box<Observation>,
@@ -67,8 +68,13 @@ impl Turn {
                 self.fall_back(now, &reason, &wait.around, governor)
             }
             Event::LedgerFailed { detail } => {
-                self.settle(now, wait.hold, Cost::ZERO, governor);
                 self.record.trouble = Some(detail);
+                if wait.raised {
+                    // The request is out, under a hold that is known to have been reached.
+                    let energy = wait.hold.cost().energy;
+                    return self.give_up(now, energy, "ledger_failed", wait, governor);
+                }
+                self.settle(now, wait.hold, Cost::ZERO, governor);
                 self.refuse(now, "ledger_failed")
             }
             Event::LinkDown => {
@@ -107,6 +113,7 @@ impl Turn {
             if let Err(short) = governor.budgets.raise(now, &self.account(), &mut wait.hold, extra, spare) {
                 return self.give_up(now, energy, Reason::from(short).name(), wait, governor);
             }
+            wait.raised = true;
             steps = self.persist(governor, wait.hold.id(), Some(wait.action));
         }
         wait.look = wait.hold_lasts_until(now, energy, governor);

@@ -225,7 +225,16 @@ impl Turn {
             max_tokens: self.opening.max_tokens,
             hold: hold.id(),
         });
-        let mut wait = CloudWait { hold, action, since, deadline, look: now, link_lost: false, around: observation };
+        let mut wait = CloudWait {
+            hold,
+            action,
+            since,
+            deadline,
+            look: now,
+            raised: false,
+            link_lost: false,
+            around: observation,
+        };
         wait.look = wait.hold_lasts_until(now, Joules::ZERO, governor);
         self.phase = Phase::Cloud(wait);
         steps
