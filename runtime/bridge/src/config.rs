@@ -1,6 +1,8 @@
 //! The bridge's configuration: one TOML file, read to `Raw…`, checked to [`BridgeConfig`].
 
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +13,8 @@ use trimtab_wire::limits::OFFERS_MAX;
 use trimtab_wire::price::Prices;
 use trimtab_wire::{BridgeId, FleetId, NodeName};
 
+/// Largest configuration file, bytes.
+pub const CONFIG_BYTES_MAX: u64 = 1 << 20;
 /// Longest key of an upstream, bytes.
 pub const API_KEY_BYTES_MAX: usize = 4096;
 /// Default of [`UpstreamConfig::timeout`].
@@ -97,7 +101,7 @@ pub enum ConfigError {
         /// Which.
         path: PathBuf,
         /// Why.
-        cause: std::io::Error,
+        cause: io::Error,
     },
     /// The file is no such TOML.
     #[error("configuration {}: {cause}", path.display())]
@@ -183,7 +187,7 @@ struct RawPrices {
 impl BridgeConfig {
     /// Reads and checks a file. Keys of upstreams are read from `environment` or from their files.
     pub fn load(path: &Path, environment: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
+        let text = read(path, CONFIG_BYTES_MAX).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
         let raw: RawConfig = toml::from_str(&text)
             .map_err(|cause| ConfigError::Toml { path: path.to_owned(), cause: Box::new(cause) })?;
         Self::check(raw, environment)
@@ -261,7 +265,7 @@ impl UpstreamConfig {
                 value(&place(&node, "api_key_env"), format!("variable {name} is not set in the environment"))
             })?),
             (None, Some(path)) => Some(
-                std::fs::read_to_string(&path)
+                read(&path, 2 * API_KEY_BYTES_MAX as u64)
                     .map_err(|cause| value(&place(&node, "api_key_file"), format!("{}: {cause}", path.display())))?,
             ),
         };
@@ -297,6 +301,17 @@ impl UpstreamConfig {
             node,
         })
     }
+}
+
+/// A text file, within its bound whatever kind of file it is.
+fn read(path: &Path, limit: u64) -> io::Result<String> {
+    let mut text = String::new();
+    File::open(path)?.take(limit + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > limit {
+        let fault = format!("more than the {limit} bytes that it may have; is it the right file?");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, fault));
+    }
+    Ok(text)
 }
 
 fn check_url(node: &NodeName, url: &str, needs_tls: bool) -> Result<(), ConfigError> {
@@ -379,6 +394,13 @@ mod tests {
     fn the_example_is_a_configuration() {
         let text = include_str!("../bridge.example.toml").replace("UPSTREAM_KEY", "KEY");
         assert_eq!(read(&text).unwrap().broker.port, PORT_TLS);
+    }
+
+    #[test]
+    fn a_file_without_end_is_not_read_to_its_end() {
+        let endless = GOOD.replace("api_key_env = \"KEY\"", "api_key_file = \"/dev/zero\"");
+        let fault = read(&endless).map(drop).unwrap_err();
+        assert!(fault.contains("upstream good: api_key_file: /dev/zero: more than the 8192 bytes"), "{fault}");
     }
 
     #[test]
