@@ -127,6 +127,9 @@ pub struct Proposal<'a> {
     pub guard: Cost,
     /// What a cloud action must leave in every budget, so that the local model can still step in.
     pub spare: Cost,
+    /// The least hold under which a local answer is worth beginning: where a budget has too little left for a whole one and
+    /// nothing else may be done, it gets what is left and is cut there. None: it gets its quote or nothing.
+    pub least: Option<Cost>,
 }
 
 /// What was ruled out and why, candidate by candidate, in the order of the proposal.
@@ -223,7 +226,8 @@ impl Shield {
         let favourite = best_of(&|_| true);
         let objection_to = |index: Option<usize>| index.and_then(|index| ruled_out.get(index).copied().flatten());
         let Some(chosen) = best_of(&|index| matches!(ruled_out.get(index), Some(None))) else {
-            return (Err(Refusal { best: objection_to(favourite) }), ruled_out);
+            let refusal = Refusal { best: objection_to(favourite) };
+            return (self.cut_short(now, budgets, proposal, &ruled_out).ok_or(refusal), ruled_out);
         };
         let (index, dropped) = self.without_idle_views(proposal, around, &ruled_out, chosen);
         let Some(candidate) = proposal.candidates.get(index) else {
@@ -241,6 +245,27 @@ impl Shield {
             Err(short) => Err(Refusal { best: Some(short.into()) }),
         };
         (verdict, ruled_out)
+    }
+
+    /// A local answer that only a budget forbids, under a hold of what that budget has left.
+    fn cut_short(
+        &self,
+        now: Millis,
+        budgets: &mut Budgets,
+        proposal: &Proposal<'_>,
+        ruled_out: &RuledOut,
+    ) -> Option<Approved> {
+        let index = proposal.candidates.iter().position(|candidate| candidate.action.node.is_local())?;
+        let objection @ Reason::Budget { .. } = ruled_out.get(index).copied().flatten()? else {
+            return None;
+        };
+        let Candidate { action, quote, .. } = *proposal.candidates.get(index)?;
+        let cost = quote.cost().plus(proposal.guard).at_most(budgets.room(&proposal.account));
+        if proposal.least?.minus(cost) != Cost::ZERO {
+            return None;
+        }
+        let hold = budgets.reserve(now, &proposal.account, cost).ok()?;
+        Some(Approved { index, action, quote, hold, dropped: ViewSet::EMPTY, instead: Some(objection) })
     }
 
     /// Why this candidate may not be taken, if so. Rules of the world come first, so that a budget is named only where it

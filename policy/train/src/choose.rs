@@ -200,7 +200,7 @@ pub fn review(turn: &Turn, scores: &[f32], view_threshold: f32) -> usize {
     // An empty set of budgets has room for a first conversation.
     let _ = budgets.open_conversation(conversation, Cost::ZERO);
     let account = Account::new(conversation);
-    let proposal = Proposal { account, candidates: &candidates, guard: Cost::ZERO, spare: Cost::ZERO };
+    let proposal = Proposal { account, candidates: &candidates, guard: Cost::ZERO, spare: Cost::ZERO, least: None };
     let (verdict, _) = Shield { view_threshold }.review(Millis::ZERO, &mut budgets, &proposal, &around);
     verdict.map_or_else(|_| turn.local(), |approved| approved.index())
 }

@@ -214,7 +214,9 @@ fn took(outcome: &TurnOutcome) -> String {
         format!("{} ms {}", cost.latency.get(), outcome.latency_source()),
         format!("{} {}", joules(cost.energy.micro()), outcome.energy_kind()),
     ];
-    if cost.bytes.get() > 0 || !cost.money.is_zero() {
+    if !outcome.record.left_open.is_empty() {
+        parts.push("what the request costs is not known yet and stays reserved".to_owned());
+    } else if cost.bytes.get() > 0 || !cost.money.is_zero() {
         parts.push(format!("{} {}", micro_usd(cost.money.micro_f64()), outcome.price_source));
         parts.push(format!("{} up, counted", bytes(cost.bytes.get())));
     } else {

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use trimtab_core::{Cost, Placement};
 use trimtab_rig::world::{Left, TurnOutcome};
+use trimtab_turn::Finish;
 
 /// One turn.
 #[derive(Serialize, Debug)]
@@ -24,6 +25,7 @@ pub(crate) struct TurnLine<'a> {
     price_source: &'a str,
     bytes_up: u64,
     answer: &'a str,
+    finish: Finish,
     right: bool,
 }
 
@@ -49,6 +51,7 @@ impl<'a> TurnLine<'a> {
             price_source: &outcome.price_source,
             bytes_up: record.cost.bytes.get(),
             answer: &record.answer,
+            finish: record.finish,
             right: outcome.right,
         }
     }

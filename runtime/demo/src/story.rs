@@ -21,13 +21,15 @@ const USUAL_ENERGY: Joules = Joules::from_micro(20_000_000);
 const TIGHT_MEMORY: Bytes = Bytes::new(96 << 10);
 /// Short and long prompts, bytes.
 const SHORT: usize = 48;
-const LONG: usize = 120;
+const LONG: usize = 130;
 
 /// Something that happens before a turn, or in the middle of it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Happening {
     /// The operator publishes a wish on `budget/desired`.
     EnergyPerTurn(Joules),
+    /// The same, with no more than deciding and the beginning of a local answer need here.
+    EnergyForFewWords,
     /// Another program takes all memory but this much, or gives it back.
     MemoryLeft(Option<Bytes>),
     /// The broker is gone once the request is on its way, and back after the turn.
@@ -40,6 +42,9 @@ impl Happening {
         match self {
             Self::EnergyPerTurn(limit) => {
                 format!("the operator publishes budget/desired: energy per turn {:.2} J", limit.as_f64())
+            }
+            Self::EnergyForFewWords => {
+                "the operator publishes budget/desired: energy per turn for a decision and a few words".to_owned()
             }
             Self::MemoryLeft(Some(left)) => {
                 format!("memory gets short: the ceiling leaves {} KiB", left.get() >> 10)
@@ -70,7 +75,7 @@ fn is(turn: &Turn, kind: TaskKind) -> bool {
 
 /// The ten turns, each the first of its kind in the held-out conversations that was not taken before.
 pub(crate) fn ten_turns() -> Result<Vec<StoryTurn>> {
-    use Happening::{EnergyPerTurn, MemoryLeft, Outage};
+    use Happening::{EnergyForFewWords, EnergyPerTurn, MemoryLeft, Outage};
     let wanted: [(Wanted, Vec<Happening>); 10] = [
         (|t| is(t, TaskKind::Assistive) && t.prompt.text.len() < SHORT, vec![]),
         (|t| matches!(t.prompt.topic, Topic::ColourOf(_)) && views_needed(t) == 1, vec![]),
@@ -79,8 +84,11 @@ pub(crate) fn ten_turns() -> Result<Vec<StoryTurn>> {
         (|t| t.prompt.topic == Topic::TidyFloor, vec![EnergyPerTurn(LOW_ENERGY)]),
         (|t| t.prompt.topic == Topic::TidyFloor, vec![EnergyPerTurn(USUAL_ENERGY)]),
         (|t| is(t, TaskKind::Message) && t.prompt.text.len() < SHORT, vec![MemoryLeft(Some(TIGHT_MEMORY))]),
-        (|t| is(t, TaskKind::Message) && t.prompt.text.len() > LONG, vec![MemoryLeft(None)]),
-        (|t| matches!(t.prompt.topic, Topic::KindOn(_)) && views_needed(t) == 1, vec![Outage]),
+        (|t| is(t, TaskKind::Message) && t.prompt.text.len() > LONG, vec![MemoryLeft(None), EnergyForFewWords]),
+        (
+            |t| matches!(t.prompt.topic, Topic::KindOn(_)) && views_needed(t) == 1,
+            vec![EnergyPerTurn(USUAL_ENERGY), Outage],
+        ),
         (|t| t.prompt.topic == Topic::LampState, vec![]),
     ];
     let mut pool: Vec<Turn> = (0..CONVERSATIONS_MAX)
@@ -97,19 +105,26 @@ pub(crate) fn ten_turns() -> Result<Vec<StoryTurn>> {
         .collect()
 }
 
+async fn allow(world: &mut World, a_turn: Joules) -> Result<()> {
+    let limit = Limit { resource: Resource::Energy, window: Window::Turn, limit: a_turn.micro() };
+    Ok(world.wish_budgets(&[limit]).await?)
+}
+
 /// Plays the turns in a world that was started with their recording; `shown` sees each as soon as it is over.
 pub(crate) async fn play(
     world: &mut World,
     story: &[StoryTurn],
     mut shown: impl FnMut(&StoryTurn, &TurnOutcome),
 ) -> Result<Vec<TurnOutcome>> {
-    let mut outcomes = Vec::with_capacity(story.len());
+    let mut outcomes: Vec<TurnOutcome> = Vec::with_capacity(story.len());
     for (index, turn) in story.iter().enumerate() {
         for happening in &turn.before {
             match *happening {
-                Happening::EnergyPerTurn(limit) => {
-                    let limit = Limit { resource: Resource::Energy, window: Window::Turn, limit: limit.micro() };
-                    world.wish_budgets(&[limit]).await?;
+                Happening::EnergyPerTurn(limit) => allow(world, limit).await?,
+                Happening::EnergyForFewWords => {
+                    let decided = outcomes.last().map_or(Joules::ZERO, |last| last.record.decision_energy);
+                    let need = world.few_words_need(decided);
+                    allow(world, need).await?;
                 }
                 Happening::MemoryLeft(left) => world.leave_memory(left).await,
                 Happening::Outage => world.link().cut_after_request(),

@@ -28,6 +28,7 @@ fn the_choice_differs_and_the_outage_costs_no_turn() {
     any("the good node", &|turn| turn["node"] == "good");
     any("the energy budget", &|turn| reason(turn, "energy_budget"));
     any("the memory ceiling", &|turn| reason(turn, "memory_ceiling"));
+    any("an answer cut at its hold", &|turn| turn["finish"] == "energy_cut" && turn["placement"] == "local");
     any("the outage", &|turn| reason(turn, "fallback"));
     for turn in &turns {
         assert!(!turn["answer"].as_str().unwrap().is_empty(), "a turn without an answer: {turn}");

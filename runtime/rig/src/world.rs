@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use trimtab_core::observation::LinkEstimate;
 use trimtab_core::{
-    Account, Action, Budget, Bytes, ConversationId, Joules, Millis, Placement, Preference, Resource, Usd, Window,
+    Account, Action, Budget, Bytes, ConversationId, Cost, Joules, Millis, Placement, Preference, Resource, Usd, Window,
 };
 use trimtab_device::api::{Api, ApiError};
 use trimtab_device::camera::{CameraConfig, CameraSource};
@@ -435,6 +435,16 @@ impl World {
     pub async fn wish_budgets(&mut self, limits: &[Limit]) -> Result<(), WorldError> {
         self.operator.wish_budgets(limits).await?;
         Ok(())
+    }
+
+    /// What a turn must be allowed to take so that, after a decision that takes `decided`, a local answer can begin but a
+    /// long one cannot end.
+    #[must_use]
+    pub fn few_words_need(&self, decided: Joules) -> Joules {
+        let (decision, least) = self
+            .device
+            .with_governor(|governor| (governor.decision_cost(), governor.least_local().unwrap_or(Cost::ZERO)));
+        decision.energy.max(decided.plus(least.energy.scaled_up(3, 2)))
     }
 
     /// Lowers the memory ceiling until this much is left under it; none lifts it.

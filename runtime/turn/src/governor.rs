@@ -79,6 +79,8 @@ impl fmt::Display for TooManyNodes {
 
 impl core::error::Error for TooManyNodes {}
 
+/// Tokens that an answer is not begun for fewer of.
+const LEAST_TOKENS: u32 = 4;
 /// Name of the local node.
 const LOCAL_NAME: &str = "local";
 /// What a device without a local engine tells the policy about it: a node that never answers.
@@ -114,8 +116,8 @@ impl Governor {
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         let Setup { budgets, shield, preference, local, meter, link, decision_time } = setup;
-        let decision = Upper::from_prior(meter.decision.micro() as f32);
-        let decision_time = Upper::from_prior(decision_time.get() as f32);
+        let decision = Upper::from_guess(meter.decision.micro() as f32);
+        let decision_time = Upper::from_guess(decision_time.get() as f32);
         Self { budgets, shield, preference, local, meter, link, cloud: Vec::new(), decision, decision_time }
     }
 
@@ -238,9 +240,13 @@ impl Governor {
     pub(crate) fn longest_local(&self, max_tokens: u32) -> Cost {
         self.local.map_or(Cost::ZERO, |local| local.longest(max_tokens).cost().plus(self.guard()))
     }
-    /// What the hold of a local answer of usual length needs, and what must be left for the local model to step in.
+    /// The least hold with which a local answer is worth beginning: a few words. None without a local engine.
     #[must_use]
-    pub fn local_cost(&self, max_tokens: u32) -> Cost {
+    pub fn least_local(&self) -> Option<Cost> {
+        self.local.map(|local| local.longest(LEAST_TOKENS).cost().plus(self.guard()))
+    }
+    /// What must be left for the local model to step in.
+    pub(crate) fn local_cost(&self, max_tokens: u32) -> Cost {
         self.local.map_or(Cost::ZERO, |local| local.quote(max_tokens).cost().plus(self.guard()))
     }
     /// What deciding may take: what a turn needs left in every budget before anything is encoded.

@@ -8,20 +8,31 @@ use trimtab_wire::price::{Prices, Size};
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Upper {
     estimate: f32,
+    guessed: bool,
 }
 
 impl Upper {
     const RISE: f32 = 0.2;
     const FALL: f32 = 0.01;
+    /// What the first observation after a guess is multiplied by.
+    const SPREAD: f32 = 1.5;
 
     /// Starts at a prior, from a model card or a declared profile.
     #[must_use]
     pub const fn from_prior(prior: f32) -> Self {
-        Self { estimate: prior }
+        Self { estimate: prior, guessed: false }
+    }
+    /// Starts at a guess with a wide margin: the first observation, with half as much again, replaces it where it is lower.
+    #[must_use]
+    pub const fn from_guess(guess: f32) -> Self {
+        Self { estimate: guess, guessed: true }
     }
     /// Learns one observation; what is no finite number is not learnt.
     pub fn learn(&mut self, seen: f32) {
         if seen.is_finite() {
+            if core::mem::take(&mut self.guessed) {
+                self.estimate = self.estimate.min(seen * Self::SPREAD);
+            }
             let rate = if seen > self.estimate { Self::RISE } else { Self::FALL };
             self.estimate += rate * (seen - self.estimate);
         }
@@ -66,7 +77,7 @@ impl LocalEngine {
     }
 
     fn of(&self, tokens: f32) -> Quote {
-        let whole = Upper { estimate: self.first_token.estimate + self.per_token.estimate.max(0.0) * tokens };
+        let whole = Upper::from_prior(self.first_token.estimate + self.per_token.estimate.max(0.0) * tokens);
         let latency = Millis::new(whole.ceil().max(1));
         Quote {
             latency,

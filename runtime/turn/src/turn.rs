@@ -124,7 +124,8 @@ impl Turn {
 
     fn proposal<'a>(&self, candidates: &'a [Candidate], governor: &Governor) -> Proposal<'a> {
         let spare = governor.local_cost(self.opening.max_tokens);
-        Proposal { account: self.account(), candidates, guard: governor.guard(), spare }
+        let least = governor.least_local();
+        Proposal { account: self.account(), candidates, guard: governor.guard(), spare, least }
     }
 
     fn persist(&self, governor: &Governor, hold: HoldId, action: Option<Action>) -> Vec<Step> {

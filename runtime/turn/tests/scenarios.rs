@@ -471,6 +471,19 @@ fn a_hold_that_does_not_last_is_raised_while_there_is_something_left() {
 }
 
 #[test]
+fn with_too_little_left_for_a_whole_answer_a_part_of_one_is_better_than_none() {
+    // Deciding takes 15 mJ of them and the guard 120; four tokens need 160 more.
+    let with = |energy: u64| {
+        Run::decided(governor(&[Budget::energy(Window::Turn, Joules::from_micro(energy))]), "good", 0b001)
+    };
+    let run = with(300_000);
+    let Some(Step::Generate { until_energy, .. }) = run.steps.last() else { panic!("{:?}", run.steps) };
+    assert_eq!(*until_energy, Joules::from_micro(300_000 - 15_000 - 120_000));
+    assert_eq!(run.turn.record().reason, "energy_budget");
+    assert_eq!(with(290_000).record().placement, Placement::Refused, "too little for a few words");
+}
+
+#[test]
 fn a_raise_that_cannot_be_written_ends_the_wait_with_the_request_still_counted() {
     let mut run = Run::decided(governor(&[]), "good", 0b001);
     run.feed(2500, tick(100_000));
