@@ -182,6 +182,7 @@ fn governor(view_threshold: f32) -> Result<Governor> {
             decision: Joules::from_micro(20_000),
         },
         link: LinkEstimate { up: true, round_trip: Millis::new(60), uplink_bits_per_s: 5_000_000 },
+        decision_time: Millis::new(250),
     });
     governor.offer("good", cloud(2_500_000_000, 550, 0.9))?;
     governor.offer("cheap", cloud(150_000_000, 200, 0.6))?;
