@@ -1,4 +1,5 @@
-//! Every file of the corpus and seeded mutations of it, through its target. The same on every run.
+//! Every file of the corpus and seeded mutations of it, through its target. The same on every run; `TRIMTAB_FUZZ_ROUNDS=N`
+//! makes it N times as many mutations, where there is no nightly toolchain for `cargo xtask fuzz`.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -57,6 +58,11 @@ fn try_one(target: &Target, input: &[u8], origin: &str) {
     resume_unwind(outcome.err().unwrap_or_else(|| Box::new("a thread of the program under test panicked")));
 }
 
+fn rounds() -> u64 {
+    let asked = std::env::var("TRIMTAB_FUZZ_ROUNDS").ok();
+    asked.map_or(1, |rounds| rounds.parse().expect("TRIMTAB_FUZZ_ROUNDS is a number"))
+}
+
 fn exercise(name: &str) {
     count_panics();
     let target = target(name).unwrap_or_else(|| panic!("no target {name}"));
@@ -65,7 +71,7 @@ fn exercise(name: &str) {
         try_one(target, input, &path.display().to_string());
     }
     for (index, (path, input)) in files.iter().enumerate() {
-        for n in 0..target.mutations {
+        for n in 0..target.mutations * rounds() {
             let other = &files[(index + n as usize + 1) % files.len()].1;
             let mutated = mutate::mutated(seed(input).wrapping_add(n), input, other, target.bytes_max);
             try_one(target, &mutated, &format!("mutation {n} of {}", path.display()));
