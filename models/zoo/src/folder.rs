@@ -12,6 +12,7 @@ use crate::corpus::{CHANNEL_DEVIATION, CHANNEL_MEAN, TEXT_CONTEXT, vocabulary};
 use crate::encoder::{self, DualEncoder};
 use crate::fit::Run;
 use crate::lm::{self, Lm};
+use crate::scores::Measured;
 use crate::task_head::TaskHead;
 use crate::vqa::{self, Grade, Vqa};
 
@@ -85,16 +86,19 @@ impl Folder {
         )
     }
 
-    /// Adds `scores` to the card.
+    /// Adds to the card what was measured on the finished folder.
     ///
     /// # Errors
     /// When the card cannot be read or written.
-    pub fn add_scores(&self, scores: &Value, peak_memory_bytes: Option<u64>) -> Result<()> {
+    pub fn complete_card(&self, measured: Measured) -> Result<()> {
         let path = self.path.join("card.json");
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let mut card: Value = serde_json::from_str(&text).with_context(|| format!("parsing {}", path.display()))?;
-        card["scores"] = scores.clone();
-        if let Some(bytes) = peak_memory_bytes {
+        card["scores"] = measured.scores;
+        for (key, fact) in measured.facts {
+            card[key] = fact;
+        }
+        if let Some(bytes) = measured.peak_memory_bytes {
             card["peak_memory_bytes"] = json!(bytes);
         }
         self.write_json("card.json", &card)

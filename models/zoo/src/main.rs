@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use trimtab_zoo::fit::Budget;
 use trimtab_zoo::folder::{self, Folder};
-use trimtab_zoo::scores::{self, Measured};
+use trimtab_zoo::scores;
 use trimtab_zoo::vqa::{self, Grade};
 use trimtab_zoo::weights::Weights;
 use trimtab_zoo::{encoder, lm, task_head};
@@ -91,14 +91,14 @@ fn make(what: What, arguments: &Arguments) -> Result<()> {
     }
     let folder = Folder::make(&arguments.out, what.folder())?;
     let count = arguments.turns.max(1);
-    let Measured { scores, peak_memory_bytes } = match what {
+    let measured = match what {
         What::Encoder => scores::encoder(folder.path(), count)?,
         What::Lm => scores::lm(folder.path(), count)?,
         What::VlmGood | What::VlmCheap => scores::vqa(folder.path(), count)?,
         What::All => return Ok(()),
     };
-    println!("{}: {}", what.folder(), serde_json::to_string_pretty(&scores)?);
-    folder.add_scores(&scores, peak_memory_bytes)
+    println!("{}: {}", what.folder(), serde_json::to_string_pretty(&measured.scores)?);
+    folder.complete_card(measured)
 }
 
 fn train(what: What, arguments: &Arguments) -> Result<()> {

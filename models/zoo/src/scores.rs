@@ -20,6 +20,8 @@ const REPLY_TOKENS_MAX: usize = 160;
 pub struct Measured {
     /// For the card.
     pub scores: Value,
+    /// What a device takes from the card before it has seen the model answer.
+    pub facts: Map<String, Value>,
     /// Bytes over what the process held before.
     pub peak_memory_bytes: Option<u64>,
 }
@@ -122,17 +124,17 @@ pub fn encoder(dir: &Path, count: usize) -> Result<Measured> {
     let calibration_error: f64 = bins.iter().map(|(p, y, _)| (p - y).abs()).sum::<f64>() / f64::from(pairs);
     scores.insert("expected calibration error".to_owned(), json!((1000.0 * calibration_error).round() / 1000.0));
     scores.insert("brier score".to_owned(), json!((1000.0 * squared / f64::from(pairs)).round() / 1000.0));
-    Ok(Measured { scores: Value::Object(scores), peak_memory_bytes })
+    Ok(Measured { scores: Value::Object(scores), facts: Map::new(), peak_memory_bytes })
 }
 
-/// Scores of the language model's folder.
+/// Scores of the language model's folder, its share of right answers in all, and how long nineteen of twenty answers are.
 ///
 /// # Errors
 /// When the folder does not load or a run fails.
 pub fn lm(dir: &Path, count: usize) -> Result<Measured> {
     let options = GenerateOptions { max_tokens: REPLY_TOKENS_MAX, temperature: 0.0, seed: 0 };
-    let reply = |model: &LanguageModel, prompt: &str| -> Result<String> {
-        Ok(model.session().generate(prompt, &options, &mut |_| ControlFlow::Continue(()))?.text)
+    let reply = |model: &LanguageModel, prompt: &str| {
+        model.session().generate(prompt, &options, &mut |_| ControlFlow::Continue(()))
     };
     let turns = turns(count);
     let (model, peak_memory_bytes) = peak_of(|| {
@@ -141,19 +143,28 @@ pub fn lm(dir: &Path, count: usize) -> Result<Measured> {
         Ok(model)
     })?;
     let mut tally = Tally::default();
+    let (mut tokens, mut all_right) = (Vec::with_capacity(turns.len()), 0);
     for turn in &turns {
-        let said = reply(&model, &turn.prompt.text)?;
         let prompt = &turn.prompt;
+        let done = reply(&model, &prompt.text)?;
+        tokens.push(done.tokens);
+        let said = done.text;
         if prompt.needs_views {
             tally.add("says that it cannot see", said.contains("cannot see"));
         } else {
             let right = grade(prompt, &said);
+            all_right += usize::from(right);
             tally.add(&format!("right: {}", prompt.kind.word()), right);
             let length = if prompt.answer.len() > 90 { "long" } else { "short" };
             tally.add(&format!("right: {} {length}", prompt.kind.word()), right);
         }
     }
-    Ok(Measured { scores: Value::Object(tally.into_json()), peak_memory_bytes })
+    tokens.sort_unstable();
+    let long = tokens.get(tokens.len() * 19 / 20).copied().unwrap_or_default();
+    let mut facts = Map::new();
+    facts.insert("answer_tokens".to_owned(), json!(long));
+    facts.insert("quality".to_owned(), share(all_right, turns.len())["share"].clone());
+    Ok(Measured { scores: Value::Object(tally.into_json()), facts, peak_memory_bytes })
 }
 
 /// Scores of a stand-in's folder.
@@ -191,7 +202,7 @@ pub fn vqa(dir: &Path, count: usize) -> Result<Measured> {
             }
         }
     }
-    Ok(Measured { scores: Value::Object(tally.into_json()), peak_memory_bytes })
+    Ok(Measured { scores: Value::Object(tally.into_json()), facts: Map::new(), peak_memory_bytes })
 }
 
 fn family(topic: Topic) -> &'static str {
