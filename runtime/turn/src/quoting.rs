@@ -15,14 +15,14 @@ impl Upper {
     const RISE: f32 = 0.2;
     const FALL: f32 = 0.01;
     /// What the first observation after a guess is multiplied by.
-    const SPREAD: f32 = 1.5;
+    const SPREAD: f32 = 2.0;
 
     /// Starts at a prior, from a model card or a declared profile.
     #[must_use]
     pub const fn from_prior(prior: f32) -> Self {
         Self { estimate: prior, guessed: false }
     }
-    /// Starts at a guess with a wide margin: the first observation, with half as much again, replaces it where it is lower.
+    /// Starts at a guess with a wide margin: the first observation, doubled, replaces it where it is lower.
     #[must_use]
     pub const fn from_guess(guess: f32) -> Self {
         Self { estimate: guess, guessed: true }
