@@ -1,5 +1,6 @@
 //! One configuration file: where a key stands, and what is said when its value will not do.
 
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -21,12 +22,10 @@ pub enum ConfigError {
         cause: std::io::Error,
     },
     /// More than [`CONFIG_BYTES_MAX`].
-    #[error("{}: {bytes} bytes, more than the {CONFIG_BYTES_MAX} a configuration may have", path.display())]
+    #[error("{}: more than the {CONFIG_BYTES_MAX} bytes that a configuration may have; remove what is none of it", path.display())]
     Large {
         /// Which.
         path: PathBuf,
-        /// Its size.
-        bytes: u64,
     },
     /// No TOML, or a key or type that is not known.
     #[error("{}:{line}: {problem}; correct or remove it (`trimtab config check` says when all is well)", path.display())]
@@ -70,11 +69,13 @@ pub(super) struct Source {
 impl Source {
     pub(super) fn read(path: &Path) -> Result<Self, ConfigError> {
         let fault = |cause| ConfigError::Read { path: path.to_owned(), cause };
-        let bytes = std::fs::metadata(path).map_err(fault)?.len();
-        if bytes > CONFIG_BYTES_MAX {
-            return Err(ConfigError::Large { path: path.to_owned(), bytes });
+        let file = std::fs::File::open(path).map_err(fault)?;
+        let mut text = String::new();
+        // What a file says of its size is no bound: a device file has none and never ends.
+        file.take(CONFIG_BYTES_MAX + 1).read_to_string(&mut text).map_err(fault)?;
+        if text.len() as u64 > CONFIG_BYTES_MAX {
+            return Err(ConfigError::Large { path: path.to_owned() });
         }
-        let text = std::fs::read_to_string(path).map_err(fault)?;
         Ok(Self { path: path.to_owned(), text })
     }
 
