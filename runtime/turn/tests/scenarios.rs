@@ -513,10 +513,10 @@ fn a_local_answer_may_take_what_the_longest_one_needs_as_far_as_the_budgets_allo
     let cuts = |budgets: &[Budget]| {
         let run = Run::decided(governor(budgets), "local", 0);
         let steps = run.steps.iter();
-        let cut = steps.filter_map(|step| {
+        let mut cut = steps.filter_map(|step| {
             if let Step::Generate { until_energy, until, .. } = step { Some((*until_energy, *until)) } else { None }
         });
-        (cut.last().expect("a local answer"), *run.governor.local().unwrap())
+        (cut.next_back().expect("a local answer"), *run.governor.local().unwrap())
     };
     let ((energy, until), local) = cuts(&[]);
     assert_eq!((energy, until), (local.longest(64).energy, TIME));
