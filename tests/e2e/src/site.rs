@@ -50,6 +50,8 @@ pub struct Robot {
     pub local: bool,
     /// Whether the shipped policy decides; without, the default rule does.
     pub policy: bool,
+    /// Whether it measures at its start how fast its models run here.
+    pub measure: bool,
     /// The program, and the emulator in front of it if there is one.
     pub program: Vec<PathBuf>,
     /// Further lines of the configuration.
@@ -60,7 +62,7 @@ impl Robot {
     /// A robot with everything that is shipped.
     pub fn new(id: &str) -> Result<Self> {
         let program = vec![programs::program("trimtab")?];
-        Ok(Self { id: id.to_owned(), local: true, policy: true, program, lines: String::new() })
+        Ok(Self { id: id.to_owned(), local: true, policy: true, measure: true, program, lines: String::new() })
     }
 }
 
@@ -158,7 +160,7 @@ impl Site {
             let frames = room::camera_folder(&folder, camera);
             write!(text, "[[camera]]\nname = \"{camera}\"\nsource = \"dir:{}\"\n", frames.display())?;
         }
-        write!(text, "[models]\nencoder = \"{}/encoder\"\n", shipped.display())?;
+        write!(text, "[models]\nmeasure = {}\nencoder = \"{}/encoder\"\n", robot.measure, shipped.display())?;
         if robot.local {
             writeln!(text, "lm = \"{}/lm\"", shipped.display())?;
         }

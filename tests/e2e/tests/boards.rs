@@ -20,7 +20,6 @@ const SCORE_TOLERANCE: f64 = 0.02;
 const CALL_MS: u64 = 20_000;
 /// Time and memory are ample, the link is as declared: nothing but prompt and views decides.
 const LINES: &str = "[turn]\ntime = \"300 s\"\n[link]\nround_trip = \"60 ms\"\nuplink = \"5 Mbit/s\"\nmeasure = false\n\
-                     [models]\nmeasure = false\n\
                      [memory]\nceiling = \"1000 GB\"\n[energy]\nmeter = \"none\"\n";
 const EMULATOR: [&str; 3] = ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"];
 
@@ -37,7 +36,7 @@ fn ten_recorded_turns_are_the_same_on_aarch64() -> Result<()> {
     let mut places = std::collections::BTreeSet::new();
     for (index, turn) in room::turns(SEED, TURNS).iter().enumerate() {
         let run = |id: &str, program: &[PathBuf]| -> Result<Value> {
-            let robot = Robot { program: program.to_vec(), lines: LINES.to_owned(), ..Robot::new(id)? };
+            let robot = Robot { measure: false, program: program.to_vec(), lines: LINES.to_owned(), ..Robot::new(id)? };
             let mut robot = site.configured(robot)?;
             room::show(robot.folder(), turn)?;
             robot.start()?;
