@@ -56,6 +56,7 @@ impl Cost {
             bytes: self.bytes.plus(other.bytes),
         }
     }
+
     /// The smaller of the two, resource by resource.
     #[must_use]
     pub fn at_most(self, other: Self) -> Self {

@@ -17,8 +17,8 @@ const UNFINISHED_MAX: u32 = 1024;
 const HOLD_COLUMNS: &str = "hold, conversation, opened, orphan, latency, energy, money, bytes";
 
 impl Store {
-    /// Makes a hold durable, or what it has become, and the turn it is for. `action` of none is the decision itself. When this returns, a crash
-    /// leaves the hold counted and the turn known.
+    /// Makes a hold durable, or what it has become, and the turn it is for. `action` of none is the decision itself. When
+    /// this returns, a crash leaves the hold counted and the turn known.
     pub fn persist_hold(
         &mut self,
         hold: &OpenHold,

@@ -6,7 +6,7 @@ use trimtab_core::Millis;
 
 use crate::camera::{Camera, CameraSource};
 use crate::clock::ActiveClock;
-use crate::config::Config;
+use crate::config::{Config, ModelsConfig};
 use crate::memory::{Accounting, Memory, MemoryPaths};
 use crate::meter::{Counters, MeterPaths, probe};
 use crate::operator::source_name;
@@ -32,7 +32,9 @@ pub fn inspect(config: &Config) -> Inspection {
     let mut found = Inspection::default();
     match Memory::new(config.memory_ceiling, Accounting::Process, MemoryPaths::default()) {
         Ok(memory) => {
-            let models = Models::load(&config.models, config.cameras.len(), &memory);
+            // A check says whether the models load; how fast they are is measured by the runtime that uses them.
+            let unmeasured = ModelsConfig { measure: false, ..config.models.clone() };
+            let models = Models::load(&unmeasured, config.cameras.len(), &memory);
             if let Some(encoder) = &models.encoder {
                 found.models.push(format!("encoder {}", encoder.fingerprint()));
             }
