@@ -11,7 +11,8 @@ use trimtab_core::observation::ViewFacts;
 use trimtab_core::{Action, Cost, NodeProfile, Quote, TaskKind, TaskMix};
 
 pub use file::{Dialogue, Interaction, Measured, Node, Outcome, QuoteFacts, SCHEMA, Setting, TaskCategory, View};
-pub use store::{TABLE_BYTES_MAX, TABLE_FILES_MAX, read_dialogues, shard_path, write_shard};
+pub(crate) use check::dialogue as check_dialogue;
+pub use store::{Loaded, TABLE_BYTES_MAX, TABLE_FILES_MAX, read_dialogues, shard_path, write_shard};
 
 /// Why a table cannot be read, used or written.
 #[derive(Debug, thiserror::Error)]
