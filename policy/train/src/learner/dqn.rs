@@ -1,8 +1,8 @@
 //! Deep Q-network: the value of every action, learnt from steps kept and drawn again. Source: Mnih et al. 2015.
 //!
 //! A value has no probabilities of its own, so the penalty on expected use is taken of the softmax of the values over a
-//! temperature: the policy that a small error in the values would give. It leaves the values of cheap actions alone and
-//! lowers those of dear ones just until the budget holds. The dual form needs none of this: it prices the targets.
+//! temperature: the policy that a small error in the values would give. Its slope lowers the values of dear actions and raises
+//! those of cheap ones while the budget breaks. The dual form needs none of this: it prices the targets.
 
 use serde::{Deserialize, Serialize};
 use trimtab_scenes::Rng;
@@ -218,7 +218,8 @@ mod tests {
     /// The gradient agrees with finite differences, parameter by parameter, on small and large errors.
     fn check(lambda: Option<f32>) {
         let mut rng = Rng::for_purpose(13, "value gradient");
-        let network = Mlp { activation: Activation::Tanh, ..Mlp::uniform(&[5, 8, 6, ACTIONS], Activation::Relu, &mut rng) };
+        let network =
+            Mlp { activation: Activation::Tanh, ..Mlp::uniform(&[5, 8, 6, ACTIONS], Activation::Relu, &mut rng) };
         let mut update = Update::new(&network, ROWS);
         for row in 0..ROWS {
             update.online.input_mut(row).iter_mut().for_each(|x| *x = rng.range(-1.0, 1.0));

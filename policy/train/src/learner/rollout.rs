@@ -1,8 +1,8 @@
 //! Steps taken in a row with the policy that took them, and the advantages that follow from them.
 
+use super::actor_critic::Lesson;
 use super::constraint::Uses;
 use super::{Environment, Use};
-use super::actor_critic::Lesson;
 
 /// Steps in the order in which they were taken.
 #[derive(Clone, Debug, Default)]

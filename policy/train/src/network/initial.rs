@@ -56,7 +56,10 @@ fn orthonormal(inputs: usize, outputs: usize, gain: f32, rng: &mut Rng) -> Vec<f
     let at = |input: usize, output: usize| {
         if inputs <= outputs { lines[input][output] } else { lines[output][input] }
     };
-    (0..inputs).flat_map(|input| (0..outputs).map(move |output| (input, output))).map(|(i, o)| gain * at(i, o)).collect()
+    (0..inputs)
+        .flat_map(|input| (0..outputs).map(move |output| (input, output)))
+        .map(|(i, o)| gain * at(i, o))
+        .collect()
 }
 
 #[cfg(test)]

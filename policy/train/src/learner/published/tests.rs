@@ -25,7 +25,9 @@ fn dear_is_better(turns: usize) -> Vec<TrainingDialogue> {
     let scores = std::array::from_fn(|action| if action == 0 { 0.2 } else { 1.0 + 0.1 * action as f32 });
     let dialogue = |id| TrainingDialogue {
         id,
-        turns: (0..turns).map(|t| turn(TaskKind::KNOWN[(id as usize + t) % 4], (id as usize + t) % 9, scores)).collect(),
+        turns: (0..turns)
+            .map(|t| turn(TaskKind::KNOWN[(id as usize + t) % 4], (id as usize + t) % 9, scores))
+            .collect(),
     };
     (0..8).map(dialogue).collect()
 }
@@ -72,7 +74,9 @@ fn what_remains_is_shown_and_an_overdrawn_budget_pays_nothing() {
     published.reset(&mut Rng::new(0));
     assert_eq!(published.observation()[25..], [10.0, 2.0]);
     assert!(published.step(8).reward > 0.0);
-    assert!((published.observation()[25] - 3.017_89).abs() < 1e-4 && (published.observation()[26] - 0.632).abs() < 1e-4);
+    assert!(
+        (published.observation()[25] - 3.017_89).abs() < 1e-4 && (published.observation()[26] - 0.632).abs() < 1e-4
+    );
     assert_eq!(published.step(8).reward, 0.0);
     assert_eq!(published.step(0).reward, 0.0);
 }
