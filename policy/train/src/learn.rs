@@ -190,7 +190,7 @@ fn learn(network: &Mlp, turn: &[Sample], share: f32, gradient: &mut Mlp) -> f32 
     let traces: Vec<Trace> = turn.iter().map(|sample| network.trace(&sample.x)).collect();
     let (loss, slopes) = loss_and_slopes(turn, &traces.iter().map(Trace::logit).collect::<Vec<_>>());
     for (trace, slope) in traces.iter().zip(slopes) {
-        network.backward(trace, share * slope, gradient);
+        network.backward(trace, &[share * slope], gradient);
     }
     loss
 }

@@ -16,6 +16,7 @@ pub mod evaluate;
 pub mod export;
 pub mod features;
 pub mod learn;
+pub mod learner;
 pub mod network;
 pub mod policy;
 pub mod projection;

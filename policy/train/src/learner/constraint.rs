@@ -1,0 +1,176 @@
+//! Budgets in the loss.
+//!
+//! The penalty is `λ · Σ_j max(g_j, 0)`, where `g_j` is the mean over a batch of the policy's expected use of resource `j`
+//! minus the share. The expectation runs over the policy's probabilities, so the penalty has a slope along every logit.
+//!
+//! The dual form ascends the Lagrangian: the reward becomes `r - Σ_j μ_j · use_j`, and after each batch of steps taken every
+//! `μ_j` moves by the batch's sum of use minus share, and not below zero. The price enters the returns, so what an action
+//! makes later ones use counts too. Source: Altman 1999, chapter 3, for the Lagrangian of a constrained decision process.
+
+use serde::{Deserialize, Serialize};
+
+use super::{RESOURCES, Use};
+
+/// How budgets enter the loss.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Constraint {
+    /// Not at all.
+    #[default]
+    None,
+    /// `lambda · Σ max(excess, 0)` of the policy's expected use is added to the loss; 0 switches it off.
+    Penalty {
+        /// Weight against the other terms of the loss.
+        lambda: f32,
+    },
+    /// Multipliers, raised and lowered by dual ascent.
+    Dual {
+        /// What one step of one whole budget above its share adds to a multiplier.
+        rate: f32,
+    },
+}
+
+/// Largest multiplier: ascent stops here where no policy can keep to the budget.
+const MULTIPLIER_MAX: f32 = 100.0;
+
+impl Constraint {
+    /// The weight of the penalty, if there is one.
+    pub(super) fn lambda(&self) -> Option<f32> {
+        match self {
+            Self::Penalty { lambda } if *lambda > 0.0 => Some(*lambda),
+            Self::None | Self::Penalty { .. } | Self::Dual { .. } => None,
+        }
+    }
+}
+
+/// What an update knows of its steps: the uses of every action, `[steps, actions]`, and the share of each step.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Uses<'a> {
+    pub(super) of_actions: &'a [Use],
+    pub(super) shares: &'a [f32],
+}
+
+/// The penalty of policies, `[steps, actions]` probabilities. Its slopes along the logits, times `sharpness`, are added to
+/// `slopes`: the probabilities are the softmax of `sharpness` times what the network puts out.
+pub(super) fn penalty(lambda: f32, sharpness: f32, policies: &[f32], uses: Uses<'_>, slopes: &mut [f32]) -> f32 {
+    let steps = uses.shares.len();
+    let actions = policies.len() / steps;
+    let each = || policies.chunks_exact(actions).zip(uses.of_actions.chunks_exact(actions));
+    let mut excess = [0.0; RESOURCES];
+    for ((policy, of_actions), share) in each().zip(uses.shares) {
+        let used = expected(policy, of_actions);
+        excess.iter_mut().zip(used).for_each(|(excess, used)| *excess += (used - share) / steps as f32);
+    }
+    let weight = excess.map(|excess| if excess > 0.0 { lambda * sharpness / steps as f32 } else { 0.0 });
+    for ((policy, of_actions), slopes) in each().zip(slopes.chunks_exact_mut(actions)) {
+        let mean = expected(policy, of_actions);
+        for ((slope, probability), of_action) in slopes.iter_mut().zip(policy).zip(of_actions) {
+            let above = (0..RESOURCES).map(|j| weight[j] * (of_action[j] - mean[j])).sum::<f32>();
+            *slope += probability * above;
+        }
+    }
+    lambda * excess.iter().map(|excess| excess.max(0.0)).sum::<f32>()
+}
+
+/// The expected use of one step.
+fn expected(policy: &[f32], of_actions: &[Use]) -> Use {
+    let mut sum = [0.0; RESOURCES];
+    for (probability, of_action) in policy.iter().zip(of_actions) {
+        sum.iter_mut().zip(of_action).for_each(|(sum, used)| *sum += probability * used);
+    }
+    sum
+}
+
+/// The prices of the resources.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Multipliers {
+    value: Use,
+    rate: f32,
+}
+
+impl Multipliers {
+    /// All zero; they stay so unless the constraint is a dual one.
+    pub(super) fn new(constraint: &Constraint) -> Self {
+        let rate = match constraint {
+            Constraint::Dual { rate } => *rate,
+            Constraint::None | Constraint::Penalty { .. } => 0.0,
+        };
+        Self { value: [0.0; RESOURCES], rate }
+    }
+    /// The price of a use.
+    pub(super) fn price(&self, used: Use) -> f32 {
+        self.value.iter().zip(used).map(|(price, used)| price * used).sum()
+    }
+    /// Moves the prices after a step that was taken.
+    pub(super) fn ascend(&mut self, used: Use, share: f32) {
+        for (price, used) in self.value.iter_mut().zip(used) {
+            *price = (*price + self.rate * (used - share)).clamp(0.0, MULTIPLIER_MAX);
+        }
+    }
+    /// The prices.
+    pub(super) fn value(&self) -> Use {
+        self.value
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::learner::softmax::softmax;
+    use trimtab_scenes::Rng;
+
+    const STEPS: usize = 6;
+    const ACTIONS: usize = 4;
+
+    fn loss(logits: &[f32], sharpness: f32, uses: Uses<'_>, slopes: &mut [f32]) -> f32 {
+        let mut policies = vec![0.0; logits.len()];
+        for (logits, policy) in logits.chunks_exact(ACTIONS).zip(policies.chunks_exact_mut(ACTIONS)) {
+            let sharp: Vec<f32> = logits.iter().map(|logit| sharpness * logit).collect();
+            softmax(&sharp, policy);
+        }
+        penalty(1.7, sharpness, &policies, uses, slopes)
+    }
+
+    #[test]
+    fn the_gradient_of_the_penalty_is_its_slope() {
+        let mut rng = Rng::for_purpose(11, "penalty");
+        let of_actions: Vec<Use> = (0..STEPS * ACTIONS).map(|_| [rng.unit(), rng.unit()]).collect();
+        // The first resource is short and the second is not: one half of the hinge is flat.
+        let shares = [0.3; STEPS];
+        let of_actions: Vec<Use> = of_actions.into_iter().map(|[a, b]| [a, 0.2 * b]).collect();
+        let uses = Uses { of_actions: &of_actions, shares: &shares };
+        let logits: Vec<f32> = (0..STEPS * ACTIONS).map(|_| rng.range(-1.0, 1.0)).collect();
+        for sharpness in [1.0, 5.0] {
+            let mut slopes = vec![0.0; logits.len()];
+            loss(&logits, sharpness, uses, &mut slopes);
+            assert!(slopes.iter().any(|slope| slope.abs() > 1e-2), "the hinge is open: {slopes:?}");
+            for index in 0..logits.len() {
+                let moved = |by: f32| {
+                    let mut logits = logits.clone();
+                    logits[index] += by;
+                    loss(&logits, sharpness, uses, &mut vec![0.0; STEPS * ACTIONS])
+                };
+                let measured = (moved(2e-3) - moved(-2e-3)) / 4e-3;
+                assert!((slopes[index] - measured).abs() < 1e-3, "{index}: {} against {measured}", slopes[index]);
+            }
+        }
+    }
+
+    #[test]
+    fn within_the_budget_the_penalty_is_nothing() {
+        let uses = Uses { of_actions: &[[0.1, 0.2]; STEPS * ACTIONS], shares: &[0.5; STEPS] };
+        let mut slopes = vec![0.0; STEPS * ACTIONS];
+        assert_eq!(loss(&[0.0; STEPS * ACTIONS], 1.0, uses, &mut slopes), 0.0);
+        assert!(slopes.iter().all(|slope| *slope == 0.0));
+    }
+
+    #[test]
+    fn prices_rise_above_the_share_and_fall_below_it() {
+        let mut multipliers = Multipliers::new(&Constraint::Dual { rate: 0.5 });
+        multipliers.ascend([1.0, 0.1], 0.5);
+        assert_eq!(multipliers.value(), [0.25, 0.0]);
+        assert_eq!(multipliers.price([2.0, 9.0]), 0.5);
+        multipliers.ascend([0.0, 0.0], 0.25);
+        assert_eq!(multipliers.value(), [0.125, 0.0]);
+    }
+}
