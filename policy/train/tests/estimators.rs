@@ -7,7 +7,7 @@ use trimtab_core::ViewSet;
 use trimtab_core::{Action, TaskKind};
 use trimtab_train::dataset::{Class, Context, Dialogue, LoggedTable, cloud};
 use trimtab_train::estimator::calibration::Calibrated;
-use trimtab_train::estimator::evaluation::{LeftOut, coverage, predict_left_out, quality};
+use trimtab_train::estimator::evaluation::{LeftOut, Predicted, coverage, predict_left_out, quality};
 use trimtab_train::estimator::{Kind, Prompts, Sample};
 
 fn action(class: Class) -> Action {
@@ -35,7 +35,7 @@ fn what_sees_the_question_recovers_the_truth() {
     let table = table(&dialogues(300, 0.5, evenly));
     let samples: Vec<Sample<'_>> = table.turns().iter().map(Into::into).collect();
     let folds: Vec<u64> = table.turns().iter().map(|turn| turn.dialogue).collect();
-    for kind in [Kind::QuestionMeans, Kind::ShrunkMeans, Kind::Ridge, Kind::Trees, Kind::Prompt] {
+    for kind in [Kind::ShrunkMeans, Kind::ShrunkClasses, Kind::Ridge, Kind::Trees, Kind::Prompt] {
         let fitted = kind.fit(&samples, &folds, &Prompts::new());
         for question in 0..QUESTIONS {
             for class in Class::ALL {
@@ -65,7 +65,7 @@ fn a_bound_rises_with_what_it_rests_on() {
     let (few, many) = (Calibrated::fit(Kind::ShrunkMeans, &turns[..40], &Prompts::new()), turns);
     let many = Calibrated::fit(Kind::ShrunkMeans, &many, &Prompts::new());
     let gap = |fitted: &Calibrated| {
-        let estimate = fitted.predict(&context(1), Action::LOCAL);
+        let estimate = fitted.estimate(&context(1), Action::LOCAL);
         estimate.mean - estimate.pessimistic(1.0)
     };
     assert!(gap(&many) < gap(&few));
@@ -101,17 +101,19 @@ fn nothing_of_what_is_left_out_is_seen() {
         for left in [LeftOut::Dialogue, LeftOut::DialogueAndQuestion] {
             let predict = |table: &LoggedTable| predict_left_out(kind, table.turns(), left, &Prompts::new());
             let own = 3 * published::TURNS..4 * published::TURNS;
-            assert_eq!(predict(&before)[own.clone()], predict(&after)[own], "{} read its own scores", kind.name());
+            let (before, after) = (predict(&before).raw, predict(&after).raw);
+            assert_eq!(before[own.clone()], after[own], "{} read its own scores", kind.name());
         }
     }
 }
 
 #[test]
 fn agreement_is_what_it_says() {
-    let found = quality(&[0.0, 1.0, 4.0], &[0.0, 1.0, 2.0]);
+    let same = |guesses: &[f64]| Predicted { raw: guesses.to_vec(), clipped: guesses.to_vec() };
+    let found = quality(&[0.0, 1.0, 4.0], &same(&[0.0, 1.0, 2.0]));
     assert_eq!((found.n, found.mse, found.mse_clip2, found.r2_clip2), (3, 4.0 / 3.0, 0.0, 1.0));
     assert!((found.r2 - (1.0 - 4.0 / (26.0 / 3.0))).abs() < 1e-12);
-    assert_eq!(quality(&[0.0, 1.0], &[0.5, 0.5]).pearson, None);
+    assert_eq!(quality(&[0.0, 1.0], &same(&[0.5, 0.5])).pearson, None);
     assert!("boosted".parse::<Kind>().unwrap_err().to_string().contains("shrunk-means"));
 }
 
@@ -131,22 +133,31 @@ fn refused(expect: &str, break_it: impl FnOnce(&mut Vec<Dialogue>), text: impl F
 fn faults_are_named_by_file_dialogue_turn_and_field() {
     let same = |text: String| text;
     refused("no dialogues", Vec::clear, same);
-    refused("dialogue 2: interactions: is empty", |all| {
-        all[2].interactions.clear();
-        all[2].association_score.clear();
-    }, same);
+    refused(
+        "dialogue 2: interactions: is empty",
+        |all| {
+            all[2].interactions.clear();
+            all[2].association_score.clear();
+        },
+        same,
+    );
     refused("dialogue 1: id: is also in", |all| all[2].id = 1, same);
-    refused("dialogue 3, turn 1: image_index: [7]", |all| {
-        all[3].interactions[1].action = 1;
-        all[3].interactions[1].image_index = Some(vec![7]);
-    }, same);
+    refused(
+        "dialogue 3, turn 1: image_index: [7]",
+        |all| {
+            all[3].interactions[1].action = 1;
+            all[3].interactions[1].image_index = Some(vec![7]);
+        },
+        same,
+    );
     let marked = |all: &mut Vec<Dialogue>| all[2].interactions[1].score = 123.5;
     refused("dialogue 2, turn 1: score: ", marked, |text| text.replace("123.5", "NaN"));
     refused("dialogue 2, turn 1: missing field `score`", marked, |text| text.replace("\"score\":123.5,", ""));
     let asked = |all: &mut Vec<Dialogue>| all[3].interactions[2].question = "here".into();
     refused("dialogue 3, turn 2: task_cat: unknown variant `Cooking`", asked, |text| {
         let (head, tail) = text.split_at(text.find("\"here\"").unwrap());
-        head.to_owned() + &tail.replacen("\"Query\"", "\"Cooking\"", 1).replacen("\"Assistive System\"", "\"Cooking\"", 1)
+        head.to_owned()
+            + &tail.replacen("\"Query\"", "\"Cooking\"", 1).replacen("\"Assistive System\"", "\"Cooking\"", 1)
     });
 }
 

@@ -121,7 +121,7 @@ impl Calibrated {
 
     /// What to expect of `action` in `context`.
     #[must_use]
-    pub fn predict(&self, context: &Context, action: Action) -> Estimate {
+    pub fn estimate(&self, context: &Context, action: Action) -> Estimate {
         let cell = (Arc::clone(&context.question), Class::of(action));
         Estimate {
             mean: self.estimator.predict(context, action),

@@ -40,39 +40,48 @@ pub fn dialogues(turns: &[LoggedTurn]) -> Vec<u64> {
     turns.iter().map(|turn| turn.dialogue).collect()
 }
 
+/// Predicted scores of turns, one by one.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Predicted {
+    /// Fitted on the scores as they are.
+    pub raw: Vec<f64>,
+    /// Fitted on the scores clipped at [`CLIP`].
+    pub clipped: Vec<f64>,
+}
+
 /// Predicts the logged action's score of every turn of `test`, fitted on `train`.
 #[must_use]
-pub fn fit_and_predict(kind: Kind, train: &[&LoggedTurn], test: &[LoggedTurn], prompts: &Prompts) -> Vec<f64> {
-    let samples: Vec<Sample<'_>> = train.iter().map(|turn| (*turn).into()).collect();
+pub fn fit_and_predict(kind: Kind, train: &[&LoggedTurn], test: &[LoggedTurn], prompts: &Prompts) -> Predicted {
     let folds: Vec<u64> = train.iter().map(|turn| turn.dialogue).collect();
-    let fitted = kind.fit(&samples, &folds, prompts);
-    test.iter().map(|turn| fitted.predict(&turn.context, turn.action)).collect()
+    let mut samples: Vec<Sample<'_>> = train.iter().map(|turn| (*turn).into()).collect();
+    let predict = |samples: &[Sample<'_>]| {
+        let fitted = kind.fit(samples, &folds, prompts);
+        test.iter().map(|turn| fitted.predict(&turn.context, turn.action)).collect()
+    };
+    let raw = predict(&samples);
+    samples.iter_mut().for_each(|sample| sample.value = sample.value.min(CLIP));
+    Predicted { raw, clipped: predict(&samples) }
 }
 
 /// Predicts the logged action's score of every turn, each time fitted on what is not left out.
 #[must_use]
-pub fn predict_left_out(kind: Kind, turns: &[LoggedTurn], left: LeftOut, prompts: &Prompts) -> Vec<f64> {
-    let mut predicted = vec![0.0; turns.len()];
-    let mut first = 0;
-    while first < turns.len() {
-        let one = |index: &usize| match left {
-            LeftOut::Dialogue => turns[*index].dialogue == turns[first].dialogue,
-            LeftOut::DialogueAndQuestion => *index == first,
-        };
-        let end = (first..turns.len()).take_while(one).count() + first;
-        let head = &turns[first];
+pub fn predict_left_out(kind: Kind, turns: &[LoggedTurn], left: LeftOut, prompts: &Prompts) -> Predicted {
+    let together = |a: &LoggedTurn, b: &LoggedTurn| left == LeftOut::Dialogue && a.dialogue == b.dialogue;
+    let mut all = Predicted::default();
+    for own in turns.chunk_by(together) {
         let kept = |turn: &&LoggedTurn| {
-            turn.dialogue != head.dialogue
-                && (left == LeftOut::Dialogue || turn.context.question != head.context.question)
+            turn.dialogue != own[0].dialogue
+                && (left == LeftOut::Dialogue || turn.context.question != own[0].context.question)
         };
         let train: Vec<&LoggedTurn> = turns.iter().filter(kept).collect();
-        predicted[first..end].copy_from_slice(&fit_and_predict(kind, &train, &turns[first..end], prompts));
-        first = end;
+        let Predicted { raw, clipped } = fit_and_predict(kind, &train, own, prompts);
+        all.raw.extend(raw);
+        all.clipped.extend(clipped);
     }
-    predicted
+    all
 }
 
-/// How near predictions come, as they are and with both sides clipped at [`CLIP`].
+/// How near predictions come, as they are, and with scores clipped at [`CLIP`] both in fitting and in comparing.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Quality {
     /// Turns.
@@ -93,10 +102,10 @@ pub struct Quality {
 
 /// Compares predictions with scores, one by one.
 #[must_use]
-pub fn quality(scores: &[f64], predicted: &[f64]) -> Quality {
+pub fn quality(scores: &[f64], predicted: &Predicted) -> Quality {
     let clip = |values: &[f64]| values.iter().map(|value| value.min(CLIP)).collect::<Vec<f64>>();
-    let (r2, mse, pearson) = agreement(scores, predicted);
-    let (r2_clip2, mse_clip2, pearson_clip2) = agreement(&clip(scores), &clip(predicted));
+    let (r2, mse, pearson) = agreement(scores, &predicted.raw);
+    let (r2_clip2, mse_clip2, pearson_clip2) = agreement(&clip(scores), &clip(&predicted.clipped));
     Quality { n: scores.len(), r2, mse, pearson, r2_clip2, mse_clip2, pearson_clip2 }
 }
 
@@ -127,21 +136,17 @@ pub struct Coverage {
 #[must_use]
 pub fn coverage(kind: Kind, turns: &[LoggedTurn], levels: &[f64], prompts: &Prompts) -> Vec<Coverage> {
     let mut sums = vec![(0.0, 0.0); levels.len()];
-    let mut first = 0;
-    while first < turns.len() {
-        let own = |turn: &&LoggedTurn| turn.dialogue == turns[first].dialogue;
-        let end = first + turns[first..].iter().take_while(own).count();
-        let train: Vec<&LoggedTurn> = turns.iter().filter(|turn| !own(turn)).collect();
+    for own in turns.chunk_by(|a, b| a.dialogue == b.dialogue) {
+        let train: Vec<&LoggedTurn> = turns.iter().filter(|turn| turn.dialogue != own[0].dialogue).collect();
         let calibrated = Calibrated::fit(kind, &train, prompts);
-        for turn in &turns[first..end] {
-            let estimate = calibrated.predict(&turn.context, turn.action);
+        for turn in own {
+            let estimate = calibrated.estimate(&turn.context, turn.action);
             for (level, (held, width)) in levels.iter().zip(&mut sums) {
                 let (low, high) = calibrated.interval(&estimate, *level);
                 *held += f64::from(u8::from((low..=high).contains(&turn.score)));
                 *width += high - low;
             }
         }
-        first = end;
     }
     let n = turns.len() as f64;
     let share =
@@ -176,15 +181,15 @@ pub fn report(kind: Kind, turns: &[LoggedTurn], left_out: LeftOut, prompts: &Pro
     Report { kind, left_out, quality: quality(&scores, &predicted), r2, r2_clip2 }
 }
 
-fn drawn_quality(scores: &[f64], predicted: &[f64], drawn: &[usize]) -> Quality {
+fn drawn_quality(scores: &[f64], predicted: &Predicted, drawn: &[usize]) -> Quality {
     let of = |values: &[f64]| drawn.iter().map(|index| values[*index]).collect::<Vec<f64>>();
-    quality(&of(scores), &of(predicted))
+    quality(&of(scores), &Predicted { raw: of(&predicted.raw), clipped: of(&predicted.clipped) })
 }
 
 /// How much more of the clipped scores one estimator explains than another: the difference of `r2_clip2`, drawn by question,
 /// because what is asked about are questions.
 #[must_use]
-pub fn gain(turns: &[LoggedTurn], predicted: &[f64], other: &[f64], seed: u64) -> Interval {
+pub fn gain(turns: &[LoggedTurn], predicted: &Predicted, other: &Predicted, seed: u64) -> Interval {
     let scores: Vec<f64> = turns.iter().map(|turn| turn.score).collect();
     let questions: Vec<&str> = turns.iter().map(|turn| &*turn.context.question).collect();
     bootstrap::interval(&questions, seed, |drawn| {

@@ -5,7 +5,7 @@
 //! | score | what the judge gave an answer against a reference answer: 0 or more, 1 as good as the reference |
 //! | class | where a turn is answered, and from what: local, cloud from text, cloud from views |
 //! | cell | the turns that agree in some of task, question, class and number of views |
-//! | shrinkage | turns at zero effect that are added to a cell, so that a cell of few turns says little |
+//! | shrinkage | turns of what wider cells say that are added to a cell, so that a cell of few turns says little |
 //! | spread | standard deviation of a score about its estimate |
 //! | left out | not seen in fitting: the dialogue of a turn, or also its question wherever it was asked |
 //!
@@ -68,10 +68,12 @@ pub enum Kind {
     ClassMeans,
     /// Mean of each task, class and number of views.
     TaskMeans,
-    /// Mean of each question and class.
+    /// Mean of each question on the device, and of each in the cloud.
     QuestionMeans,
-    /// Effects of task, question, class and number of views, each shrunk.
+    /// Means of ever smaller cells, shrunk: task, question, device or cloud, number of views.
     ShrunkMeans,
+    /// The same with the class in place of device or cloud.
+    ShrunkClasses,
     /// The published nearest neighbours: state and action, no prompt.
     Neighbours,
     /// Ridge regression with an effect of each question and class.
@@ -84,12 +86,13 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind, the simplest first.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Constant,
         Self::ClassMeans,
         Self::TaskMeans,
         Self::QuestionMeans,
         Self::ShrunkMeans,
+        Self::ShrunkClasses,
         Self::Neighbours,
         Self::Ridge,
         Self::Trees,
@@ -105,6 +108,7 @@ impl Kind {
             Self::TaskMeans => "task-means",
             Self::QuestionMeans => "question-means",
             Self::ShrunkMeans => "shrunk-means",
+            Self::ShrunkClasses => "shrunk-classes",
             Self::Neighbours => "neighbours",
             Self::Ridge => "ridge",
             Self::Trees => "trees",
@@ -119,8 +123,9 @@ impl Kind {
             Self::Constant => Box::new(Means::fit(&[], samples)),
             Self::ClassMeans => Box::new(Means::fit(&[Level::CLASS], samples)),
             Self::TaskMeans => Box::new(Means::fit(&[Level::TASK_VIEWS], samples)),
-            Self::QuestionMeans => Box::new(Means::fit(&[Level::CLASS, Level::QUESTION_CLASS], samples)),
-            Self::ShrunkMeans => Box::new(Means::fit(&means::SHRUNK, samples)),
+            Self::QuestionMeans => Box::new(Means::fit(&[Level::QUESTION_PLACE], samples)),
+            Self::ShrunkMeans => Box::new(Means::fit(&means::SHRUNK_MEANS, samples)),
+            Self::ShrunkClasses => Box::new(Means::fit(&means::SHRUNK_CLASSES, samples)),
             Self::Neighbours => Box::new(neighbours::Neighbours::fit(samples)),
             Self::Ridge => Box::new(ridge::Ridge::fit(samples)),
             Self::Trees => Box::new(trees::Trees::fit(samples, folds)),

@@ -7,7 +7,7 @@ use trimtab_core::Action;
 use trimtab_scenes::Rng;
 
 use super::features::plain;
-use super::means::{Level, Means, SHRUNK};
+use super::means::{Level, Means, SHRUNK_MEANS};
 use super::tree::{Row, Shape, Tree};
 use super::{Estimator, Sample};
 use crate::dataset::Context;
@@ -42,7 +42,7 @@ struct Questions {
 
 impl Questions {
     fn fit(samples: &[Sample<'_>]) -> Self {
-        Self { alone: Means::fit(&[Level::QUESTION.shrunk(5.0)], samples), whole: Means::fit(&SHRUNK, samples) }
+        Self { alone: Means::fit(&[Level::QUESTION.shrunk(5.0)], samples), whole: Means::fit(&SHRUNK_MEANS, samples) }
     }
     fn row(&self, context: &Context, action: Action) -> Row {
         let mut row = plain(context, action).to_vec();

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use tempfile::TempDir;
-use trimtab_train::dataset::{Class, Dialogue, Interaction, LoggedTable, TaskCategory};
 use trimtab_scenes::Rng;
+use trimtab_train::dataset::{Class, Dialogue, Interaction, LoggedTable, TaskCategory};
 
 /// Questions; the first half is of one task, the others of another.
 pub const QUESTIONS: usize = 8;
