@@ -56,7 +56,7 @@ struct Spread {
 
 impl Spread {
     fn fit(turns: &[&LoggedTurn], misses: &[f64]) -> Self {
-        let square = |(turn, miss): (&&LoggedTurn, &f64)| Sample { value: miss * miss, ..sample(turn) };
+        let square = |(turn, miss): (&&LoggedTurn, &f64)| Sample { value: miss * miss, ..Sample::from(*turn) };
         let samples: Vec<Sample<'_>> = turns.iter().zip(misses).map(square).collect();
         let mean = samples.iter().map(|sample| sample.value).sum::<f64>() / samples.len().max(1) as f64;
         Self { squares: Means::fit(&SPREAD, &samples), least: (SPREAD_MIN * mean.sqrt()).max(f64::EPSILON) }
@@ -64,10 +64,6 @@ impl Spread {
     fn of(&self, context: &Context, action: Action) -> f64 {
         self.squares.predict(context, action).max(0.0).sqrt().max(self.least)
     }
-}
-
-fn sample(turn: &LoggedTurn) -> Sample<'_> {
-    turn.into()
 }
 
 /// The turns in the order given, told apart into those of one part and the others.
@@ -93,14 +89,11 @@ impl Calibrated {
     /// Fits an estimator of `kind`, and measures its misses on parts of `turns` left out in turn.
     #[must_use]
     pub fn fit(kind: Kind, turns: &[&LoggedTurn], prompts: &Prompts) -> Self {
-        let parted = Parted { turns, parts: parts(&folds(turns), PARTS) };
-        let fit = |turns: &[&LoggedTurn]| {
-            let samples: Vec<Sample<'_>> = turns.iter().map(|turn| sample(turn)).collect();
-            kind.fit(&samples, &folds(turns), prompts)
-        };
+        let dialogues: Vec<u64> = turns.iter().map(|turn| turn.dialogue).collect();
+        let parted = Parted { turns, parts: parts(&dialogues, PARTS) };
         let mut missed = vec![0.0; turns.len()];
         for part in 0..PARTS {
-            let fitted = fit(&parted.others(part).1);
+            let fitted = kind.fit_turns(&parted.others(part).1, prompts);
             for index in parted.own(part) {
                 missed[index] = turns[index].score - fitted.predict(&turns[index].context, turns[index].action);
             }
@@ -116,7 +109,7 @@ impl Calibrated {
         for turn in turns {
             *support.entry((Arc::clone(&turn.context.question), turn.class())).or_default() += 1;
         }
-        Self { estimator: fit(turns), spread: Spread::fit(turns, &missed), support, misses }
+        Self { estimator: kind.fit_turns(turns, prompts), spread: Spread::fit(turns, &missed), support, misses }
     }
 
     /// What to expect of `action` in `context`.
@@ -146,8 +139,4 @@ impl Estimator for Calibrated {
     fn predict(&self, context: &Context, action: Action) -> f64 {
         self.estimator.predict(context, action)
     }
-}
-
-fn folds(turns: &[&LoggedTurn]) -> Vec<u64> {
-    turns.iter().map(|turn| turn.dialogue).collect()
 }

@@ -116,9 +116,17 @@ impl Kind {
         }
     }
 
-    /// Fits to `samples`. Only [`Kind::Prompt`] reads `prompts`; a question without a vector is unlike every other there.
+    /// Fits to logged scores, as [`Kind::fit`].
     #[must_use]
-    pub fn fit(self, samples: &[Sample<'_>], folds: &[u64], prompts: &Prompts) -> Box<dyn Estimator> {
+    pub fn fit_turns(self, turns: &[&LoggedTurn], prompts: &Prompts) -> Box<dyn Estimator> {
+        let samples: Vec<Sample<'_>> = turns.iter().map(|turn| (*turn).into()).collect();
+        let dialogues: Vec<u64> = turns.iter().map(|turn| turn.dialogue).collect();
+        self.fit(&samples, &dialogues, prompts)
+    }
+
+    /// Fits to `samples`; `dialogues` names the dialogue of each. Only [`Kind::Prompt`] reads `prompts`; a question without a vector is unlike every other there.
+    #[must_use]
+    pub fn fit(self, samples: &[Sample<'_>], dialogues: &[u64], prompts: &Prompts) -> Box<dyn Estimator> {
         match self {
             Self::Constant => Box::new(Means::fit(&[], samples)),
             Self::ClassMeans => Box::new(Means::fit(&[Level::CLASS], samples)),
@@ -128,7 +136,7 @@ impl Kind {
             Self::ShrunkClasses => Box::new(Means::fit(&means::SHRUNK_CLASSES, samples)),
             Self::Neighbours => Box::new(neighbours::Neighbours::fit(samples)),
             Self::Ridge => Box::new(ridge::Ridge::fit(samples)),
-            Self::Trees => Box::new(trees::Trees::fit(samples, folds)),
+            Self::Trees => Box::new(trees::Trees::fit(samples, dialogues)),
             Self::Prompt => Box::new(prompt::Process::fit(samples, prompts)),
         }
     }

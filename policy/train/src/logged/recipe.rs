@@ -8,7 +8,7 @@ use super::baseline::{Greedy, action_of};
 use super::charge::{Charge, Charges};
 use super::values::{ClassValues, ViewShares, leave_one_dialogue_out};
 use crate::dataset::{Class, Context, LoggedTurn};
-use crate::estimator::{Estimator, Kind, Prompts, Sample};
+use crate::estimator::{Estimator, Kind, Prompts};
 
 /// Score that the whole range of latency is worth to the owner, and the whole range of cost.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -59,10 +59,8 @@ impl Recipe {
     /// Trains on `train`. Where no weights keep within the limit, the heaviest are taken.
     #[must_use]
     pub fn train(&self, train: &[&LoggedTurn], charges: &Charges, prompts: &Prompts) -> ClassPolicy {
-        let samples: Vec<Sample<'_>> = train.iter().map(|turn| (*turn).into()).collect();
-        let folds: Vec<u64> = train.iter().map(|turn| turn.dialogue).collect();
         let mut policy = ClassPolicy {
-            estimator: self.kind.fit(&samples, &folds, prompts),
+            estimator: self.kind.fit_turns(train, prompts),
             shares: ViewShares::count(train.iter().copied()),
             charges: charges.clone(),
             weights: Weights::default(),
@@ -93,9 +91,7 @@ fn greedy_charge(train: &[&LoggedTurn], charges: &Charges) -> Charge {
 #[must_use]
 pub fn greedy(kind: Kind, turns: &[LoggedTurn], charges: &Charges, prompts: &Prompts) -> Vec<Action> {
     leave_one_dialogue_out(turns, |others, own| {
-        let samples: Vec<Sample<'_>> = others.iter().map(|turn| (*turn).into()).collect();
-        let folds: Vec<u64> = others.iter().map(|turn| turn.dialogue).collect();
-        let estimator = kind.fit(&samples, &folds, prompts);
+        let estimator = kind.fit_turns(others, prompts);
         let greedy = Greedy::new(&*estimator, others, charges);
         own.iter().map(|turn| greedy.choose(&turn.context)).collect()
     })

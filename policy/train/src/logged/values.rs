@@ -3,7 +3,7 @@
 use trimtab_core::{Action, ViewSet};
 
 use crate::dataset::{Class, Context, LoggedTurn, cloud};
-use crate::estimator::{Estimator, Kind, Prompts, Sample};
+use crate::estimator::{Estimator, Kind, Prompts};
 
 /// Expected score of every class, in the order of [`Class::ALL`].
 pub type ClassValues = [f64; Class::ALL.len()];
@@ -43,9 +43,7 @@ impl ViewShares {
 /// The class values of every turn of `test`, by an estimator fitted on `train`.
 #[must_use]
 pub fn fitted(kind: Kind, train: &[&LoggedTurn], test: &[LoggedTurn], prompts: &Prompts) -> Vec<ClassValues> {
-    let samples: Vec<Sample<'_>> = train.iter().map(|turn| (*turn).into()).collect();
-    let folds: Vec<u64> = train.iter().map(|turn| turn.dialogue).collect();
-    let estimator = kind.fit(&samples, &folds, prompts);
+    let estimator = kind.fit_turns(train, prompts);
     let shares = ViewShares::count(train.iter().copied());
     test.iter().map(|turn| shares.values(&*estimator, &turn.context)).collect()
 }
