@@ -36,7 +36,7 @@ impl Place<'_> {
 }
 
 /// Checks what every table of the schema must hold, extension or not.
-pub(crate) fn dialogue(path: &Path, dialogue: &Dialogue) -> Result<(), DatasetError> {
+pub(super) fn dialogue(path: &Path, dialogue: &Dialogue) -> Result<(), DatasetError> {
     let place = Place { path, dialogue: dialogue.id, turn: None };
     let views = dialogue.image_paths.len();
     place.ensure(views <= VIEWS_MAX, "image_paths", || format!("{views} views; at most {VIEWS_MAX} are supported"))?;

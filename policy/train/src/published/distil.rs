@@ -9,7 +9,7 @@ use trimtab_scenes::Rng;
 use super::encoding::{Ramp, observe, ramps};
 use super::plan::{Plan, Planned, TURNS_PLANNED};
 use super::state::TASKS;
-use super::{ACTIONS, Budget, Chooser, Costs, Response, Scene, State};
+use super::{ACTIONS, Budget, Costs, Response, State};
 use crate::network::{Adam, Mlp, Tape};
 
 /// Budgets that the published results are given for, and one tighter.
@@ -38,7 +38,7 @@ pub struct DistilRecipe {
 
 impl Default for DistilRecipe {
     fn default() -> Self {
-        Self { seed: 1, drawn: 24, epochs: 12, rate: 4e-3, hidden: [64, 48] }
+        Self { seed: 1, drawn: 12, epochs: 100, rate: 3e-3, hidden: [96, 64] }
     }
 }
 
@@ -56,32 +56,8 @@ struct Sample {
     weight: f32,
 }
 
-/// A network over the ramps of `tmo-1-rc`, one score for each action.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Distilled {
-    /// What it reads.
-    pub ramps: Vec<Ramp>,
-    /// From the ramps to the scores.
-    pub network: Mlp,
-}
-
-impl Distilled {
-    /// The scores of an observation of layout `tmo-1-rc`.
-    #[must_use]
-    pub fn scores(&self, observation: &[f32]) -> [f64; ACTIONS] {
-        let features: Vec<f32> = self.ramps.iter().map(|ramp| ramp.of(observation)).collect();
-        let trace = self.network.trace(&features);
-        std::array::from_fn(|action| f64::from(trace.outputs()[action]))
-    }
-}
-
-impl Chooser for Distilled {
-    fn scores(&mut self, scene: &Scene<'_>) -> [f64; ACTIONS] {
-        Self::scores(self, &observe(scene.state, scene.remaining))
-    }
-}
-
-/// Distils a plan; `watch` sees the mean loss of every pass.
+/// Distils a plan into a network over the ramps of layout `tmo-1-rc`, one score for each action; `watch` sees the mean loss of
+/// every pass.
 #[must_use]
 pub fn distil(
     plan: &Plan,
@@ -89,14 +65,15 @@ pub fn distil(
     costs: &Costs,
     recipe: &DistilRecipe,
     watch: &mut dyn FnMut(f32),
-) -> Distilled {
+) -> (Vec<Ramp>, Mlp) {
     let ramps = ramps();
     let mut rng = Rng::for_purpose(recipe.seed, "distil");
     let mut samples = Vec::new();
     let drawn: Vec<Budget> = (0..recipe.drawn).map(|_| draw(costs, &mut rng)).collect();
     for budget in NAMED_BUDGETS.into_iter().chain(drawn) {
         let planned = plan.within(budget);
-        let mut walk = Walk { planned: &planned, response, costs, budget, ramps: &ramps, rng: &mut rng, samples: &mut samples };
+        let mut walk =
+            Walk { planned: &planned, response, costs, budget, ramps: &ramps, rng: &mut rng, samples: &mut samples };
         for task in 0..TASKS {
             walk.from(0, State::first(task as u8), Budget::NOTHING);
         }
@@ -118,7 +95,7 @@ pub fn distil(
         }
         watch(loss / samples.len() as f32);
     }
-    Distilled { ramps, network }
+    (ramps, network)
 }
 
 /// A budget between all local and all views in every turn, even on a logarithmic scale.

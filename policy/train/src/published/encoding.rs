@@ -3,20 +3,18 @@
 //! layer.
 
 use serde::{Deserialize, Serialize};
-use trimtab_core::observation::TMO1_WIDTH;
+use trimtab_core::observation::{TMO1_RC_WIDTH, TMO1_WIDTH};
 
 use super::state::FIELDS;
 use super::{Budget, State};
-
-/// Numbers of layout `tmo-1-rc`: the state, then the seconds and USD that remain.
-pub const RC_WIDTH: usize = TMO1_WIDTH + 2;
 
 /// Where the ramps over the remaining seconds meet: around the sums of the published latencies.
 const SECONDS: [f32; 18] =
     [0.0, 0.04, 0.5, 2.0, 4.7, 5.0, 6.2, 6.5, 7.1, 9.4, 11.1, 12.6, 14.2, 16.0, 19.0, 22.0, 26.0, 32.0];
 /// Where the ramps over the remaining USD meet: around the sums of the published prices.
 const USD: [f32; 16] = [
-    0.0, 4e-8, 4e-4, 6e-4, 1.5e-3, 4.9e-3, 5.1e-3, 6e-3, 9.3e-3, 1.03e-2, 1.36e-2, 1.52e-2, 1.95e-2, 2.5e-2, 3.5e-2, 5.5e-2,
+    0.0, 4e-8, 4e-4, 6e-4, 1.5e-3, 4.9e-3, 5.1e-3, 6e-3, 9.3e-3, 1.03e-2, 1.36e-2, 1.52e-2, 1.95e-2, 2.5e-2, 3.5e-2,
+    5.5e-2,
 ];
 
 /// A number that rises from 0 at `from` to 1 at `to`, and stays there.
@@ -64,8 +62,8 @@ impl Ramp {
 
 /// The 27 numbers of layout `tmo-1-rc`.
 #[must_use]
-pub fn observe(state: State, remaining: Budget) -> [f32; RC_WIDTH] {
-    let mut numbers = [0.0; RC_WIDTH];
+pub fn observe(state: State, remaining: Budget) -> [f32; TMO1_RC_WIDTH] {
+    let mut numbers = [0.0; TMO1_RC_WIDTH];
     numbers[..TMO1_WIDTH].copy_from_slice(&state.observe());
     numbers[TMO1_WIDTH] = remaining.seconds as f32;
     numbers[TMO1_WIDTH + 1] = remaining.usd as f32;

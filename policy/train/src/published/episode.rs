@@ -1,45 +1,30 @@
 //! A dialogue as the published environment reads it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use trimtab_core::observation::TMO1_ACTIONS;
 use trimtab_core::{Action, ViewSet};
 
 use super::costs::normalised;
-use crate::dataset::{DatasetError, Dialogue, Loaded};
+use crate::dataset::{LoggedTable, LoggedTurn};
 
 /// Actions of the published environment.
 pub const ACTIONS: usize = TMO1_ACTIONS;
 /// Views of the published environment.
 pub const VIEWS: usize = 3;
-/// An answer that holds one of these is a refusal: its score counts as 0 (released code).
-const REFUSALS: [&str; 3] = ["sorry", "I don't have", "can't"];
 
-/// Why a dialogue does not fit the published environment.
+/// A dialogue of another number of views than the published environment has.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EpisodeError {
+#[error(
+    "{path}: dialogue {dialogue}: image_paths: {have} views; the published environment has {VIEWS}, use --env trimtab"
+)]
+pub struct EpisodeError {
     /// The file.
-    #[error(transparent)]
-    Dataset(#[from] DatasetError),
-    /// Another number of views.
-    #[error("{path}: dialogue {dialogue}: image_paths: {have} views; the published environment has {VIEWS}, use --env trimtab")]
-    Views {
-        /// The file.
-        path: PathBuf,
-        /// Its number.
-        dialogue: u64,
-        /// Views it has.
-        have: usize,
-    },
-    /// No turn.
-    #[error("{path}: dialogue {dialogue}: interactions: is empty; leave the dialogue out")]
-    Empty {
-        /// The file.
-        path: PathBuf,
-        /// Its number.
-        dialogue: u64,
-    },
+    pub path: PathBuf,
+    /// Its number.
+    pub dialogue: u64,
+    /// Views it has.
+    pub have: usize,
 }
 
 /// One dialogue; every list has one entry a turn.
@@ -58,29 +43,26 @@ pub struct Episode {
 }
 
 impl Episode {
-    fn of(path: &Path, dialogue: &Dialogue) -> Result<Self, EpisodeError> {
-        let (path, id) = (path.to_path_buf(), dialogue.id);
-        let have = dialogue.image_paths.len();
-        if have != VIEWS {
-            return Err(EpisodeError::Views { path, dialogue: id, have });
+    /// The dialogues of a table, in its order.
+    pub fn all(table: &LoggedTable) -> Result<Vec<Self>, EpisodeError> {
+        table.turns().chunk_by(|a, b| a.dialogue == b.dialogue).map(|turns| Self::of(table, turns)).collect()
+    }
+
+    fn of(table: &LoggedTable, turns: &[LoggedTurn]) -> Result<Self, EpisodeError> {
+        let id = turns[0].dialogue;
+        if let Some(other) = turns.iter().find(|turn| turn.context.association.len() != VIEWS) {
+            let path = table.path(id).map(PathBuf::from).unwrap_or_default();
+            return Err(EpisodeError { path, dialogue: id, have: other.context.association.len() });
         }
-        if dialogue.interactions.is_empty() {
-            return Err(EpisodeError::Empty { path, dialogue: id });
-        }
-        let turns = &dialogue.interactions;
         Ok(Self {
             id,
-            tasks: turns.iter().map(|turn| turn.task_cat.kind().index().unwrap_or(0) as u8).collect(),
-            association: dialogue
-                .association_score
+            tasks: turns.iter().map(|turn| turn.context.task.index().unwrap_or(0) as u8).collect(),
+            association: turns
                 .iter()
-                .map(|row| std::array::from_fn(|view| f64::from(row[view])))
+                .map(|turn| std::array::from_fn(|view| f64::from(turn.context.association[view])))
                 .collect(),
-            logged: turns.iter().map(|turn| logged(turn.action, turn.image_index.as_deref())).collect(),
-            scores: turns
-                .iter()
-                .map(|turn| if is_refusal(&turn.answer) { 0.0 } else { f64::from(turn.score) })
-                .collect(),
+            logged: turns.iter().map(|turn| turn.action.number(2, VIEWS).unwrap_or(0) as u8).collect(),
+            scores: turns.iter().map(|turn| turn.score).collect(),
         })
     }
 
@@ -103,33 +85,7 @@ impl Episode {
     }
 }
 
-/// Whether an answer counts as a refusal.
-#[must_use]
-pub(crate) fn is_refusal(answer: &str) -> bool {
-    REFUSALS.iter().any(|phrase| answer.contains(phrase))
-}
-
-fn logged(place: u8, views: Option<&[usize]>) -> u8 {
-    if place == 0 {
-        return 0;
-    }
-    let set = views.unwrap_or_default().iter().fold(ViewSet::EMPTY, |set, view| set.with(*view));
-    (1..ACTIONS).find(|action| views_of(*action) == set).unwrap_or(1) as u8
-}
-
 /// The views that an action uploads.
 pub(super) fn views_of(action: usize) -> ViewSet {
     Action::all(2, VIEWS).nth(action).map_or(ViewSet::EMPTY, |action| action.views)
-}
-
-/// Checked dialogues as episodes, in the order of the file.
-pub fn episodes(loaded: &Loaded) -> Result<Vec<Episode>, EpisodeError> {
-    loaded
-        .dialogues
-        .iter()
-        .map(|(path, dialogue)| {
-            crate::dataset::check_dialogue(path, dialogue)?;
-            Episode::of(path, dialogue)
-        })
-        .collect()
 }

@@ -3,9 +3,8 @@
 use serde::Serialize;
 use trimtab_core::budget::{Budget as Limit, Budgets, Spent, Window};
 use trimtab_core::shield::{Candidate, NodeGate, Proposal, Surroundings};
-use trimtab_core::{
-    Account, Action, Bytes, ConversationId, Cost, HoldId, Joules, Millis, Quote, Shield, Usd,
-};
+use trimtab_core::{Account, Action, Bytes, ConversationId, Cost, HoldId, Joules, Millis, Quote, Shield, Usd};
+use trimtab_engine::PolicyError;
 
 use super::{ACTIONS, Costs, Episode, HISTORY, ResponseModel, State, VIEWS, class_of};
 
@@ -65,8 +64,8 @@ pub struct Scene<'a> {
 
 /// A way to choose.
 pub trait Chooser {
-    /// A score for each action; the highest is taken, the first of equals.
-    fn scores(&mut self, scene: &Scene<'_>) -> [f64; ACTIONS];
+    /// A score for each action; the highest is taken, the first of equals. Fails where a policy file cannot be run.
+    fn scores(&mut self, scene: &Scene<'_>) -> Result<[f64; ACTIONS], PolicyError>;
 }
 
 /// What came of one episode.
@@ -132,7 +131,9 @@ impl Evaluation {
 }
 
 /// Plays every episode once.
-#[must_use]
+///
+/// # Errors
+/// A policy file that cannot be run.
 pub fn evaluate(
     episodes: &[Episode],
     model: &dyn ResponseModel,
@@ -140,11 +141,11 @@ pub fn evaluate(
     budget: Budget,
     shield: bool,
     chooser: &mut dyn Chooser,
-) -> Evaluation {
+) -> Result<Evaluation, PolicyError> {
     let play = |(number, episode): (usize, &Episode)| {
         play(number, episode, model, costs, budget, shield.then(|| Guard::new(costs, budget)), chooser)
     };
-    Evaluation::of(episodes.iter().enumerate().map(play).collect(), budget)
+    Ok(Evaluation::of(episodes.iter().enumerate().map(play).collect::<Result<_, _>>()?, budget))
 }
 
 fn play(
@@ -155,7 +156,7 @@ fn play(
     budget: Budget,
     mut guard: Option<Guard>,
     chooser: &mut dyn Chooser,
-) -> Outcome {
+) -> Result<Outcome, PolicyError> {
     let (mut reward, mut response, mut association) = (0.0, 0.0, 0.0);
     let mut spent = Budget::NOTHING;
     let mut actions = String::new();
@@ -163,7 +164,7 @@ fn play(
     for turn in 0..episode.turns() {
         let responses = model.responses(number, turn, state);
         let scene = Scene { episode: number, turn, state, remaining: budget.less(spent), responses: &responses };
-        let scores = chooser.scores(&scene);
+        let scores = chooser.scores(&scene)?;
         let action = match &mut guard {
             Some(guard) => guard.review(turn, &scores),
             None => best(&scores),
@@ -178,23 +179,18 @@ fn play(
         }
     }
     let turns = episode.turns() as f64;
-    Outcome {
+    Ok(Outcome {
         reward: reward / turns,
         response: response / turns,
         association: association / turns,
         latency_s: spent.seconds,
         usage_usd: spent.usd,
         actions,
-    }
+    })
 }
 
 /// The reward of an action in one turn.
-pub(super) fn value(
-    responses: &[f64; ACTIONS],
-    normalised_gain: &[f64; ACTIONS],
-    costs: &Costs,
-    action: usize,
-) -> f64 {
+pub(super) fn value(responses: &[f64; ACTIONS], normalised_gain: &[f64; ACTIONS], costs: &Costs, action: usize) -> f64 {
     responses[action] + THIRD * (normalised_gain[action] - costs.penalty(action))
 }
 

@@ -96,7 +96,11 @@ impl FrozenTables {
                 let states = ACTIONS.pow(turn.min(TURNS_MAX) as u32 + 1);
                 turn < TURNS_MAX && offset.checked_add(states).is_some_and(|end| end <= values.len())
             });
-            if inside { Ok(entry.level_offset.clone()) } else { Err(of("level_offset: points outside the table".into())) }
+            if inside {
+                Ok(entry.level_offset.clone())
+            } else {
+                Err(of("level_offset: points outside the table".into()))
+            }
         });
         let levels = levels.collect::<Result<_, _>>()?;
         Ok(Self { values, levels })

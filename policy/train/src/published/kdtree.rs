@@ -172,7 +172,13 @@ impl Nearest {
             let larger = match (heap.get(left), heap.get(right)) {
                 (None, _) => break,
                 (Some(_), None) => left,
-                (Some(l), Some(r)) => if l.0 >= r.0 { left } else { right },
+                (Some(l), Some(r)) => {
+                    if l.0 >= r.0 {
+                        left
+                    } else {
+                        right
+                    }
+                }
             };
             if heap[larger].0 <= distance {
                 break;

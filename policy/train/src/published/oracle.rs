@@ -22,7 +22,8 @@ pub fn oracle(
             return None;
         }
         let gains: Vec<[f64; ACTIONS]> = (0..turns).map(|turn| episode.normalised_gain(turn)).collect();
-        let mut search = Search { number, episode, gains, model, costs, budget, best: (f64::NEG_INFINITY, vec![0; turns]) };
+        let mut search =
+            Search { number, episode, gains, model, costs, budget, best: (f64::NEG_INFINITY, vec![0; turns]) };
         search.from(State::first(episode.tasks[0]), &mut Vec::new(), 0.0, Budget::NOTHING);
         Some(search.best.1)
     };

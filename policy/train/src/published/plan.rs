@@ -11,6 +11,8 @@
 use std::num::NonZero;
 use std::thread;
 
+use trimtab_engine::PolicyError;
+
 use super::evaluation::{Budget, Chooser, Scene, value};
 use super::response::Scratch;
 use super::state::TASKS;
@@ -57,8 +59,7 @@ impl Beliefs {
             }
         }
         let total: f64 = turns.iter().sum();
-        let all: [f64; ACTIONS] =
-            std::array::from_fn(|action| gain.iter().map(|row| row[action]).sum::<f64>() / total);
+        let all: [f64; ACTIONS] = std::array::from_fn(|action| gain.iter().map(|row| row[action]).sum::<f64>() / total);
         for (row, turns) in gain.iter_mut().zip(turns) {
             row.iter_mut().zip(all).for_each(|(sum, all)| *sum = (*sum + GAIN_PRIOR * all) / (turns + GAIN_PRIOR));
         }
@@ -143,7 +144,8 @@ impl Plan {
                 scope.spawn(move || {
                     let mut scratch = response.scratch();
                     for (index, best) in part.iter_mut().enumerate() {
-                        let rewards = self.turn_rewards(response, &mut scratch, turn, state(turn, worker * share + index));
+                        let rewards =
+                            self.turn_rewards(response, &mut scratch, turn, state(turn, worker * share + index));
                         for (action, reward) in rewards.into_iter().enumerate() {
                             let best = &mut best[class_of(action)];
                             *best = (*best).max((reward as f32 / STEP) as i16);
@@ -243,11 +245,8 @@ impl Planned<'_> {
                 let chances = self.plan.beliefs.next[usize::from(state.task())];
                 let worth = |next: usize| {
                     let below = child(index, action, next);
-                    let value = if turn + 2 == TURNS_PLANNED {
-                        self.last(below, after)
-                    } else {
-                        self.values[turn + 1][below]
-                    };
+                    let value =
+                        if turn + 2 == TURNS_PLANNED { self.last(below, after) } else { self.values[turn + 1][below] };
                     chances[next] * f64::from(value)
                 };
                 (0..TASKS).map(worth).sum()
@@ -294,7 +293,7 @@ pub struct Planner<'a> {
 }
 
 impl Chooser for Planner<'_> {
-    fn scores(&mut self, scene: &Scene<'_>) -> [f64; ACTIONS] {
-        self.planned.worth(self.response, scene.state)
+    fn scores(&mut self, scene: &Scene<'_>) -> Result<[f64; ACTIONS], PolicyError> {
+        Ok(self.planned.worth(self.response, scene.state))
     }
 }

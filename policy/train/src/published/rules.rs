@@ -1,5 +1,6 @@
 //! Ways to choose that need no training.
 
+use trimtab_engine::PolicyError;
 use trimtab_scenes::Rng;
 
 use super::evaluation::{Chooser, Scene, value};
@@ -10,8 +11,8 @@ use super::{ACTIONS, Costs, Episode};
 pub struct Constant(pub usize);
 
 impl Chooser for Constant {
-    fn scores(&mut self, _scene: &Scene<'_>) -> [f64; ACTIONS] {
-        one_hot(self.0)
+    fn scores(&mut self, _scene: &Scene<'_>) -> Result<[f64; ACTIONS], PolicyError> {
+        Ok(one_hot(self.0))
     }
 }
 
@@ -37,8 +38,8 @@ impl Drawn {
 }
 
 impl Chooser for Drawn {
-    fn scores(&mut self, _scene: &Scene<'_>) -> [f64; ACTIONS] {
-        one_hot(if self.rng.chance(self.local) { 0 } else { 1 + self.rng.below(ACTIONS - 1) })
+    fn scores(&mut self, _scene: &Scene<'_>) -> Result<[f64; ACTIONS], PolicyError> {
+        Ok(one_hot(if self.rng.chance(self.local) { 0 } else { 1 + self.rng.below(ACTIONS - 1) }))
     }
 }
 
@@ -67,8 +68,8 @@ impl Greedy {
 }
 
 impl Chooser for Greedy {
-    fn scores(&mut self, scene: &Scene<'_>) -> [f64; ACTIONS] {
-        std::array::from_fn(|action| value(scene.responses, &self.gain, &self.costs, action))
+    fn scores(&mut self, scene: &Scene<'_>) -> Result<[f64; ACTIONS], PolicyError> {
+        Ok(std::array::from_fn(|action| value(scene.responses, &self.gain, &self.costs, action)))
     }
 }
 
@@ -77,8 +78,8 @@ impl Chooser for Greedy {
 pub struct Scripted(pub Vec<Vec<usize>>);
 
 impl Chooser for Scripted {
-    fn scores(&mut self, scene: &Scene<'_>) -> [f64; ACTIONS] {
-        one_hot(self.0[scene.episode][scene.turn])
+    fn scores(&mut self, scene: &Scene<'_>) -> Result<[f64; ACTIONS], PolicyError> {
+        Ok(one_hot(self.0[scene.episode][scene.turn]))
     }
 }
 

@@ -107,7 +107,10 @@ mod tests {
         let mut previous = None;
         for turn in 0..12_usize {
             let task = (turn * 7 % 4) as u8;
-            history.push(TmoTurn { previous: previous.map(|p: usize| actions[p]), task: TaskKind::KNOWN[usize::from(task)] });
+            history.push(TmoTurn {
+                previous: previous.map(|p: usize| actions[p]),
+                task: TaskKind::KNOWN[usize::from(task)],
+            });
             state = state.after(previous, task);
             assert_eq!(state.observe(), history.observe());
             previous = Some(turn * 5 % 9);
