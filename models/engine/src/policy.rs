@@ -121,8 +121,9 @@ impl PolicyFile {
             }
         }
         let has_quality = layout == Layout::Trimtab1 && file.has("quality");
-        let one_row = [1, layout.width()];
-        let network = file.plan(if layout == Layout::Trimtab1 { &[] } else { &[("observation", &one_row)] })?;
+        let shape = [1, layout.width()];
+        let one_row: [(&str, &[usize]); 1] = [("observation", &shape)];
+        let network = file.plan(if layout == Layout::Trimtab1 { &[] } else { &one_row })?;
         Ok(Self {
             score: network.output("score")?,
             quality: if has_quality { Some(network.output("quality")?) } else { None },
