@@ -7,7 +7,9 @@
 //!
 //! The dual form ascends the Lagrangian: the reward becomes `r - Σ_j μ_j · use_j`, and after each step taken every `μ_j` moves
 //! by use minus share, and not below zero. The price enters the returns, so what an action makes later ones use counts too.
-//! Source: Altman 1999, chapter 3, for the Lagrangian of a constrained decision process.
+//! A part in proportion to the recent excess acts before the sum has grown, while the policy still tries other actions, and
+//! lets go at once. Sources: Altman 1999, chapter 3, for the Lagrangian of a constrained decision process; Stooke, Achiam and
+//! Abbeel 2020 for the proportional part.
 
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +32,15 @@ pub enum Constraint {
     Dual {
         /// What one step of one whole budget above its share adds to a multiplier.
         rate: f32,
+        /// What a recent mean excess of one whole budget a step adds while it lasts.
+        gain: f32,
     },
 }
 
 /// Largest multiplier: ascent stops here where no policy can keep to the budget.
 const MULTIPLIER_MAX: f32 = 100.0;
+/// Weight of the present step in the recent mean excess.
+const RECENT: f32 = 0.005;
 
 impl Constraint {
     /// The weight of the penalty, if there is one.
@@ -96,31 +102,34 @@ fn expected(policy: &[f32], of_actions: &[Use]) -> Use {
     sum
 }
 
-/// The prices of the resources.
+/// The prices of the resources under the dual form.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Multipliers {
-    value: Use,
+    sum: Use,
+    recent: Use,
     rate: f32,
+    gain: f32,
 }
 
 impl Multipliers {
     /// All zero; they stay so unless the constraint is a dual one.
     pub(super) fn new(constraint: &Constraint) -> Self {
-        let rate = match constraint {
-            Constraint::Dual { rate } => *rate,
-            Constraint::None | Constraint::Penalty { .. } => 0.0,
+        let (rate, gain) = match constraint {
+            Constraint::Dual { rate, gain } => (*rate, *gain),
+            Constraint::None | Constraint::Penalty { .. } => (0.0, 0.0),
         };
-        Self { value: [0.0; RESOURCES], rate }
+        Self { sum: [0.0; RESOURCES], recent: [0.0; RESOURCES], rate, gain }
     }
     /// Moves the prices after a step that was taken.
     pub(super) fn ascend(&mut self, used: Use, share: f32) {
-        for (price, used) in self.value.iter_mut().zip(used) {
-            *price = (*price + self.rate * (used - share)).clamp(0.0, MULTIPLIER_MAX);
+        for ((sum, recent), used) in self.sum.iter_mut().zip(&mut self.recent).zip(used) {
+            *sum = (*sum + self.rate * (used - share)).clamp(0.0, MULTIPLIER_MAX);
+            *recent += RECENT * (used - share - *recent);
         }
     }
     /// The prices.
     pub(super) fn value(&self) -> Use {
-        self.value
+        std::array::from_fn(|j| (self.sum[j] + self.gain * self.recent[j]).clamp(0.0, MULTIPLIER_MAX))
     }
 }
 
@@ -157,7 +166,7 @@ mod tests {
             let moved = |by: f32| {
                 let mut logits = logits.clone();
                 logits[index] += by;
-                loss(&logits, uses, &mut vec![0.0; STEPS * ACTIONS])
+                loss(&logits, uses, &mut [0.0; STEPS * ACTIONS])
             };
             let measured = (moved(2e-3) - moved(-2e-3)) / 4e-3;
             assert!((slopes[index] - measured).abs() < 1e-3, "{index}: {} against {measured}", slopes[index]);
@@ -174,11 +183,19 @@ mod tests {
 
     #[test]
     fn prices_rise_above_the_share_and_fall_below_it() {
-        let mut multipliers = Multipliers::new(&Constraint::Dual { rate: 0.5 });
+        let mut multipliers = Multipliers::new(&Constraint::Dual { rate: 0.5, gain: 0.0 });
         multipliers.ascend([1.0, 0.1], 0.5);
         assert_eq!(multipliers.value(), [0.25, 0.0]);
         assert_eq!(price(multipliers.value(), [2.0, 9.0]), 0.5);
         multipliers.ascend([0.0, 0.0], 0.25);
         assert_eq!(multipliers.value(), [0.125, 0.0]);
+    }
+
+    #[test]
+    fn a_lasting_excess_is_priced_in_proportion() {
+        let mut multipliers = Multipliers::new(&Constraint::Dual { rate: 0.0, gain: 10.0 });
+        (0..2_000).for_each(|_| multipliers.ascend([0.7, 0.3], 0.5));
+        let [short, ample] = multipliers.value();
+        assert!((short - 2.0).abs() < 1e-2 && ample == 0.0, "{short} {ample}");
     }
 }

@@ -23,7 +23,7 @@ fn turn(task: TaskKind, logged: usize, scores: PerAction) -> TrainingTurn {
 /// Dialogues of four turns, one of each task, each better answered by the cloud, two of them much better.
 fn dear_is_better() -> Vec<TrainingDialogue> {
     let turn = |task: TaskKind, logged: usize| {
-        let gain = if matches!(task, TaskKind::Query | TaskKind::Recommendation) { 2.0 } else { 0.9 };
+        let gain = if matches!(task, TaskKind::Query | TaskKind::Recommendation) { 2.0 } else { 0.6 };
         turn(task, logged, std::array::from_fn(|action| if action == 0 { 0.2 } else { 0.2 + gain }))
     };
     let dialogue = |id| TrainingDialogue {
@@ -156,23 +156,25 @@ fn over(recipe: &Recipe, regime: Regime) -> (f32, f32) {
     (over / EPISODES as f32, reward / steps)
 }
 
-/// Under a budget for half of the calls that pay, every form of every learner breaks it less than the learner without one,
-/// and earns more than by never leaving the local action.
+/// Under a budget for half of the calls that pay, every form of every learner breaks it in fewer dialogues than the
+/// learner without one, and still earns much more than the local action does.
 #[test]
 fn every_form_of_constraint_lowers_violations() {
-    let tight = Regime { budgets: Budgets::Fixed([12.0, 0.025]), shown: None, zeroed: false };
+    const LOCAL: f32 = 0.2;
+    let tight = Regime { budgets: Budgets::Fixed([10.0, 0.025]), shown: None, zeroed: false };
     for name in ["a2c", "ppo", "dqn"] {
-        let recipe = Recipe::published(Method::from_name(name).unwrap(), 1);
+        let recipe = Recipe { steps: 20_000, ..Recipe::published(Method::from_name(name).unwrap(), 1) };
         let (free, _) = over(&Recipe { constraint: Constraint::Penalty { lambda: 0.0 }, ..recipe }, tight);
         assert!(free > 0.9, "{name}: without a constraint {free} of the dialogues are over");
         for (constraint, shown) in [
             (Constraint::Penalty { lambda: 3.0 }, None),
-            (Constraint::Dual { rate: 3e-4 }, None),
+            (Constraint::Dual { rate: 1e-4, gain: 20.0 }, None),
             (Constraint::None, Some([0.1, 50.0])),
         ] {
             let regime = Regime { shown, zeroed: shown.is_some(), ..tight };
             let (bound, reward) = over(&Recipe { constraint, ..recipe }, regime);
-            println!("{name} {constraint:?} {shown:?}: {bound} over, reward {reward}");
+            assert!(bound < 0.75, "{name}, {constraint:?}, budgets shown {shown:?}: {bound} of the dialogues are over");
+            assert!(reward > LOCAL + 0.5, "{name}, {constraint:?}, budgets shown {shown:?}: reward {reward}");
         }
     }
 }
