@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use trimtab_core::limits::{CANDIDATES_MAX, PROMPT_FEATURES};
-use trimtab_core::observation::{Layout, TMO1_ACTIONS, TMO1_WIDTH, TRIMTAB1_WIDTH};
+use trimtab_core::observation::{Layout, TMO1_ACTIONS, TRIMTAB1_WIDTH};
 
 use crate::ModelError;
 use crate::encoder::Embedding;
@@ -109,8 +109,8 @@ impl PolicyFile {
 
         let mut projection = Vec::new();
         match layout {
-            Layout::Tmo1 => {
-                file.expect_shape("observation", &[None, Some(TMO1_WIDTH)])?;
+            Layout::Tmo1 | Layout::Tmo1Rc => {
+                file.expect_shape("observation", &[None, Some(layout.width())])?;
                 file.expect_shape("score", &[None, Some(TMO1_ACTIONS)])?;
             }
             Layout::Trimtab1 => {
@@ -121,7 +121,8 @@ impl PolicyFile {
             }
         }
         let has_quality = layout == Layout::Trimtab1 && file.has("quality");
-        let network = file.plan(if layout == Layout::Tmo1 { &[("observation", &[1, TMO1_WIDTH])] } else { &[] })?;
+        let one_row = [1, layout.width()];
+        let network = file.plan(if layout == Layout::Trimtab1 { &[] } else { &[("observation", &one_row)] })?;
         Ok(Self {
             score: network.output("score")?,
             quality: if has_quality { Some(network.output("quality")?) } else { None },
@@ -153,7 +154,7 @@ impl PolicyFile {
         self.sha256
     }
 
-    /// Refuses an encoder other than the one the policy was trained with. A `tmo-1` policy that names none takes any.
+    /// Refuses an encoder other than the one the policy was trained with. A policy of a published layout that names none takes any.
     pub fn check_encoder(&self, encoder: &Fingerprint) -> Result<(), PolicyError> {
         let found = encoder.to_string();
         match self.metadata("encoder_sha256") {
@@ -195,12 +196,17 @@ impl PolicyFile {
         Ok(Scores { score: read(self.score)?, quality: self.quality.map(read).transpose()? })
     }
 
-    /// Scores the nine actions of the published layout.
-    pub fn score_tmo1(&self, observation: &[f32; TMO1_WIDTH]) -> Result<[f32; TMO1_ACTIONS], PolicyError> {
-        if self.layout != Layout::Tmo1 {
-            return Err(self.refuse(format!("a tmo-1 observation with a policy for {}", self.layout.name())));
+    /// Scores the nine actions of a published layout, `tmo-1` or `tmo-1-rc`.
+    pub fn score_tmo1(&self, observation: &[f32]) -> Result<[f32; TMO1_ACTIONS], PolicyError> {
+        let width = self.layout.width();
+        if self.layout == Layout::Trimtab1 || observation.len() != width {
+            return Err(self.refuse(format!(
+                "a published observation of {} numbers with a policy for {}",
+                observation.len(),
+                self.layout.name()
+            )));
         }
-        let feed = self.network.tensor(&[1, TMO1_WIDTH], observation)?;
+        let feed = self.network.tensor(&[1, width], observation)?;
         let outputs = self.network.run(vec![("observation", feed)])?;
         let values = self.network.floats(&outputs[self.score], TMO1_ACTIONS)?;
         Ok(std::array::from_fn(|action| values[action]))

@@ -17,6 +17,7 @@ use trimtab_engine::{LAYOUT_VERSION, PROJECTION};
 use trimtab_quant::{Attr, DType, Graph, GraphError};
 
 use crate::features::{CLIP, column};
+use crate::network::Dense;
 use crate::policy::Policy;
 
 /// Name of the learning method in the file.
@@ -46,6 +47,17 @@ pub enum Weights {
     Int8,
     /// Four bytes each: for comparison.
     Float,
+}
+
+impl Weights {
+    /// Adds a layer's weights to a graph; returns their name.
+    pub(crate) fn add(self, g: &mut Graph, name: &str, layer: &Dense) -> String {
+        let shape = [layer.inputs, layer.outputs];
+        match self {
+            Self::Int8 => g.int8_weight(name, &layer.weight, &shape, 1),
+            Self::Float => g.initializer_f32(name, &layer.weight, &shape),
+        }
+    }
 }
 
 /// Writes the policy to a file, whole or not at all.
@@ -84,12 +96,7 @@ fn estimate(g: &mut Graph, policy: &Policy, weights: Weights) -> String {
         if index > 0 {
             x = g.op("Relu", &[&x], &[]);
         }
-        let shape = [layer.inputs, layer.outputs];
-        let name = format!("layer{index}.weight");
-        let weight = match weights {
-            Weights::Int8 => g.int8_weight(&name, &layer.weight, &shape, 1),
-            Weights::Float => g.initializer_f32(&name, &layer.weight, &shape),
-        };
+        let weight = weights.add(g, &format!("layer{index}.weight"), layer);
         let bias = g.initializer_f32(&format!("layer{index}.bias"), &layer.bias, &[1, layer.outputs]);
         let y = g.op("MatMul", &[&x, &weight], &[]);
         x = g.op("Add", &[&y, &bias], &[]);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use tempfile::TempDir;
-use trimtab_core::observation::{Layout, TMO1_WIDTH, TRIMTAB1_WIDTH};
+use trimtab_core::observation::{Layout, TRIMTAB1_WIDTH};
 use trimtab_engine::{
     Embedding, Encoder, GenerateOptions, LanguageModel, ModelError, PolicyFile, RgbFrame, Token, Tokenizer, Vqa,
 };
@@ -95,7 +95,7 @@ pub(crate) fn policy(bytes: &[u8]) {
             assert!(scores.score.len() == 2 && scores.quality.is_none_or(|quality| quality.len() == 2));
             scores.score
         }),
-        Layout::Tmo1 => policy.score_tmo1(&[0.5; TMO1_WIDTH]).map(Vec::from),
+        layout @ (Layout::Tmo1 | Layout::Tmo1Rc) => policy.score_tmo1(&vec![0.5; layout.width()]).map(Vec::from),
     };
     match scored {
         Ok(scores) => assert!(scores.iter().all(|score| score.is_finite())),

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use trimtab_core::TaskKind;
-use trimtab_core::observation::{Layout, TMO1_WIDTH, TRIMTAB1_WIDTH};
+use trimtab_core::observation::{Layout, TRIMTAB1_WIDTH};
 use trimtab_engine::{Encoder, Finish, GenerateOptions, LanguageModel, PolicyError, PolicyFile, RgbFrame, Vqa};
 use trimtab_quant::{DType, Graph};
 
@@ -231,17 +231,21 @@ fn a_policy_scores_each_candidate_by_its_own_row() {
 }
 
 #[test]
-fn the_published_layout_gives_nine_scores_and_takes_no_rows() {
+fn the_published_layouts_give_nine_scores_and_take_no_rows() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("policy.onnx");
-    let mut g = Graph::new("policy");
-    g.input("observation", DType::F32, &[1.into(), TMO1_WIDTH.into()]);
-    let weight = g.int8_weight("w", &Chance(6).numbers(TMO1_WIDTH * 9, 1.0), &[TMO1_WIDTH, 9], 1);
-    g.node("MatMul", &["observation", &weight], &["score"], &[]);
-    g.output("score", DType::F32, &[1.into(), 9.into()]);
-    g.metadata("layout", "tmo-1").metadata("layout_version", "1");
-    write_policy(&path, &g);
-    let policy = PolicyFile::load(&path).unwrap();
-    assert!(policy.score_tmo1(&[0.1; TMO1_WIDTH]).unwrap().iter().any(|score| *score != 0.0));
-    assert!(matches!(policy.score(&[[0.0; TRIMTAB1_WIDTH]]), Err(PolicyError::Use { .. })));
+    for layout in [Layout::Tmo1, Layout::Tmo1Rc] {
+        let width = layout.width();
+        let mut g = Graph::new("policy");
+        g.input("observation", DType::F32, &[1.into(), width.into()]);
+        let weight = g.int8_weight("w", &Chance(6).numbers(width * 9, 1.0), &[width, 9], 1);
+        g.node("MatMul", &["observation", &weight], &["score"], &[]);
+        g.output("score", DType::F32, &[1.into(), 9.into()]);
+        g.metadata("layout", layout.name()).metadata("layout_version", "1");
+        write_policy(&path, &g);
+        let policy = PolicyFile::load(&path).unwrap();
+        assert!(policy.score_tmo1(&vec![0.1; width]).unwrap().iter().any(|score| *score != 0.0));
+        assert!(matches!(policy.score_tmo1(&[0.1; 9]), Err(PolicyError::Use { .. })));
+        assert!(matches!(policy.score(&[[0.0; TRIMTAB1_WIDTH]]), Err(PolicyError::Use { .. })));
+    }
 }

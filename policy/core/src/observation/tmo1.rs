@@ -7,6 +7,8 @@ use crate::task::TaskKind;
 pub const TMO1_HISTORY: usize = 5;
 /// Numbers in the state.
 pub const TMO1_WIDTH: usize = 5 * TMO1_HISTORY;
+/// Numbers in the state with the seconds and USD that remain.
+pub const TMO1_RC_WIDTH: usize = TMO1_WIDTH + 2;
 /// Actions: one local, one cloud node with each subset of three views.
 pub const TMO1_ACTIONS: usize = 9;
 

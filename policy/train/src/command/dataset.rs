@@ -1,16 +1,43 @@
-//! `dataset stats`.
+//! `dataset stats` and `dataset split`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use trimtab_train::dataset::{Table, Turn, read_dialogues};
 
 #[derive(Subcommand, Debug)]
 pub(super) enum Dataset {
     /// Checks tables and says what is in them; also tables of the published schema.
     Stats(Stats),
+    /// Writes the training and the test part of a table by the ids of a results file.
+    Split(Split),
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Split {
+    /// JSON with `test_ids` and `train_ids`, each a list of dialogue numbers by seed.
+    #[arg(long)]
+    ids: PathBuf,
+    /// Which split.
+    #[arg(long)]
+    seed: u64,
+    /// The table.
+    #[arg(long)]
+    data: PathBuf,
+    /// Where the training part goes.
+    #[arg(long)]
+    train: PathBuf,
+    /// Where the test part goes.
+    #[arg(long)]
+    test: PathBuf,
+    /// Prints the result as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -25,8 +52,10 @@ pub(super) struct Stats {
 
 impl Dataset {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self::Stats(stats) = self;
-        stats.run()
+        match self {
+            Self::Stats(stats) => stats.run(),
+            Self::Split(split) => split.run(),
+        }
     }
 }
 
@@ -83,4 +112,44 @@ fn by_action(turns: &[Turn]) -> BTreeMap<String, (usize, usize)> {
         }
     }
     seen
+}
+
+/// What a results file says of the splits; the rest of it is not read.
+#[derive(Deserialize)]
+struct Ids {
+    test_ids: BTreeMap<String, Vec<u64>>,
+    train_ids: BTreeMap<String, Vec<u64>>,
+}
+
+impl Split {
+    fn run(self) -> anyhow::Result<()> {
+        let named = |path: &Path| format!("{}: cannot be read", path.display());
+        let ids: Ids = serde_json::from_slice(&fs::read(&self.ids).with_context(|| named(&self.ids))?)
+            .with_context(|| format!("{}: train_ids and test_ids by seed are due", self.ids.display()))?;
+        // Checked as a table, written as it came: fields that this build does not know stay.
+        read_dialogues(std::slice::from_ref(&self.data))?;
+        let dialogues: Vec<Value> = serde_json::from_slice(&fs::read(&self.data).with_context(|| named(&self.data))?)
+            .with_context(|| named(&self.data))?;
+        let part = |of: &BTreeMap<String, Vec<u64>>, field: &str| -> anyhow::Result<Vec<Value>> {
+            let list = of.get(&self.seed.to_string()).with_context(|| {
+                format!("{}: {field}: no seed {}; there are {:?}", self.ids.display(), self.seed, of.keys())
+            })?;
+            let find = |id: &u64| {
+                let found = dialogues.iter().find(|dialogue| dialogue["id"].as_u64() == Some(*id));
+                found.cloned().with_context(|| format!("{}: dialogue {id}: is missing", self.data.display()))
+            };
+            list.iter().map(find).collect()
+        };
+        let (train, test) = (part(&ids.train_ids, "train_ids")?, part(&ids.test_ids, "test_ids")?);
+        for (path, part) in [(&self.train, &train), (&self.test, &test)] {
+            fs::write(path, serde_json::to_vec(part)?)
+                .with_context(|| format!("{}: cannot be written", path.display()))?;
+        }
+        if self.json {
+            println!("{}", json!({"seed": self.seed, "train": train.len(), "test": test.len()}));
+        } else {
+            println!("{}: {} dialogues · {}: {}", self.train.display(), train.len(), self.test.display(), test.len());
+        }
+        Ok(())
+    }
 }

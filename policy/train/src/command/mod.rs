@@ -3,6 +3,7 @@
 mod collect;
 mod dataset;
 mod evaluate;
+mod published;
 mod train;
 
 use std::io::IsTerminal;
@@ -15,7 +16,10 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab collect --seeds 1..41 --turns 40 --out table
   trimtab-lab collect --seeds 1..6 --turns 40 --scenes held-out --out held-out
   trimtab-lab train --data table --seed 1 --out policy.onnx --checkpoint policy.json
-  trimtab-lab evaluate --data held-out --fit-data table --policy policy.onnx
+  trimtab-lab evaluate --test held-out --train table --policy policy.onnx
+  trimtab-lab dataset split --ids results.json --seed 0 --data M4A1.json --train a.json --test b.json
+  trimtab-lab train --env published --data a.json --out published.onnx
+  trimtab-lab evaluate --env published --train a.json --test b.json --policy published.onnx --shield --latency-budget 10
   trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
   trimtab-lab dataset stats table
 
@@ -39,7 +43,7 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Writes a trained policy with int8 weights and checks that it decides as with float weights.
     Quantise(train::Quantise),
-    /// Looks at tables.
+    /// Looks at tables and splits them.
     #[command(subcommand)]
     Dataset(dataset::Dataset),
 }

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, ensure};
-use clap::Args;
+use anyhow::{Context, bail, ensure};
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use trimtab_core::Preference;
 use trimtab_engine::PolicyFile;
@@ -11,20 +11,35 @@ use trimtab_train::calibrate::view_threshold;
 use trimtab_train::choose::{Chooser, TaskTable};
 use trimtab_train::dataset::{Table, Turn};
 use trimtab_train::evaluate::evaluate;
-use trimtab_train::export::{self, Weights};
+use trimtab_train::export::{self, ALGORITHM, Weights};
 use trimtab_train::learn::{HELD_OUT_ONE_IN, Progress, Recipe, fit};
 use trimtab_train::policy::Policy;
 
-use super::{parse_preference, progress};
+use super::{parse_preference, progress, published};
 
 /// Share of decisions that int8 weights may not change.
 const PARITY_MIN: f64 = 0.99;
+
+/// Where to train.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Environment {
+    /// On a table in which every action was run.
+    Trimtab,
+    /// In the published simulator.
+    Published,
+}
 
 #[derive(Args, Debug)]
 pub(super) struct Train {
     /// Table files, or folders of them.
     #[arg(long, required = true, num_args = 1..)]
     data: Vec<PathBuf>,
+    /// Where to train.
+    #[arg(long, value_enum, default_value_t = Environment::Trimtab)]
+    env: Environment,
+    /// How to learn; without it the best way for the environment. Published: planner.
+    #[arg(long)]
+    algo: Option<String>,
     /// Of first weights and order: the same seed and table give the same policy.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -75,6 +90,12 @@ pub(super) struct Quantise {
 
 impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        if self.env == Environment::Published {
+            return published::train(&self.data, self.algo.as_deref(), self.seed, &self.out, self.json);
+        }
+        if let Some(other) = self.algo.as_deref().filter(|name| *name != ALGORITHM) {
+            bail!("--algo {other}: on a table there is {ALGORITHM}");
+        }
         let table = Table::read(&self.data)?;
         let recipe = Recipe { seed: self.seed, epochs: self.epochs, rate: self.rate, decay: self.decay };
         let bar = progress(recipe.epochs as u64, "train");

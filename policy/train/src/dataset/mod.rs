@@ -2,6 +2,8 @@
 
 mod check;
 mod file;
+mod locate;
+mod logged;
 mod store;
 
 use std::path::PathBuf;
@@ -11,7 +13,8 @@ use trimtab_core::observation::ViewFacts;
 use trimtab_core::{Action, Cost, NodeProfile, Quote, TaskKind, TaskMix};
 
 pub use file::{Dialogue, Interaction, Measured, Node, Outcome, QuoteFacts, SCHEMA, Setting, TaskCategory, View};
-pub use store::{TABLE_BYTES_MAX, TABLE_FILES_MAX, read_dialogues, shard_path, write_shard};
+pub use logged::{Class, Context, LoggedTable, LoggedTurn, cloud};
+pub use store::{Loaded, TABLE_BYTES_MAX, TABLE_FILES_MAX, read_dialogues, shard_path, write_shard};
 
 /// Why a table cannot be read, used or written.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,24 @@ pub enum DatasetError {
     Json {
         /// The file.
         path: PathBuf,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+    /// JSON that is not of the schema, where the place could be told.
+    #[error(
+        "{path}: dialogue {dialogue}{}: {}{source}",
+        turn.map_or_else(String::new, |turn| format!(", turn {turn}")),
+        field.as_ref().map_or_else(String::new, |field| format!("{field}: "))
+    )]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Its number, or its place in the file where the number comes later.
+        dialogue: u64,
+        /// The turn, from 0, if it is in one.
+        turn: Option<usize>,
+        /// The field, as in the file, if it is in one; a missing one is in the source.
+        field: Option<String>,
         /// Where and why.
         source: serde_json::Error,
     },

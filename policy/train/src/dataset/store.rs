@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::locate::locate;
 use super::{DatasetError, Dialogue};
 
 /// Largest table file in bytes.
@@ -52,12 +53,21 @@ pub fn read_dialogues(paths: &[PathBuf]) -> Result<Loaded, DatasetError> {
         }
         let bytes = fs::read(&path).map_err(io("read"))?;
         hash.update(&bytes);
-        let found: Vec<Dialogue> =
-            serde_json::from_slice(&bytes).map_err(|source| DatasetError::Json { path: path.clone(), source })?;
+        let found: Vec<Dialogue> = serde_json::from_slice(&bytes).map_err(|source| refusal(&path, &bytes, source))?;
         dialogues.extend(found.into_iter().map(|dialogue| (path.clone(), dialogue)));
     }
     let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(Loaded { dialogues, sha256 })
+}
+
+/// Names dialogue, turn and field where the bytes tell them.
+fn refusal(path: &Path, bytes: &[u8], source: serde_json::Error) -> DatasetError {
+    let located = locate(bytes, source.line(), source.column());
+    let path = path.into();
+    match located.dialogue {
+        Some(dialogue) => DatasetError::Schema { path, dialogue, turn: located.turn, field: located.field, source },
+        None => DatasetError::Json { path, source },
+    }
 }
 
 fn shards(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {

@@ -1,9 +1,8 @@
-//! `evaluate`.
+//! `evaluate --env trimtab`: off a recorded table in which every action was run.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context, ensure};
-use clap::{Args, ValueEnum};
+use anyhow::{Context, bail, ensure};
 use serde_json::json;
 use trimtab_core::Preference;
 use trimtab_engine::PolicyFile;
@@ -13,68 +12,37 @@ use trimtab_train::evaluate::{Comparison, Report, evaluate};
 use trimtab_train::learn::untrained;
 use trimtab_train::policy::Policy;
 
-use super::{parse_preference, progress};
+use super::{Algorithm, Evaluate, names};
+use crate::command::progress;
 
-/// A way to choose that needs no policy file.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Algorithm {
-    /// Always local.
-    Local,
-    /// Always the best cloud node with every view.
-    Cloud,
-    /// Any action.
-    Random,
-    /// One action for each task kind, the best on the fit data.
-    Table,
-    /// A policy whose weights are random.
-    RandomWeights,
-    /// The documented default rule.
-    Default,
-    /// The best action in hindsight.
-    Oracle,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct Evaluate {
-    /// Table files, or folders of them: the turns to choose for.
-    #[arg(long, required = true, num_args = 1..)]
-    data: Vec<PathBuf>,
-    /// Turns that the task table is fitted to; without them, the turns of --data, which flatters the table.
-    #[arg(long, num_args = 1..)]
-    fit_data: Vec<PathBuf>,
-    /// A policy file; compared with every other way.
-    #[arg(long)]
-    policy: Option<PathBuf>,
-    /// Other ways to choose.
-    #[arg(long, value_delimiter = ',', num_args = 1.., default_value = "local,cloud,random,table,random-weights,default,oracle")]
-    algo: Vec<Algorithm>,
-    /// Of random choices and random weights.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Weights of the decision, as in quality=1,latency=0.3.
-    #[arg(long, value_parser = parse_preference, default_value = "")]
-    preference: Preference,
-    /// Prints the result as JSON.
-    #[arg(long)]
-    json: bool,
-}
+/// The ways that a recorded table can be chosen from.
+const ALL: [Algorithm; 7] = [
+    Algorithm::Local,
+    Algorithm::Cloud,
+    Algorithm::Random,
+    Algorithm::Table,
+    Algorithm::RandomWeights,
+    Algorithm::Default,
+    Algorithm::Oracle,
+];
 
 impl Evaluate {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        let table = Table::read(&self.data)?;
-        let fit = if self.fit_data.is_empty() { None } else { Some(Table::read(&self.fit_data)?) };
+    /// Compares ways to choose.
+    pub(super) fn on_table(&self) -> anyhow::Result<()> {
+        let table = Table::read(&self.test)?;
+        let fit = if self.train.is_empty() { None } else { Some(Table::read(&self.train)?) };
         let fit = fit.as_ref().unwrap_or(&table);
         let turns: Vec<&Turn> = table.turns().iter().collect();
-        let bar = progress((self.algo.len() + 1) as u64, "evaluate");
+        let algorithms = if self.algo.is_empty() { &ALL[..] } else { &self.algo };
+        let bar = progress((algorithms.len() + 1) as u64, "evaluate");
         let mut reports = Vec::new();
         if let Some(path) = &self.policy {
             reports.push(evaluate(&self.file(path, &table)?, "policy", &turns, &self.preference)?);
         }
         bar.inc(1);
-        for algorithm in &self.algo {
-            let chooser = self.chooser(*algorithm, fit);
-            let name = algorithm.to_possible_value().map_or_else(String::new, |value| value.get_name().into());
-            reports.push(evaluate(&chooser, &name, &turns, &self.preference)?);
+        for algorithm in algorithms {
+            let chooser = self.chooser(*algorithm, fit)?;
+            reports.push(evaluate(&chooser, &algorithm.to_string(), &turns, &self.preference)?);
             bar.inc(1);
         }
         bar.finish_and_clear();
@@ -110,8 +78,8 @@ impl Evaluate {
         Ok(Chooser::File { file: Box::new(file), view_threshold })
     }
 
-    fn chooser(&self, algorithm: Algorithm, fit: &Table) -> Chooser {
-        match algorithm {
+    fn chooser(&self, algorithm: Algorithm, fit: &Table) -> anyhow::Result<Chooser> {
+        Ok(match algorithm {
             Algorithm::Local => Chooser::Local,
             Algorithm::Cloud => Chooser::CloudAll,
             Algorithm::Random => Chooser::Random { seed: self.seed },
@@ -124,7 +92,10 @@ impl Evaluate {
             }
             Algorithm::Default => Chooser::DefaultRule,
             Algorithm::Oracle => Chooser::Oracle,
-        }
+            Algorithm::Greedy | Algorithm::Constant(_) => {
+                bail!("--algo {algorithm}: is of --env published; here there are {}", names(&ALL))
+            }
+        })
     }
 }
 

@@ -1,0 +1,77 @@
+//! One regression tree, grown greedily on squared error.
+
+/// A row of features.
+pub(super) type Row = Vec<f64>;
+
+#[derive(Clone, Debug)]
+enum Node {
+    Leaf(f64),
+    Split { feature: usize, at: f64, below: Box<Node>, above: Box<Node> },
+}
+
+/// Thresholds on features, and a mean in every leaf.
+#[derive(Clone, Debug)]
+pub(super) struct Tree(Node);
+
+/// How far a tree may grow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    /// Questions asked of a row, at most.
+    pub(super) depth: usize,
+    /// Rows in a leaf, at least.
+    pub(super) leaf: usize,
+}
+
+impl Tree {
+    /// Grows a tree on the rows named in `members`; there is at least one.
+    pub(super) fn grow(rows: &[Row], targets: &[f64], members: Vec<usize>, shape: Shape) -> Self {
+        Self(grow(rows, targets, members, shape))
+    }
+
+    /// The mean of the leaf that a row falls into.
+    pub(super) fn value(&self, row: &[f64]) -> f64 {
+        let mut node = &self.0;
+        loop {
+            match node {
+                Node::Leaf(value) => return *value,
+                Node::Split { feature, at, below, above } => node = if row[*feature] <= *at { below } else { above },
+            }
+        }
+    }
+}
+
+fn grow(rows: &[Row], targets: &[f64], members: Vec<usize>, shape: Shape) -> Node {
+    let mean = members.iter().map(|i| targets[*i]).sum::<f64>() / members.len() as f64;
+    if shape.depth == 0 || members.len() < 2 * shape.leaf {
+        return Node::Leaf(mean);
+    }
+    let Some((feature, at)) = split(rows, targets, &members, shape.leaf) else { return Node::Leaf(mean) };
+    let (below, above) = members.into_iter().partition(|i| rows[*i][feature] <= at);
+    let shape = Shape { depth: shape.depth - 1, ..shape };
+    let child = |members| Box::new(grow(rows, targets, members, shape));
+    Node::Split { feature, at, below: child(below), above: child(above) }
+}
+
+/// The split that takes most from the squared error, if one takes any.
+fn split(rows: &[Row], targets: &[f64], members: &[usize], leaf: usize) -> Option<(usize, f64)> {
+    let total: f64 = members.iter().map(|i| targets[*i]).sum();
+    let count = members.len();
+    let mut best = (total * total / count as f64 + 1e-12, None);
+    let mut order = members.to_vec();
+    for feature in 0..rows[members[0]].len() {
+        order.sort_by(|a, b| rows[*a][feature].total_cmp(&rows[*b][feature]).then(a.cmp(b)));
+        let mut sum = 0.0;
+        for (index, pair) in order.windows(2).enumerate() {
+            sum += targets[pair[0]];
+            let (n, low, high) = (index + 1, rows[pair[0]][feature], rows[pair[1]][feature]);
+            if n < leaf || count - n < leaf || low >= high {
+                continue;
+            }
+            let gain = sum * sum / n as f64 + (total - sum).powi(2) / (count - n) as f64;
+            if gain > best.0 {
+                best = (gain, Some((feature, f64::midpoint(low, high))));
+            }
+        }
+    }
+    best.1
+}

@@ -1,0 +1,147 @@
+//! Scores a policy's choices on a log.
+
+use serde::{Deserialize, Serialize};
+use trimtab_core::Action;
+
+use super::charge::Charges;
+use super::propensity::Propensity;
+use super::values::ClassValues;
+use crate::dataset::{Class, LoggedTurn};
+use crate::estimator::bootstrap::{self, Interval};
+
+/// What a policy would have scored and been charged, a turn.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Self-normalised inverse propensity score.
+    pub snips: f64,
+    /// Lower end of its interval at 95 %.
+    pub snips_low: f64,
+    /// Upper end.
+    pub snips_high: f64,
+    /// Doubly robust score.
+    pub dr: f64,
+    /// Lower end of its interval at 95 %.
+    pub dr_low: f64,
+    /// Upper end.
+    pub dr_high: f64,
+    /// Effective sample size.
+    pub effective_n: f64,
+    /// Turns in which the log took the chosen class.
+    pub matched: usize,
+    /// Mean simulated seconds a turn.
+    pub latency_s: f64,
+    /// Mean simulated USD a turn.
+    pub usage_usd: f64,
+    /// Turns.
+    pub turns: usize,
+    /// Dialogues.
+    pub dialogues: usize,
+}
+
+/// A log to score on, with what its turns have in common.
+pub struct Log<'a> {
+    turns: &'a [LoggedTurn],
+    dialogues: Vec<u64>,
+    propensity: Propensity,
+    model: &'a [ClassValues],
+    charges: &'a Charges,
+    seed: u64,
+}
+
+/// One policy on a log: a weight for every turn, and the doubly robust term of every turn.
+struct Weighed {
+    weights: Vec<f64>,
+    robust: Vec<f64>,
+}
+
+impl<'a> Log<'a> {
+    /// `model` has the class values of every turn, fitted without its dialogue; `seed` decides the draws of all intervals.
+    ///
+    /// # Panics
+    /// When `model` is not as long as `turns`.
+    #[must_use]
+    pub fn new(
+        turns: &'a [LoggedTurn],
+        propensity: Propensity,
+        model: &'a [ClassValues],
+        charges: &'a Charges,
+        seed: u64,
+    ) -> Self {
+        assert_eq!(turns.len(), model.len(), "class values for every turn");
+        let dialogues = turns.iter().map(|turn| turn.dialogue).collect();
+        Self { turns, dialogues, propensity, model, charges, seed }
+    }
+
+    fn weigh(&self, choices: &[Action]) -> Weighed {
+        assert_eq!(self.turns.len(), choices.len(), "a choice for every turn");
+        let mut weighed = Weighed { weights: Vec::new(), robust: Vec::new() };
+        for ((turn, choice), values) in self.turns.iter().zip(choices).zip(self.model) {
+            let chosen = Class::of(*choice);
+            let weight = self.propensity.weight(turn, chosen);
+            let expected = values[chosen.index()];
+            weighed.weights.push(weight);
+            weighed.robust.push(expected + weight * (turn.score - expected));
+        }
+        weighed
+    }
+
+    fn snips(&self, weighed: &Weighed, drawn: &[usize]) -> f64 {
+        let sum = |of: &dyn Fn(usize) -> f64| drawn.iter().map(|index| of(*index)).sum::<f64>();
+        sum(&|index| weighed.weights[index] * self.turns[index].score) / sum(&|index| weighed.weights[index])
+    }
+
+    /// Evaluates one action a turn.
+    ///
+    /// # Panics
+    /// When there is not one choice for every turn.
+    #[must_use]
+    pub fn evaluate(&self, choices: &[Action]) -> Evaluation {
+        let weighed = self.weigh(choices);
+        let snips = bootstrap::interval(&self.dialogues, self.seed, |drawn| self.snips(&weighed, drawn));
+        let dr = bootstrap::interval(&self.dialogues, self.seed, |drawn| mean(&weighed.robust, drawn));
+        let sum: f64 = weighed.weights.iter().sum();
+        let squares: f64 = weighed.weights.iter().map(|weight| weight * weight).sum();
+        let charge = self.charges.mean(choices);
+        Evaluation {
+            snips: snips.value,
+            snips_low: snips.low,
+            snips_high: snips.high,
+            dr: dr.value,
+            dr_low: dr.low,
+            dr_high: dr.high,
+            effective_n: if squares > 0.0 { sum * sum / squares } else { 0.0 },
+            matched: weighed.weights.iter().filter(|weight| **weight > 0.0).count(),
+            latency_s: charge.latency_s,
+            usage_usd: charge.usage_usd,
+            turns: self.turns.len(),
+            dialogues: self.turns.chunk_by(|a, b| a.dialogue == b.dialogue).count(),
+        }
+    }
+
+    /// How much more `choices` score than `other`, by snips and by dr, both on the same draws.
+    ///
+    /// # Panics
+    /// When there is not one choice of each for every turn.
+    #[must_use]
+    pub fn difference(&self, choices: &[Action], other: &[Action]) -> Difference {
+        let (own, other) = (self.weigh(choices), self.weigh(other));
+        let over = |of: &dyn Fn(&[usize]) -> f64| bootstrap::interval(&self.dialogues, self.seed, of);
+        Difference {
+            snips: over(&|drawn| self.snips(&own, drawn) - self.snips(&other, drawn)),
+            dr: over(&|drawn| mean(&own.robust, drawn) - mean(&other.robust, drawn)),
+        }
+    }
+}
+
+/// By how much one policy scores more than another.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Difference {
+    /// By self-normalised inverse propensity.
+    pub snips: Interval,
+    /// Doubly robust.
+    pub dr: Interval,
+}
+
+fn mean(values: &[f64], drawn: &[usize]) -> f64 {
+    drawn.iter().map(|index| values[*index]).sum::<f64>() / drawn.len() as f64
+}

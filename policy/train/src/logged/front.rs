@@ -1,0 +1,83 @@
+//! Every policy on one log, and the front that a recipe spans when the owner's weights are swept: data for tables and plots.
+
+use serde::{Deserialize, Serialize};
+use trimtab_core::Action;
+
+use super::baseline::{best_table, constant};
+use super::charge::{Charge, Charges};
+use super::evaluation::{Difference, Evaluation, Log};
+use super::propensity::Propensity;
+use super::recipe::{Owner, Recipe, Weights, greedy, trained};
+use super::values::{fitted, leave_one_dialogue_out};
+use crate::dataset::{Class, LoggedTurn};
+use crate::estimator::{Kind, Prompts};
+
+/// Equal weights of latency and cost that the front is swept over.
+pub const SWEPT: [f64; 12] = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5];
+
+/// One policy on the log.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// What it is.
+    pub policy: String,
+    /// It was chosen on the very turns that it is judged on.
+    pub in_sample: bool,
+    /// What it would have scored and been charged.
+    pub evaluation: Evaluation,
+    /// By how much it scores more than the published greedy on nearest neighbours.
+    pub over_greedy: Difference,
+}
+
+/// The recipe at one weight.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Point {
+    /// Of latency and of cost.
+    pub weight: f64,
+    /// What it would have scored and been charged.
+    pub evaluation: Evaluation,
+}
+
+/// The whole comparison.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Comparison {
+    /// The mean charge of the published greedy, which the recipe has to keep within.
+    pub limit: Charge,
+    /// The recipe that was trained.
+    pub recipe: Recipe,
+    /// Every policy.
+    pub rows: Vec<Row>,
+    /// The recipe, swept over [`SWEPT`].
+    pub front: Vec<Point>,
+}
+
+/// Makes the comparison: every learnt policy is trained without the dialogue that it is judged on.
+#[must_use]
+pub fn compare(turns: &[LoggedTurn], recipe: Recipe, prompts: &Prompts, seed: u64) -> Comparison {
+    let charges = Charges::default();
+    let model = leave_one_dialogue_out(turns, |others, own| fitted(Kind::ShrunkMeans, others, own, prompts));
+    let log = Log::new(turns, Propensity::count(turns), &model, &charges, seed);
+    let neighbours = greedy(Kind::Neighbours, turns, &charges, prompts);
+    let limit = charges.mean(&neighbours);
+    let row = |policy: &str, in_sample, choices: &[Action]| Row {
+        policy: policy.into(),
+        in_sample,
+        evaluation: log.evaluate(choices),
+        over_greedy: log.difference(choices, &neighbours),
+    };
+    let mut rows = vec![
+        row("recipe", false, &trained(&recipe, turns, &charges, prompts)),
+        row("greedy on neighbours", false, &neighbours),
+        row("greedy on shrunk means", false, &greedy(Kind::ShrunkMeans, turns, &charges, prompts)),
+    ];
+    if let Some(table) = best_table(turns, &charges, limit) {
+        rows.push(row("best task table within the limit", true, &table));
+    }
+    for (class, name) in Class::ALL.into_iter().zip(["always local", "always text", "always images"]) {
+        rows.push(row(name, false, &constant(class, turns)));
+    }
+    let front = SWEPT.into_iter().map(|weight| {
+        let swept = Recipe { owner: Owner::Weights(Weights { latency: weight, usage: weight }), ..recipe };
+        Point { weight, evaluation: log.evaluate(&trained(&swept, turns, &charges, prompts)) }
+    });
+    Comparison { limit, recipe, rows, front: front.collect() }
+}
