@@ -42,7 +42,7 @@ fn main() -> Result<()> {
         ("none", Constraint::None, Regime::PLAIN),
         ("penalty", Constraint::Penalty { lambda: 1.0 }, fixed),
         ("shown", Constraint::None, Regime::CONSTRAINED),
-        ("dual", Constraint::Dual { rate: 1e-3 }, fixed),
+        ("dual", Constraint::Dual { rate: 1e-3, gain: 5.0 }, fixed),
     ];
     println!("{:<8}{:>12}{:>12}{:>12}{:>12}", "", forms[0].0, forms[1].0, forms[2].0, forms[3].0);
     for name in ["a2c", "ppo", "dqn"] {

@@ -91,7 +91,9 @@ fn each_learner_finds_the_best_policy() {
 #[test]
 fn the_same_seed_gives_the_same_weights_and_another_seed_others() {
     for name in ["a2c", "ppo", "dqn"] {
-        for constraint in [Constraint::None, Constraint::Penalty { lambda: 1.0 }, Constraint::Dual { rate: 1e-3 }] {
+        for constraint in
+            [Constraint::None, Constraint::Penalty { lambda: 1.0 }, Constraint::Dual { rate: 1e-3, gain: 5.0 }]
+        {
             let recipe = Recipe { steps: 3_000, ..recipe(name, constraint) };
             let first = learn(&recipe);
             assert_eq!(first, learn(&recipe), "{name}");

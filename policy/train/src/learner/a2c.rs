@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_scenes::Rng;
 
 use super::actor_critic::{ActorCritic, Pass, Terms};
+use super::constraint::price;
 use super::curve::{CurvePoint, Walk};
 use super::rollout::{Rollout, Taken};
 use super::softmax::draw;
@@ -90,7 +91,7 @@ impl A2c {
 pub(super) fn take(walk: &mut Walk<'_>, pass: &Pass, row: usize, rng: &mut Rng) -> Taken {
     let action = draw(pass.policy(row), rng);
     let step = walk.step(action);
-    let reward = step.reward - walk.multipliers().price(step.used);
+    let reward = step.reward - price(walk.multipliers(), step.used);
     if step.done {
         walk.reset();
     }

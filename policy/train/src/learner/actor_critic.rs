@@ -150,7 +150,7 @@ impl Pass {
         }
         if let Some(lambda) = terms.lambda {
             let (policies, slopes) = (&self.policies[..count * actions], &mut self.slopes[..count * actions]);
-            loss += penalty(lambda, 1.0, policies, uses, slopes);
+            loss += penalty(lambda, policies, uses, slopes);
         }
         for (row, slopes) in self.slopes.chunks_exact(actions).take(count).enumerate() {
             self.actor.slopes_mut(row).copy_from_slice(slopes);

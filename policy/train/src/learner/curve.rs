@@ -84,8 +84,8 @@ impl<'a> Walk<'a> {
         self.steps
     }
     /// The prices.
-    pub(super) fn multipliers(&self) -> &Multipliers {
-        &self.multipliers
+    pub(super) fn multipliers(&self) -> Use {
+        self.multipliers.value()
     }
     /// Takes a step and moves the prices. The reward is the environment's own, without the price. After a step that is done,
     /// [`Walk::reset`] must follow.

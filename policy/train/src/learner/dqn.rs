@@ -1,20 +1,16 @@
 //! Deep Q-network: the value of every action, learnt from steps kept and drawn again. Source: Mnih et al. 2015.
-//!
-//! A value has no probabilities of its own, so the penalty on expected use is taken of the softmax of the values over a
-//! temperature: the policy that a small error in the values would give. Its slope lowers the values of dear actions and raises
-//! those of cheap ones while the budget breaks. The dual form needs none of this: it prices the targets.
 
 use serde::{Deserialize, Serialize};
 use trimtab_scenes::Rng;
 
-use super::constraint::{Multipliers, Uses, penalty};
+use super::constraint::{excess, fine, price};
 use super::curve::{CurvePoint, Walk};
 use super::replay::{Outcome, Replay};
-use super::softmax::{largest, softmax};
-use super::{Environment, Recipe, Trained, Use, widths};
+use super::softmax::largest;
+use super::{Environment, RESOURCES, Recipe, Trained, Use, widths};
 use crate::network::{Activation, Adam, Mlp, Tape, clip_norm};
 
-/// Parameters; the defaults are those of Stable-Baselines3 2.7, which has no penalty.
+/// Parameters; the defaults are those of Stable-Baselines3 2.7.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Dqn {
     /// Learning rate.
@@ -35,8 +31,6 @@ pub struct Dqn {
     pub random_last: f32,
     /// Largest length of a gradient.
     pub gradient_limit: f32,
-    /// Difference of values that counts as one unit in the softmax of the penalty.
-    pub temperature: f32,
 }
 
 impl Default for Dqn {
@@ -51,7 +45,6 @@ impl Default for Dqn {
             random_share: 0.1,
             random_last: 0.05,
             gradient_limit: 10.0,
-            temperature: 0.1,
         }
     }
 }
@@ -65,9 +58,6 @@ struct Update {
     /// `[batch, actions]`.
     uses: Vec<Use>,
     shares: Vec<f32>,
-    /// `[batch, actions]`.
-    policies: Vec<f32>,
-    slopes: Vec<f32>,
     /// What the value of each step's action should be.
     goals: Vec<f32>,
 }
@@ -105,8 +95,9 @@ impl Dqn {
             }
             if walk.steps() > self.warmup && walk.steps().is_multiple_of(self.update_every.max(1)) {
                 update.draw(&replay, &mut batches);
-                update.aim(&target, walk.multipliers(), recipe.discount);
-                update.backward(&online, recipe.constraint.lambda(), self.temperature);
+                update.forward(&online, &target);
+                update.aim(walk.multipliers(), recipe.constraint.lambda(), recipe.discount);
+                update.backward(&online);
                 clip_norm(&mut [&mut update.gradient], self.gradient_limit);
                 adam.step(&mut online, &update.gradient, self.rate, 0.0);
             }
@@ -135,16 +126,13 @@ fn keep(walk: &mut Walk<'_>, action: usize, replay: &mut Replay) {
 
 impl Update {
     fn new(network: &Mlp, batch: usize) -> Self {
-        let cells = batch * network.outputs();
         Self {
             online: Tape::new(network, batch),
             target: Tape::new(network, batch),
             gradient: network.zeros_like(),
             outcomes: Vec::with_capacity(batch),
-            uses: Vec::with_capacity(cells),
+            uses: Vec::with_capacity(batch * network.outputs()),
             shares: Vec::with_capacity(batch),
-            policies: vec![0.0; cells],
-            slopes: vec![0.0; cells],
             goals: vec![0.0; batch],
         }
     }
@@ -164,41 +152,43 @@ impl Update {
         }
     }
 
-    /// Sets the goals: the reward less the price of what was used, and the best value afterwards.
-    fn aim(&mut self, target: &Mlp, multipliers: &Multipliers, discount: f32) {
+    /// Runs the network over what was seen before each step, and the one that targets come from over what was seen after it.
+    fn forward(&mut self, online: &Mlp, target: &Mlp) {
+        self.online.forward(online, 0, self.online.rows());
         self.target.forward(target, 0, self.target.rows());
+    }
+
+    /// Sets the goals: the reward, less the price of what was used, and the best value afterwards. The prices are the
+    /// multipliers and the slope of the penalty of the greedy policy.
+    fn aim(&mut self, multipliers: Use, lambda: Option<f32>, discount: f32) {
+        let fines = lambda.map_or([0.0; RESOURCES], |lambda| fine(lambda, self.greedy_excess()));
         for (row, (goal, outcome)) in self.goals.iter_mut().zip(&self.outcomes).enumerate() {
             let values = self.target.outputs(row);
             let later = if outcome.done { 0.0 } else { discount * values[largest(values)] };
-            *goal = outcome.reward - multipliers.price(outcome.used) + later;
+            *goal = outcome.reward - price(multipliers, outcome.used) - price(fines, outcome.used) + later;
         }
     }
 
+    /// What the greedy policy uses above the shares.
+    fn greedy_excess(&self) -> Use {
+        let actions = self.uses.len() / self.shares.len();
+        let used = self.uses.chunks_exact(actions).enumerate();
+        excess(used.map(|(row, of_actions)| of_actions[largest(self.online.outputs(row))]), &self.shares)
+    }
+
     /// The mean loss of the batch; the gradient is replaced by its own, not yet shortened.
-    fn backward(&mut self, network: &Mlp, lambda: Option<f32>, temperature: f32) -> f32 {
-        let (rows, actions) = (self.online.rows(), network.outputs());
-        self.online.forward(network, 0, rows);
-        self.slopes.fill(0.0);
+    fn backward(&mut self, online: &Mlp) -> f32 {
+        let rows = self.online.rows();
         let mut loss = 0.0;
         for (row, (goal, outcome)) in self.goals.iter().zip(&self.outcomes).enumerate() {
             let error = self.online.outputs(row)[outcome.action] - goal;
             loss += huber(error) / rows as f32;
-            self.slopes[row * actions + outcome.action] = error.clamp(-1.0, 1.0) / rows as f32;
-        }
-        if let Some(lambda) = lambda {
-            let mut sharp = vec![0.0; actions];
-            for (row, policy) in self.policies.chunks_exact_mut(actions).enumerate() {
-                sharp.iter_mut().zip(self.online.outputs(row)).for_each(|(sharp, value)| *sharp = value / temperature);
-                softmax(&sharp, policy);
-            }
-            let uses = Uses { of_actions: &self.uses, shares: &self.shares };
-            loss += penalty(lambda, 1.0 / temperature, &self.policies, uses, &mut self.slopes);
-        }
-        for (row, slopes) in self.slopes.chunks_exact(actions).enumerate() {
-            self.online.slopes_mut(row).copy_from_slice(slopes);
+            let slopes = self.online.slopes_mut(row);
+            slopes.fill(0.0);
+            slopes[outcome.action] = error.clamp(-1.0, 1.0) / rows as f32;
         }
         self.gradient.clear();
-        self.online.backward(network, rows, &mut self.gradient);
+        self.online.backward(online, rows, &mut self.gradient);
         loss
     }
 }
@@ -214,39 +204,52 @@ mod tests {
 
     const ROWS: usize = 6;
     const ACTIONS: usize = 4;
+    const IDLE: Outcome = Outcome { action: 0, reward: 0.0, used: [0.0; RESOURCES], done: true, share: 0.2 };
 
     /// The gradient agrees with finite differences, parameter by parameter, on small and large errors.
-    fn check(lambda: Option<f32>) {
+    #[test]
+    fn the_gradient_of_the_loss_is_its_slope() {
         let mut rng = Rng::for_purpose(13, "value gradient");
-        let network =
-            Mlp { activation: Activation::Tanh, ..Mlp::uniform(&[5, 8, 6, ACTIONS], Activation::Relu, &mut rng) };
+        let uniform = Mlp::uniform(&[5, 8, 6, ACTIONS], Activation::Relu, &mut rng);
+        // Without the kinks of ReLU, which finite differences would straddle.
+        let network = Mlp { activation: Activation::Tanh, ..uniform };
         let mut update = Update::new(&network, ROWS);
         for row in 0..ROWS {
             update.online.input_mut(row).iter_mut().for_each(|x| *x = rng.range(-1.0, 1.0));
-            let outcome = Outcome { action: row % ACTIONS, reward: 0.0, used: [0.0; 2], done: true, share: 0.2 };
-            update.outcomes.push(outcome);
-            update.shares.push(outcome.share);
+            update.outcomes.push(Outcome { action: row % ACTIONS, ..IDLE });
             update.goals[row] = if row % 2 == 0 { rng.range(-0.5, 0.5) } else { 3.0 };
-            update.uses.extend((0..ACTIONS).map(|_| [rng.unit(), rng.unit()]));
         }
-        update.backward(&network, lambda, 0.5);
+        update.forward(&network, &network);
+        update.backward(&network);
         let gradient = update.gradient.clone();
         let step = 4e-3;
         for (index, slope) in gradient.parameters().enumerate() {
             let mut moved = |by: f32| {
                 let mut network = network.clone();
                 *network.parameters_mut().nth(index).unwrap() += by;
-                f64::from(update.backward(&network, lambda, 0.5))
+                update.forward(&network, &network);
+                f64::from(update.backward(&network))
             };
             let measured = ((moved(step) - moved(-step)) / f64::from(2.0 * step)) as f32;
-            assert!((slope - measured).abs() < 3e-3 * (1.0 + slope.abs()), "{lambda:?} {index}: {slope} {measured}");
+            assert!((slope - measured).abs() < 3e-3 * (1.0 + slope.abs()), "{index}: {slope} {measured}");
         }
     }
 
+    /// While the greedy policy uses too much of a resource, and only then, its use costs `lambda`.
     #[test]
-    fn the_gradient_of_the_loss_is_its_slope() {
-        check(None);
-        check(Some(1.5));
+    fn the_penalty_prices_a_resource_that_runs_short() {
+        let network = Mlp::uniform(&[5, 8, 6, ACTIONS], Activation::Relu, &mut Rng::for_purpose(14, "values"));
+        let mut update = Update::new(&network, ROWS);
+        for _ in 0..ROWS {
+            update.outcomes.push(Outcome { reward: 2.0, used: [0.5, 0.5], ..IDLE });
+            update.shares.push(0.2);
+            update.uses.extend([[0.3, 0.1]; ACTIONS]);
+        }
+        update.forward(&network, &network);
+        update.aim([0.0, 0.0], Some(2.0), 0.9);
+        assert_eq!(update.goals, [1.0; ROWS]);
+        update.aim([0.1, 0.3], None, 0.9);
+        assert_eq!(update.goals, [1.8; ROWS]);
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub trait Environment {
     fn uses(&self) -> &[Use];
     /// The share of this step.
     fn share(&self) -> f32;
-    /// Takes an action. After a step that is `done`, only [`Environment::reset`] may follow.
+    /// Takes an action. After a step that is `done` the observation means nothing, and only [`Environment::reset`] may follow.
     fn step(&mut self, action: usize) -> Step;
 }
 

@@ -95,7 +95,9 @@ mod tests {
     fn advantages_stop_at_the_end_of_an_episode() {
         let mut rollout = Rollout::new(0);
         let taken = |reward, value, done| Taken { action: 0, log_probability: 0.0, value, reward, done };
-        [taken(1.0, 0.5, false), taken(2.0, 0.25, true), taken(4.0, 1.0, false)].map(|taken| rollout.took(taken));
+        for taken in [taken(1.0, 0.5, false), taken(2.0, 0.25, true), taken(4.0, 1.0, false)] {
+            rollout.took(taken);
+        }
         rollout.judge(10.0, 0.5, 1.0);
         let targets: Vec<f32> = rollout.lessons().iter().map(|lesson| lesson.target).collect();
         // With a decay of 1 a target is the discounted sum of rewards, closed by the critic where the episode goes on.

@@ -78,11 +78,9 @@ fn across<const R: usize, const C: usize>(
     while column + C <= columns {
         let mut sums = [[0.0_f32; C]; R];
         for (a, line) in panel.iter().zip(b.chunks_exact(columns)) {
-            let line: &[f32] = &line[column..column + C];
-            for r in 0..R {
-                for c in 0..C {
-                    sums[r][c] += a[r] * line[c];
-                }
+            let line = &line[column..column + C];
+            for (sums, a) in sums.iter_mut().zip(a) {
+                sums.iter_mut().zip(line).for_each(|(sum, b)| *sum += a * b);
             }
         }
         for (sums, out) in sums.iter().zip(out.chunks_exact_mut(columns)) {

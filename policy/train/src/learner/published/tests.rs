@@ -20,14 +20,15 @@ fn turn(task: TaskKind, logged: usize, scores: PerAction) -> TrainingTurn {
     TrainingTurn { task, logged, association: [0.2, 0.1, 0.3], scores }
 }
 
-/// Dialogues of `turns` turns where each task is answered better the more of the cloud is used.
-fn dear_is_better(turns: usize) -> Vec<TrainingDialogue> {
-    let scores = std::array::from_fn(|action| if action == 0 { 0.2 } else { 1.0 + 0.1 * action as f32 });
+/// Dialogues of four turns, one of each task, each better answered by the cloud, two of them much better.
+fn dear_is_better() -> Vec<TrainingDialogue> {
+    let turn = |task: TaskKind, logged: usize| {
+        let gain = if matches!(task, TaskKind::Query | TaskKind::Recommendation) { 2.0 } else { 0.6 };
+        turn(task, logged, std::array::from_fn(|action| if action == 0 { 0.2 } else { 0.2 + gain }))
+    };
     let dialogue = |id| TrainingDialogue {
         id,
-        turns: (0..turns)
-            .map(|t| turn(TaskKind::KNOWN[(id as usize + t) % 4], (id as usize + t) % 9, scores))
-            .collect(),
+        turns: (0..4).map(|t| turn(TaskKind::KNOWN[(id as usize + t) % 4], (2 * id as usize + t) % 9)).collect(),
     };
     (0..8).map(dialogue).collect()
 }
@@ -119,7 +120,7 @@ fn a_fault_is_named_by_dialogue_turn_and_field() {
 #[test]
 fn unscaled_weights_read_amounts_as_they_are() {
     let regime = Regime { budgets: Budgets::Drawn, shown: Some([0.1, 50.0]), zeroed: true };
-    let mut published = Published::new(&dear_is_better(3), COSTS, regime, NextState::Logged).unwrap();
+    let mut published = Published::new(&dear_is_better(), COSTS, regime, NextState::Logged).unwrap();
     let recipe = Recipe { steps: 500, ..Recipe::published(Method::from_name("a2c").unwrap(), 1) };
     let trained = train(&mut published, &recipe, &mut |_| {});
     let mut shown = vec![-1.0; 27];
@@ -133,7 +134,7 @@ fn unscaled_weights_read_amounts_as_they_are() {
 
 /// Share of the dialogues over a budget, and mean reward, of what a recipe learns under a regime.
 fn over(recipe: &Recipe, regime: Regime) -> (f32, f32) {
-    let dialogues = dear_is_better(3);
+    let dialogues = dear_is_better();
     let mut published = Published::new(&dialogues, COSTS, regime, NextState::Logged).unwrap();
     let trained = train(&mut published, recipe, &mut |_| {});
     let (mut over, mut reward, mut steps, mut rng) = (0.0, 0.0, 0.0, Rng::for_purpose(2, "judging"));
@@ -155,21 +156,25 @@ fn over(recipe: &Recipe, regime: Regime) -> (f32, f32) {
     (over / EPISODES as f32, reward / steps)
 }
 
-/// Under a budget for half of what pays best, every form of every learner breaks it less than the learner without one, and
-/// does better than by never leaving the local action.
+/// Under a budget for half of the calls that pay, every form of every learner breaks it in fewer dialogues than the
+/// learner without one, and still earns much more than the local action does.
 #[test]
 fn every_form_of_constraint_lowers_violations() {
-    let tight = Regime { budgets: Budgets::Fixed([12.0, 0.02]), shown: None, zeroed: false };
+    const LOCAL: f32 = 0.2;
+    let tight = Regime { budgets: Budgets::Fixed([10.0, 0.025]), shown: None, zeroed: false };
     for name in ["a2c", "ppo", "dqn"] {
-        let recipe = Recipe::published(Method::from_name(name).unwrap(), 1);
+        let recipe = Recipe { steps: 20_000, ..Recipe::published(Method::from_name(name).unwrap(), 1) };
         let (free, _) = over(&Recipe { constraint: Constraint::Penalty { lambda: 0.0 }, ..recipe }, tight);
         assert!(free > 0.9, "{name}: without a constraint {free} of the dialogues are over");
-        let constraints = [Constraint::Penalty { lambda: 10.0 }, Constraint::Dual { rate: 1e-3 }];
-        for constraint in constraints {
-            let (bound, reward) = over(&Recipe { constraint, ..recipe }, tight);
-            assert!(bound < 0.5, "{name} with {constraint:?}: {bound} of the dialogues are over, reward {reward}");
+        for (constraint, shown) in [
+            (Constraint::Penalty { lambda: 3.0 }, None),
+            (Constraint::Dual { rate: 1e-4, gain: 20.0 }, None),
+            (Constraint::None, Some([0.1, 50.0])),
+        ] {
+            let regime = Regime { shown, zeroed: shown.is_some(), ..tight };
+            let (bound, reward) = over(&Recipe { constraint, ..recipe }, regime);
+            assert!(bound < 0.75, "{name}, {constraint:?}, budgets shown {shown:?}: {bound} of the dialogues are over");
+            assert!(reward > LOCAL + 0.5, "{name}, {constraint:?}, budgets shown {shown:?}: reward {reward}");
         }
-        let (drawn, reward) = over(&recipe, Regime { shown: Some([0.1, 50.0]), zeroed: true, ..tight });
-        assert!(drawn < 0.5 && reward > 0.2, "{name} with budgets shown: {drawn} over, reward {reward}");
     }
 }
