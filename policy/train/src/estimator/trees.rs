@@ -33,20 +33,25 @@ pub struct Trees {
     trees: Vec<Tree>,
 }
 
-/// Means of a question by themselves, and with everything that the shrunk means know.
+/// Means of a question by itself, with device or cloud, and with everything that the shrunk means know.
 #[derive(Clone, Debug)]
 struct Questions {
     alone: Means,
+    placed: Means,
     whole: Means,
 }
 
 impl Questions {
     fn fit(samples: &[Sample<'_>]) -> Self {
-        Self { alone: Means::fit(&[Level::QUESTION.shrunk(5.0)], samples), whole: Means::fit(&SHRUNK_MEANS, samples) }
+        Self {
+            alone: Means::fit(&[Level::QUESTION.shrunk(5.0)], samples),
+            placed: Means::fit(&[Level::QUESTION_PLACE.shrunk(2.0)], samples),
+            whole: Means::fit(&SHRUNK_MEANS, samples),
+        }
     }
     fn row(&self, context: &Context, action: Action) -> Row {
         let mut row = plain(context, action).to_vec();
-        row.extend([self.alone.predict(context, action), self.whole.predict(context, action)]);
+        row.extend([&self.alone, &self.placed, &self.whole].map(|means| means.predict(context, action)));
         row
     }
 }
