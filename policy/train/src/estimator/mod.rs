@@ -78,7 +78,7 @@ pub enum Kind {
     Neighbours,
     /// Ridge regression with an effect of each question and class.
     Ridge,
-    /// Gradient-boosted trees over out-of-fold means of the question.
+    /// Gradient-boosted trees for what the shrunk means leave.
     Trees,
     /// A Gaussian process over questions, in which a question is also known by the vectors of its neighbours.
     Prompt,

@@ -50,23 +50,42 @@ pub struct Comparison {
     pub front: Vec<Point>,
 }
 
-/// Makes the comparison: every learnt policy is trained without the dialogue that it is judged on.
+/// A policy that is compared by what it chose in every turn, trained without the turn's dialogue.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Contender {
+    /// What it is.
+    pub policy: String,
+    /// One action a turn.
+    pub choices: Vec<Action>,
+}
+
+/// Makes the comparison: every learnt policy is trained without the dialogue that it is judged on. `published` is the greedy on
+/// nearest neighbours that all are measured against; `others` are shown beside it.
+///
+/// # Panics
+/// When a policy has not one choice for every turn.
 #[must_use]
-pub fn compare(turns: &[LoggedTurn], recipe: Recipe, prompts: &Prompts, seed: u64) -> Comparison {
+pub fn compare(
+    turns: &[LoggedTurn],
+    recipe: Recipe,
+    prompts: &Prompts,
+    published: &[Action],
+    others: &[Contender],
+    seed: u64,
+) -> Comparison {
     let charges = Charges::default();
     let model = leave_one_dialogue_out(turns, |others, own| fitted(Kind::ShrunkMeans, others, own, prompts));
     let log = Log::new(turns, Propensity::count(turns), &model, &charges, seed);
-    let neighbours = greedy(Kind::Neighbours, turns, &charges, prompts);
-    let limit = charges.mean(&neighbours);
+    let limit = charges.mean(published);
     let row = |policy: &str, in_sample, choices: &[Action]| Row {
         policy: policy.into(),
         in_sample,
         evaluation: log.evaluate(choices),
-        over_greedy: log.difference(choices, &neighbours),
+        over_greedy: log.difference(choices, published),
     };
     let mut rows = vec![
         row("recipe", false, &trained(&recipe, turns, &charges, prompts)),
-        row("greedy on neighbours", false, &neighbours),
+        row("greedy on neighbours", false, published),
         row("greedy on shrunk means", false, &greedy(Kind::ShrunkMeans, turns, &charges, prompts)),
     ];
     if let Some(table) = best_table(turns, &charges, limit) {
@@ -75,6 +94,7 @@ pub fn compare(turns: &[LoggedTurn], recipe: Recipe, prompts: &Prompts, seed: u6
     for (class, name) in Class::ALL.into_iter().zip(["always local", "always text", "always images"]) {
         rows.push(row(name, false, &constant(class, turns)));
     }
+    rows.extend(others.iter().map(|other| row(&other.policy, false, &other.choices)));
     let front = SWEPT.into_iter().map(|weight| {
         let swept = Recipe { owner: Owner::Weights(Weights { latency: weight, usage: weight }), ..recipe };
         Point { weight, evaluation: log.evaluate(&trained(&swept, turns, &charges, prompts)) }
