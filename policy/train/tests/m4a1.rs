@@ -4,7 +4,7 @@ use std::path::Path;
 
 use trimtab_core::Action;
 use trimtab_train::dataset::{Class, LoggedTable};
-use trimtab_train::estimator::evaluation::{LeftOut, coverage, predict_left_out, quality};
+use trimtab_train::estimator::evaluation::{LEVELS, LeftOut, coverage, predict_left_out, quality};
 use trimtab_train::estimator::{Kind, Prompts};
 use trimtab_train::logged::baseline::constant;
 use trimtab_train::logged::charge::{Charge, Charges};
@@ -52,7 +52,7 @@ fn estimators_reach_the_published_figures() {
 fn intervals_hold_as_often_as_they_say() {
     let Some(table) = table() else { return };
     for kind in [Kind::ShrunkMeans, Kind::Prompt] {
-        for found in coverage(kind, table.turns(), &[0.5, 0.8, 0.9, 0.95], &Prompts::new()) {
+        for found in coverage(kind, table.turns(), &LEVELS, &Prompts::new()) {
             assert!((found.held - found.nominal).abs() <= 0.03, "{}: {found:?}", kind.name());
         }
     }

@@ -134,6 +134,9 @@ pub fn held_out(
     Ok(quality(&scores, &predicted))
 }
 
+/// Levels that coverage is shown at.
+pub const LEVELS: [f64; 4] = [0.5, 0.8, 0.9, 0.95];
+
 /// How often intervals of one level hold the score.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Coverage {

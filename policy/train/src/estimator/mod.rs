@@ -59,7 +59,7 @@ pub trait Estimator: Send + Sync {
 }
 
 /// The estimators, by name.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// One mean of all turns.
@@ -71,6 +71,7 @@ pub enum Kind {
     /// Mean of each question on the device, and of each in the cloud.
     QuestionMeans,
     /// Means of ever smaller cells, shrunk: task, question, device or cloud, number of views.
+    #[default]
     ShrunkMeans,
     /// The same with the class in place of device or cloud.
     ShrunkClasses,

@@ -1,4 +1,5 @@
-//! Every policy on one log, and the front that a recipe spans when the owner's weights are swept: data for tables and plots.
+//! Every policy on one log, and the fronts that a recipe spans when the owner's limit or weights are swept: data for tables and
+//! plots.
 
 use serde::{Deserialize, Serialize};
 use trimtab_core::Action;
@@ -12,8 +13,10 @@ use super::values::{fitted, leave_one_dialogue_out};
 use crate::dataset::{Class, LoggedTurn};
 use crate::estimator::{Kind, Prompts};
 
-/// Equal weights of latency and cost that the front is swept over.
-pub const SWEPT: [f64; 12] = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5];
+/// Shares of what the published greedy is charged, as limits.
+pub const SHARES: [f64; 12] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.3];
+/// Equal weights of latency and cost.
+pub const WEIGHTS: [f64; 11] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.5];
 
 /// One policy on the log.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -28,11 +31,11 @@ pub struct Row {
     pub over_greedy: Difference,
 }
 
-/// The recipe at one weight.
+/// The recipe for one owner.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Point {
-    /// Of latency and of cost.
-    pub weight: f64,
+    /// What the owner asks for.
+    pub owner: Owner,
     /// What it would have scored and been charged.
     pub evaluation: Evaluation,
 }
@@ -46,8 +49,10 @@ pub struct Comparison {
     pub recipe: Recipe,
     /// Every policy.
     pub rows: Vec<Row>,
-    /// The recipe, swept over [`SWEPT`].
-    pub front: Vec<Point>,
+    /// The recipe, swept over [`SHARES`].
+    pub by_limit: Vec<Point>,
+    /// The recipe, swept over [`WEIGHTS`].
+    pub by_weight: Vec<Point>,
 }
 
 /// A policy that is compared by what it chose in every turn, trained without the turn's dialogue.
@@ -95,9 +100,11 @@ pub fn compare(
         rows.push(row(name, false, &constant(class, turns)));
     }
     rows.extend(others.iter().map(|other| row(&other.policy, false, &other.choices)));
-    let front = SWEPT.into_iter().map(|weight| {
-        let swept = Recipe { owner: Owner::Weights(Weights { latency: weight, usage: weight }), ..recipe };
-        Point { weight, evaluation: log.evaluate(&trained(&swept, turns, &charges, prompts)) }
-    });
-    Comparison { limit, recipe, rows, front: front.collect() }
+    let point = |owner| {
+        let choices = trained(&Recipe { owner, ..recipe }, turns, &charges, prompts);
+        Point { owner, evaluation: log.evaluate(&choices) }
+    };
+    let by_limit = SHARES.map(|share| point(Owner::ShareOfGreedy(share))).to_vec();
+    let by_weight = WEIGHTS.map(|weight| point(Owner::Weights(Weights { latency: weight, usage: weight }))).to_vec();
+    Comparison { limit, recipe, rows, by_limit, by_weight }
 }
