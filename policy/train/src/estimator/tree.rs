@@ -59,8 +59,7 @@ fn grow(rows: &[Row], targets: &[f64], members: Vec<usize>, shape: Shape) -> Nod
 fn split(rows: &[Row], targets: &[f64], members: &[usize], leaf: usize) -> Option<(usize, f64)> {
     let total: f64 = members.iter().map(|i| targets[*i]).sum();
     let mut best = (total * total / members.len() as f64 + LEAST_GAIN, None);
-    let features = rows.first().map_or(0, Vec::len);
-    for feature in 0..features {
+    for (feature, _) in rows[members[0]].iter().enumerate() {
         let mut column: Vec<(f64, f64)> = members.iter().map(|i| (rows[*i][feature], targets[*i])).collect();
         column.sort_by(|a, b| a.0.total_cmp(&b.0));
         for (gain, at) in cuts(&column, total, leaf) {

@@ -8,7 +8,7 @@ use super::baseline::{best_table, constant};
 use super::charge::{Charge, Charges};
 use super::evaluation::{Difference, Evaluation, Log};
 use super::propensity::Propensity;
-use super::recipe::{Owner, Recipe, Weights, greedy, trained};
+use super::recipe::{Owner, Recipe, Weights, greedy, swept, trained};
 use super::values::{fitted, leave_one_dialogue_out};
 use crate::dataset::{Class, LoggedTurn};
 use crate::estimator::{Kind, Prompts};
@@ -100,11 +100,13 @@ pub fn compare(
         rows.push(row(name, false, &constant(class, turns)));
     }
     rows.extend(others.iter().map(|other| row(&other.policy, false, &other.choices)));
-    let point = |owner| {
-        let choices = trained(&Recipe { owner, ..recipe }, turns, &charges, prompts);
-        Point { owner, evaluation: log.evaluate(&choices) }
+    let shares = SHARES.map(Owner::ShareOfGreedy);
+    let weights = WEIGHTS.map(|weight| Owner::Weights(Weights { latency: weight, usage: weight }));
+    let points = |owners: &[Owner]| {
+        let choices = swept(recipe.kind, owners, turns, &charges, prompts);
+        let point =
+            |(owner, choices): (&Owner, Vec<Action>)| Point { owner: *owner, evaluation: log.evaluate(&choices) };
+        owners.iter().zip(choices).map(point).collect()
     };
-    let by_limit = SHARES.map(|share| point(Owner::ShareOfGreedy(share))).to_vec();
-    let by_weight = WEIGHTS.map(|weight| point(Owner::Weights(Weights { latency: weight, usage: weight }))).to_vec();
-    Comparison { limit, recipe, rows, by_limit, by_weight }
+    Comparison { limit, recipe, rows, by_limit: points(&shares), by_weight: points(&weights) }
 }
