@@ -9,7 +9,7 @@ use trimtab_train::dataset::{Class, LoggedTable, LoggedTurn};
 use trimtab_train::estimator::{Kind, Prompts};
 use trimtab_train::logged::baseline::{action_of, best_table, constant};
 use trimtab_train::logged::charge::{Charge, Charges};
-use trimtab_train::logged::evaluation::{Evaluation, Log};
+use trimtab_train::logged::evaluation::{Evaluation, Log, held_out};
 use trimtab_train::logged::propensity::Propensity;
 use trimtab_train::logged::recipe::{Owner, Recipe, Weights, greedy, trained};
 use trimtab_train::logged::values::{fitted, leave_one_dialogue_out};
@@ -69,6 +69,16 @@ fn an_interval_holds_the_truth_and_its_value() {
         assert!(found.effective_n <= found.matched as f64 + 1e-9);
         assert_eq!((found.turns, found.dialogues), (200 * TURNS, 200));
     }
+}
+
+#[test]
+fn one_part_is_judged_with_the_model_of_another() {
+    let all = dialogues(200, 0.3, evenly);
+    let (train, test) = (table(&all[..150]), table(&all[150..]));
+    let choices = constant(Class::Text, test.turns());
+    let found = held_out(&train, &test, &choices, Kind::ShrunkMeans, &Prompts::new(), 1).unwrap();
+    assert!((found.dr - worth(&test, Class::Text)).abs() < 0.1, "{found:?}");
+    assert_eq!(found.dialogues, 50);
 }
 
 #[test]

@@ -56,8 +56,8 @@ struct Spread {
 
 impl Spread {
     fn fit(turns: &[&LoggedTurn], misses: &[f64]) -> Self {
-        let square = |(turn, miss): (&&LoggedTurn, &f64)| Sample { value: miss * miss, ..Sample::from(*turn) };
-        let samples: Vec<Sample<'_>> = turns.iter().zip(misses).map(square).collect();
+        let mut samples: Vec<Sample<'_>> = turns.iter().map(|turn| (*turn).into()).collect();
+        samples.iter_mut().zip(misses).for_each(|(sample, miss)| sample.value = miss * miss);
         let mean = samples.iter().map(|sample| sample.value).sum::<f64>() / samples.len().max(1) as f64;
         Self { squares: Means::fit(&SPREAD, &samples), least: (SPREAD_MIN * mean.sqrt()).max(f64::EPSILON) }
     }

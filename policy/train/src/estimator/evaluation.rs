@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::bootstrap::{self, Interval};
 use super::calibration::Calibrated;
 use super::{Kind, Prompts, Sample};
-use crate::dataset::LoggedTurn;
+use crate::dataset::{DatasetError, LoggedTable, LoggedTurn};
 
 /// Scores above this are counted as this in the clipped figures: few very high scores decide the raw ones.
 pub const CLIP: f64 = 2.0;
@@ -120,6 +120,22 @@ fn agreement(scores: &[f64], predicted: &[f64]) -> (f64, f64, Option<f64>) {
     let pearson = both / (total * spread).sqrt();
     (1.0 - error / total, error / n, pearson.is_finite().then_some(pearson))
 }
+
+/// Fits on `train` and compares with the scores of `test`. Refuses a task that `train` does not have.
+pub fn held_out(
+    kind: Kind,
+    train: &LoggedTable,
+    test: &LoggedTable,
+    prompts: &Prompts,
+) -> Result<Quality, DatasetError> {
+    test.tasks_known_to(train)?;
+    let predicted = fit_and_predict(kind, &train.turns().iter().collect::<Vec<_>>(), test.turns(), prompts);
+    let scores: Vec<f64> = test.turns().iter().map(|turn| turn.score).collect();
+    Ok(quality(&scores, &predicted))
+}
+
+/// Levels that coverage is shown at.
+pub const LEVELS: [f64; 4] = [0.5, 0.8, 0.9, 0.95];
 
 /// How often intervals of one level hold the score.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]

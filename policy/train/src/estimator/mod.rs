@@ -59,7 +59,7 @@ pub trait Estimator: Send + Sync {
 }
 
 /// The estimators, by name.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// One mean of all turns.
@@ -71,6 +71,7 @@ pub enum Kind {
     /// Mean of each question on the device, and of each in the cloud.
     QuestionMeans,
     /// Means of ever smaller cells, shrunk: task, question, device or cloud, number of views.
+    #[default]
     ShrunkMeans,
     /// The same with the class in place of device or cloud.
     ShrunkClasses,
@@ -78,7 +79,7 @@ pub enum Kind {
     Neighbours,
     /// Ridge regression with an effect of each question and class.
     Ridge,
-    /// Gradient-boosted trees over out-of-fold means of the question.
+    /// Gradient-boosted trees for what the shrunk means leave.
     Trees,
     /// A Gaussian process over questions, in which a question is also known by the vectors of its neighbours.
     Prompt,

@@ -40,15 +40,19 @@ fn point(context: &Context, action: Action) -> Point {
 impl Estimator for Neighbours {
     fn predict(&self, context: &Context, action: Action) -> f64 {
         let here = point(context, action);
-        let apart = |(there, value): &(Point, f64)| {
-            let square: f64 = here.iter().zip(there).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-            (square.sqrt(), *value)
-        };
-        let mut near: Vec<(f64, f64)> = self.points.iter().map(apart).collect();
-        near.sort_by(|a, b| a.0.total_cmp(&b.0));
-        near.truncate(NEIGHBOURS);
-        let weigh = |(sum, total): (f64, f64), (distance, value): &(f64, f64)| {
-            let weight = 1.0 / (distance + SOFTENING);
+        // States and actions are small whole numbers, so that these sums are exact.
+        let apart = |there: &Point| here.iter().zip(there).map(|(a, b)| (a - b) * (a - b)).sum::<f32>();
+        let mut near: Vec<(f32, f64)> = Vec::with_capacity(NEIGHBOURS + 1);
+        for (there, value) in &self.points {
+            let square = apart(there);
+            let rank = near.partition_point(|(other, _)| *other <= square);
+            if rank < NEIGHBOURS {
+                near.insert(rank, (square, *value));
+                near.truncate(NEIGHBOURS);
+            }
+        }
+        let weigh = |(sum, total): (f64, f64), (square, value): &(f32, f64)| {
+            let weight = 1.0 / (f64::from(*square).sqrt() + SOFTENING);
             (sum + weight * value, total + weight)
         };
         let (sum, total) = near.iter().fold((0.0, 0.0), weigh);

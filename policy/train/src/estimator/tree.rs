@@ -1,5 +1,8 @@
 //! One regression tree, grown greedily on squared error.
 
+/// Least that a split must take from the squared error.
+const LEAST_GAIN: f64 = 1e-12;
+
 /// A row of features.
 pub(super) type Row = Vec<f64>;
 
@@ -55,23 +58,29 @@ fn grow(rows: &[Row], targets: &[f64], members: Vec<usize>, shape: Shape) -> Nod
 /// The split that takes most from the squared error, if one takes any.
 fn split(rows: &[Row], targets: &[f64], members: &[usize], leaf: usize) -> Option<(usize, f64)> {
     let total: f64 = members.iter().map(|i| targets[*i]).sum();
-    let count = members.len();
-    let mut best = (total * total / count as f64 + 1e-12, None);
-    let mut order = members.to_vec();
-    for feature in 0..rows[members[0]].len() {
-        order.sort_by(|a, b| rows[*a][feature].total_cmp(&rows[*b][feature]).then(a.cmp(b)));
-        let mut sum = 0.0;
-        for (index, pair) in order.windows(2).enumerate() {
-            sum += targets[pair[0]];
-            let (n, low, high) = (index + 1, rows[pair[0]][feature], rows[pair[1]][feature]);
-            if n < leaf || count - n < leaf || low >= high {
-                continue;
-            }
-            let gain = sum * sum / n as f64 + (total - sum).powi(2) / (count - n) as f64;
+    let mut best = (total * total / members.len() as f64 + LEAST_GAIN, None);
+    for (feature, _) in rows[members[0]].iter().enumerate() {
+        let mut column: Vec<(f64, f64)> = members.iter().map(|i| (rows[*i][feature], targets[*i])).collect();
+        column.sort_by(|a, b| a.0.total_cmp(&b.0));
+        for (gain, at) in cuts(&column, total, leaf) {
             if gain > best.0 {
-                best = (gain, Some((feature, f64::midpoint(low, high))));
+                best = (gain, Some((feature, at)));
             }
         }
     }
     best.1
+}
+
+/// Every cut of a column of ascending values and their targets that leaves `leaf` rows on both sides, with the sum of squared
+/// sums over counts, which grows as the squared error falls.
+fn cuts(column: &[(f64, f64)], total: f64, leaf: usize) -> impl Iterator<Item = (f64, f64)> {
+    let count = column.len();
+    let mut sum = 0.0;
+    column.windows(2).enumerate().filter_map(move |(index, pair)| {
+        let (n, (low, target), (high, _)) = (index + 1, pair[0], pair[1]);
+        sum += target;
+        let allowed = n >= leaf && count - n >= leaf && low < high;
+        let gain = sum * sum / n as f64 + (total - sum).powi(2) / (count - n) as f64;
+        allowed.then_some((gain, f64::midpoint(low, high)))
+    })
 }

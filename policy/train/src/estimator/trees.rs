@@ -1,67 +1,54 @@
-//! Gradient-boosted trees on plain features and means of the question.
-//! Source: Friedman 2001 (gradient boosting); Micci-Barreca 2001 (target means of a category).
+//! Gradient-boosted trees for what the shrunk means leave: association, place in the dialogue, the action before.
+//! Source: Friedman 2001, with a share of the turns for each tree as in Friedman 2002.
 //!
-//! In fitting, the question means of a turn come from other dialogues than its own: else the trees would read its score there.
+//! In fitting, the mean of a turn comes from other dialogues than its own: else the trees would read its score there.
 
 use trimtab_core::Action;
 use trimtab_scenes::Rng;
 
-use super::features::plain;
-use super::means::{Level, Means, SHRUNK_MEANS};
+use super::features::{WIDTH, plain};
+use super::means::{Means, SHRUNK_MEANS};
 use super::tree::{Row, Shape, Tree};
 use super::{Estimator, Sample};
 use crate::dataset::Context;
 
 /// Trees that are added up.
-const TREES: usize = 120;
+const TREES: usize = 40;
 /// Share of a tree's values that is added.
-const RATE: f64 = 0.04;
+const RATE: f64 = 0.03;
 /// Share of the turns that each tree is grown on.
 const SHARE: f64 = 0.6;
 /// Size of each tree.
-const SHAPE: Shape = Shape { depth: 3, leaf: 8 };
+const SHAPE: Shape = Shape { depth: 2, leaf: 30 };
 /// Parts that the dialogues are put into for the question means.
 const PARTS: usize = 10;
 /// Where the draws of a fit start.
 const SEED: u64 = 0;
 
-/// A fitted sum of trees.
+/// Shrunk means, and trees for what they leave.
 #[derive(Clone, Debug)]
 pub struct Trees {
-    mean: f64,
-    questions: Questions,
+    means: Means,
     trees: Vec<Tree>,
 }
 
-/// Means of a question by themselves, and with everything that the shrunk means know.
-#[derive(Clone, Debug)]
-struct Questions {
-    alone: Means,
-    whole: Means,
-}
-
-impl Questions {
-    fn fit(samples: &[Sample<'_>]) -> Self {
-        Self { alone: Means::fit(&[Level::QUESTION.shrunk(5.0)], samples), whole: Means::fit(&SHRUNK_MEANS, samples) }
-    }
-    fn row(&self, context: &Context, action: Action) -> Row {
-        let mut row = plain(context, action).to_vec();
-        row.extend([self.alone.predict(context, action), self.whole.predict(context, action)]);
-        row
-    }
+fn row(means: &Means, context: &Context, action: Action) -> Row {
+    let mut row = plain(context, action).to_vec();
+    row.push(means.predict(context, action));
+    row
 }
 
 impl Trees {
-    /// Fits to `samples`; `folds` names the dialogue of each.
+    /// Fits to `samples`; `dialogues` names the dialogue of each.
     #[must_use]
-    pub fn fit(samples: &[Sample<'_>], folds: &[u64]) -> Self {
-        let mean = samples.iter().map(|sample| sample.value).sum::<f64>() / samples.len().max(1) as f64;
-        let mut fitted = Self { mean, questions: Questions::fit(samples), trees: Vec::new() };
+    pub fn fit(samples: &[Sample<'_>], dialogues: &[u64]) -> Self {
+        let mut fitted = Self { means: Means::fit(&SHRUNK_MEANS, samples), trees: Vec::new() };
         if samples.is_empty() {
             return fitted;
         }
-        let rows = rows(samples, folds);
-        let mut left: Vec<f64> = samples.iter().map(|sample| sample.value - mean).collect();
+        let rows = rows(samples, dialogues);
+        let left = |(sample, row): (&Sample<'_>, &Row)| sample.value - row[WIDTH];
+        let mut left: Vec<f64> = samples.iter().zip(&rows).map(left).collect();
         let mut rng = Rng::for_purpose(SEED, "trees");
         let drawn = ((samples.len() as f64 * SHARE).ceil() as usize).clamp(1, samples.len());
         let mut order: Vec<usize> = (0..samples.len()).collect();
@@ -75,21 +62,21 @@ impl Trees {
     }
 }
 
-/// The features of every sample, its question means fitted without the part that its dialogue is in.
-fn rows(samples: &[Sample<'_>], folds: &[u64]) -> Vec<Row> {
-    let parts = super::evaluation::parts(folds, PARTS);
-    let fitted: Vec<Questions> = (0..PARTS)
+/// The features of every sample, its mean fitted without the part that its dialogue is in.
+fn rows(samples: &[Sample<'_>], dialogues: &[u64]) -> Vec<Row> {
+    let parts = super::evaluation::parts(dialogues, PARTS);
+    let fitted: Vec<Means> = (0..PARTS)
         .map(|part| {
             let others = samples.iter().zip(&parts).filter(|(_, own)| **own != part);
-            Questions::fit(&others.map(|(sample, _)| *sample).collect::<Vec<_>>())
+            Means::fit(&SHRUNK_MEANS, &others.map(|(sample, _)| *sample).collect::<Vec<_>>())
         })
         .collect();
-    samples.iter().zip(parts).map(|(sample, part)| fitted[part].row(sample.context, sample.action)).collect()
+    samples.iter().zip(parts).map(|(sample, part)| row(&fitted[part], sample.context, sample.action)).collect()
 }
 
 impl Estimator for Trees {
     fn predict(&self, context: &Context, action: Action) -> f64 {
-        let row = self.questions.row(context, action);
-        self.trees.iter().fold(self.mean, |sum, tree| sum + RATE * tree.value(&row))
+        let row = row(&self.means, context, action);
+        self.trees.iter().fold(row[WIDTH], |sum, tree| sum + RATE * tree.value(&row))
     }
 }

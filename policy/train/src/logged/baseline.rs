@@ -80,7 +80,9 @@ pub fn best_table(turns: &[LoggedTurn], charges: &Charges, limit: Charge) -> Opt
     let propensity = Propensity::count(turns);
     let tasks = TaskKind::KNOWN.len();
     let tables = (0..Class::ALL.len().pow(tasks as u32)).map(|number| {
-        let class = |task: TaskKind| Class::ALL[number / Class::ALL.len().pow(task.index().unwrap_or(0) as u32) % 3];
+        let class = |task: TaskKind| {
+            Class::ALL[number / Class::ALL.len().pow(task.index().unwrap_or(0) as u32) % Class::ALL.len()]
+        };
         turns.iter().map(|turn| action_of(class(turn.context.task), &turn.context)).collect::<Vec<Action>>()
     });
     let within = |actions: &Vec<Action>| {

@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use trimtab_core::Action;
 
-use super::charge::Charges;
+use super::charge::{Charge, Charges};
 use super::propensity::Propensity;
-use super::values::ClassValues;
-use crate::dataset::{Class, LoggedTurn};
+use super::values::{ClassValues, fitted};
+use crate::dataset::{Class, DatasetError, LoggedTable, LoggedTurn};
 use crate::estimator::bootstrap::{self, Interval};
+use crate::estimator::{Kind, Prompts};
 
 /// What a policy would have scored and been charged, a turn.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
@@ -32,6 +33,10 @@ pub struct Evaluation {
     pub latency_s: f64,
     /// Mean simulated USD a turn.
     pub usage_usd: f64,
+    /// Mean simulated seconds of the logged actions that the score rests on, by their weights: their views are the log's.
+    pub matched_latency_s: f64,
+    /// Mean simulated USD of the same.
+    pub matched_usage_usd: f64,
     /// Turns.
     pub turns: usize,
     /// Dialogues.
@@ -102,6 +107,10 @@ impl<'a> Log<'a> {
         let sum: f64 = weighed.weights.iter().sum();
         let squares: f64 = weighed.weights.iter().map(|weight| weight * weight).sum();
         let charge = self.charges.mean(choices);
+        let matched = |of: fn(Charge) -> f64| {
+            let charged = self.turns.iter().zip(&weighed.weights);
+            charged.map(|(turn, weight)| weight * of(self.charges.of(turn.action))).sum::<f64>() / sum
+        };
         Evaluation {
             snips: snips.value,
             snips_low: snips.low,
@@ -113,6 +122,8 @@ impl<'a> Log<'a> {
             matched: weighed.weights.iter().filter(|weight| **weight > 0.0).count(),
             latency_s: charge.latency_s,
             usage_usd: charge.usage_usd,
+            matched_latency_s: matched(|charge| charge.latency_s),
+            matched_usage_usd: matched(|charge| charge.usage_usd),
             turns: self.turns.len(),
             dialogues: self.turns.chunk_by(|a, b| a.dialogue == b.dialogue).count(),
         }
@@ -140,6 +151,25 @@ pub struct Difference {
     pub snips: Interval,
     /// Doubly robust.
     pub dr: Interval,
+}
+
+/// Evaluates one action for every turn of `test`: the doubly robust model is fitted on `train`, and propensities are counted
+/// in both. Refuses a task that `train` does not have.
+///
+/// # Panics
+/// When there is not one choice for every turn of `test`.
+pub fn held_out(
+    train: &LoggedTable,
+    test: &LoggedTable,
+    choices: &[Action],
+    model: Kind,
+    prompts: &Prompts,
+    seed: u64,
+) -> Result<Evaluation, DatasetError> {
+    test.tasks_known_to(train)?;
+    let values = fitted(model, &train.turns().iter().collect::<Vec<_>>(), test.turns(), prompts);
+    let propensity = Propensity::count(train.turns().iter().chain(test.turns()));
+    Ok(Log::new(test.turns(), propensity, &values, &Charges::default(), seed).evaluate(choices))
 }
 
 fn mean(values: &[f64], drawn: &[usize]) -> f64 {

@@ -1,4 +1,5 @@
-//! Every policy on one log, and the front that a recipe spans when the owner's weights are swept: data for tables and plots.
+//! Every policy on one log, and the fronts that a recipe spans when the owner's limit or weights are swept: data for tables and
+//! plots.
 
 use serde::{Deserialize, Serialize};
 use trimtab_core::Action;
@@ -7,13 +8,15 @@ use super::baseline::{best_table, constant};
 use super::charge::{Charge, Charges};
 use super::evaluation::{Difference, Evaluation, Log};
 use super::propensity::Propensity;
-use super::recipe::{Owner, Recipe, Weights, greedy, trained};
+use super::recipe::{Owner, Recipe, Weights, greedy, swept, trained};
 use super::values::{fitted, leave_one_dialogue_out};
 use crate::dataset::{Class, LoggedTurn};
 use crate::estimator::{Kind, Prompts};
 
-/// Equal weights of latency and cost that the front is swept over.
-pub const SWEPT: [f64; 12] = [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5];
+/// Shares of what the published greedy is charged, as limits.
+pub const SHARES: [f64; 12] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.3];
+/// Equal weights of latency and cost.
+pub const WEIGHTS: [f64; 11] = [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.5];
 
 /// One policy on the log.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -28,11 +31,11 @@ pub struct Row {
     pub over_greedy: Difference,
 }
 
-/// The recipe at one weight.
+/// The recipe for one owner.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Point {
-    /// Of latency and of cost.
-    pub weight: f64,
+    /// What the owner asks for.
+    pub owner: Owner,
     /// What it would have scored and been charged.
     pub evaluation: Evaluation,
 }
@@ -46,27 +49,48 @@ pub struct Comparison {
     pub recipe: Recipe,
     /// Every policy.
     pub rows: Vec<Row>,
-    /// The recipe, swept over [`SWEPT`].
-    pub front: Vec<Point>,
+    /// The recipe, swept over [`SHARES`].
+    pub by_limit: Vec<Point>,
+    /// The recipe, swept over [`WEIGHTS`].
+    pub by_weight: Vec<Point>,
 }
 
-/// Makes the comparison: every learnt policy is trained without the dialogue that it is judged on.
+/// A policy that is compared by what it chose in every turn, trained without the turn's dialogue.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Contender {
+    /// What it is.
+    pub policy: String,
+    /// One action a turn.
+    pub choices: Vec<Action>,
+}
+
+/// Makes the comparison: every learnt policy is trained without the dialogue that it is judged on. `published` is the greedy on
+/// nearest neighbours that all are measured against; `others` are shown beside it.
+///
+/// # Panics
+/// When a policy has not one choice for every turn.
 #[must_use]
-pub fn compare(turns: &[LoggedTurn], recipe: Recipe, prompts: &Prompts, seed: u64) -> Comparison {
+pub fn compare(
+    turns: &[LoggedTurn],
+    recipe: Recipe,
+    prompts: &Prompts,
+    published: &[Action],
+    others: &[Contender],
+    seed: u64,
+) -> Comparison {
     let charges = Charges::default();
     let model = leave_one_dialogue_out(turns, |others, own| fitted(Kind::ShrunkMeans, others, own, prompts));
     let log = Log::new(turns, Propensity::count(turns), &model, &charges, seed);
-    let neighbours = greedy(Kind::Neighbours, turns, &charges, prompts);
-    let limit = charges.mean(&neighbours);
+    let limit = charges.mean(published);
     let row = |policy: &str, in_sample, choices: &[Action]| Row {
         policy: policy.into(),
         in_sample,
         evaluation: log.evaluate(choices),
-        over_greedy: log.difference(choices, &neighbours),
+        over_greedy: log.difference(choices, published),
     };
     let mut rows = vec![
         row("recipe", false, &trained(&recipe, turns, &charges, prompts)),
-        row("greedy on neighbours", false, &neighbours),
+        row("greedy on neighbours", false, published),
         row("greedy on shrunk means", false, &greedy(Kind::ShrunkMeans, turns, &charges, prompts)),
     ];
     if let Some(table) = best_table(turns, &charges, limit) {
@@ -75,9 +99,14 @@ pub fn compare(turns: &[LoggedTurn], recipe: Recipe, prompts: &Prompts, seed: u6
     for (class, name) in Class::ALL.into_iter().zip(["always local", "always text", "always images"]) {
         rows.push(row(name, false, &constant(class, turns)));
     }
-    let front = SWEPT.into_iter().map(|weight| {
-        let swept = Recipe { owner: Owner::Weights(Weights { latency: weight, usage: weight }), ..recipe };
-        Point { weight, evaluation: log.evaluate(&trained(&swept, turns, &charges, prompts)) }
-    });
-    Comparison { limit, recipe, rows, front: front.collect() }
+    rows.extend(others.iter().map(|other| row(&other.policy, false, &other.choices)));
+    let shares = SHARES.map(Owner::ShareOfGreedy);
+    let weights = WEIGHTS.map(|weight| Owner::Weights(Weights { latency: weight, usage: weight }));
+    let points = |owners: &[Owner]| {
+        let choices = swept(recipe.kind, owners, turns, &charges, prompts);
+        let point =
+            |(owner, choices): (&Owner, Vec<Action>)| Point { owner: *owner, evaluation: log.evaluate(&choices) };
+        owners.iter().zip(choices).map(point).collect()
+    };
+    Comparison { limit, recipe, rows, by_limit: points(&shares), by_weight: points(&weights) }
 }

@@ -1,12 +1,14 @@
 //! Trains a policy that chooses a class from prompt and context: the class of the highest expected score, less what the owner
 //! gives for time and money. The weights are the owner's own, or the ones that keep the training turns within the owner's limits.
 
+use std::cell::OnceCell;
+
 use serde::{Deserialize, Serialize};
 use trimtab_core::Action;
 
 use super::baseline::{Greedy, action_of};
 use super::charge::{Charge, Charges};
-use super::values::{ClassValues, ViewShares, leave_one_dialogue_out};
+use super::values::{ViewShares, leave_one_dialogue_out};
 use crate::dataset::{Class, Context, LoggedTurn};
 use crate::estimator::{Estimator, Kind, Prompts};
 
@@ -40,6 +42,16 @@ pub struct Recipe {
     pub owner: Owner,
 }
 
+/// Share of the greedy's charge that the recipe keeps within by itself: turns that were left out cost a little more than the
+/// ones that the weights were found on.
+pub const SHARE: f64 = 0.94;
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self { kind: Kind::ShrunkMeans, owner: Owner::ShareOfGreedy(SHARE) }
+    }
+}
+
 /// Weights that are tried to keep within a limit, for each of latency and cost: none, then from the least up by a factor.
 const TRIED: usize = 24;
 /// The least of them.
@@ -59,32 +71,10 @@ impl Recipe {
     /// Trains on `train`. Where no weights keep within the limit, the heaviest are taken.
     #[must_use]
     pub fn train(&self, train: &[&LoggedTurn], charges: &Charges, prompts: &Prompts) -> ClassPolicy {
-        let mut policy = ClassPolicy {
-            estimator: self.kind.fit_turns(train, prompts),
-            shares: ViewShares::count(train.iter().copied()),
-            charges: charges.clone(),
-            weights: Weights::default(),
-        };
-        let limit = match self.owner {
-            Owner::Weights(weights) => {
-                policy.weights = weights;
-                return policy;
-            }
-            Owner::Limit(limit) => limit,
-            Owner::ShareOfGreedy(share) => {
-                let charge = greedy_charge(train, charges);
-                Charge { latency_s: share * charge.latency_s, usage_usd: share * charge.usage_usd }
-            }
-        };
-        policy.weights = policy.within(train, limit);
+        let mut policy = ClassPolicy::fit(self.kind, train, charges, prompts);
+        policy.weights = Training::of(&policy, train).weights(self.owner);
         policy
     }
-}
-
-/// What the published greedy on nearest neighbours is charged in turns that its neighbours are not from.
-fn greedy_charge(train: &[&LoggedTurn], charges: &Charges) -> Charge {
-    let turns: Vec<LoggedTurn> = train.iter().map(|turn| (*turn).clone()).collect();
-    charges.mean(&greedy(Kind::Neighbours, &turns, charges, &Prompts::new()))
 }
 
 /// The published greedy on an estimator, fitted anew without each dialogue.
@@ -100,10 +90,29 @@ pub fn greedy(kind: Kind, turns: &[LoggedTurn], charges: &Charges, prompts: &Pro
 /// A recipe's choices, trained anew without each dialogue.
 #[must_use]
 pub fn trained(recipe: &Recipe, turns: &[LoggedTurn], charges: &Charges, prompts: &Prompts) -> Vec<Action> {
-    leave_one_dialogue_out(turns, |others, own| {
-        let policy = recipe.train(others, charges, prompts);
-        own.iter().map(|turn| policy.choose(&turn.context)).collect()
-    })
+    swept(recipe.kind, &[recipe.owner], turns, charges, prompts).swap_remove(0)
+}
+
+/// The choices for several owners, one list each, trained anew without each dialogue; scores are estimated once for all.
+#[must_use]
+pub fn swept(
+    kind: Kind,
+    owners: &[Owner],
+    turns: &[LoggedTurn],
+    charges: &Charges,
+    prompts: &Prompts,
+) -> Vec<Vec<Action>> {
+    let by_turn: Vec<Vec<Action>> = leave_one_dialogue_out(turns, |others, own| {
+        let mut policy = ClassPolicy::fit(kind, others, charges, prompts);
+        let training = Training::of(&policy, others);
+        let mut choices = vec![Vec::with_capacity(owners.len()); own.len()];
+        for owner in owners {
+            policy.weights = training.weights(*owner);
+            choices.iter_mut().zip(own).for_each(|(choices, turn)| choices.push(policy.choose(&turn.context)));
+        }
+        choices
+    });
+    (0..owners.len()).map(|owner| by_turn.iter().map(|choices| choices[owner]).collect()).collect()
 }
 
 /// A class with what it is expected to score and the charge of its cheapest action.
@@ -114,11 +123,19 @@ struct Offer {
 }
 
 impl ClassPolicy {
+    fn fit(kind: Kind, train: &[&LoggedTurn], charges: &Charges, prompts: &Prompts) -> Self {
+        Self {
+            estimator: kind.fit_turns(train, prompts),
+            shares: ViewShares::count(train.iter().copied()),
+            charges: charges.clone(),
+            weights: Weights::default(),
+        }
+    }
+
     /// The action of the best class; the cheaper class among equals.
     #[must_use]
     pub fn choose(&self, context: &Context) -> Action {
-        let values = self.shares.values(&*self.estimator, context);
-        best(&self.offers(values, context), self.weights).action
+        best(&self.offers(context), self.weights).action
     }
 
     /// The weights that it goes by.
@@ -127,29 +144,57 @@ impl ClassPolicy {
         self.weights
     }
 
-    fn offers(&self, values: ClassValues, context: &Context) -> Vec<Offer> {
+    /// What each class offers; views only where there are any.
+    fn offers(&self, context: &Context) -> Vec<Offer> {
+        let values = self.shares.values(&*self.estimator, context);
+        let there = |class: &Class| *class != Class::Image || !context.association.is_empty();
         let offer = |class: Class| {
             let action = action_of(class, context);
             Offer { action, value: values[class.index()], share: self.charges.share(action) }
         };
-        Class::ALL
-            .into_iter()
-            .filter(|class| *class != Class::Image || !context.association.is_empty())
-            .map(offer)
-            .collect()
+        Class::ALL.into_iter().filter(there).map(offer).collect()
+    }
+}
+
+/// The turns that a policy is trained on, with what each of them is offered.
+struct Training<'a> {
+    turns: &'a [&'a LoggedTurn],
+    offers: Vec<Vec<Offer>>,
+    charges: Charges,
+    greedy: OnceCell<Charge>,
+}
+
+impl<'a> Training<'a> {
+    fn of(policy: &ClassPolicy, turns: &'a [&'a LoggedTurn]) -> Self {
+        let offers = turns.iter().map(|turn| policy.offers(&turn.context)).collect();
+        Self { turns, offers, charges: policy.charges.clone(), greedy: OnceCell::new() }
     }
 
-    /// The weights that keep the mean charge of the training turns within a limit at the highest expected score.
-    fn within(&self, train: &[&LoggedTurn], limit: Charge) -> Weights {
-        let offers =
-            |turn: &&LoggedTurn| self.offers(self.shares.values(&*self.estimator, &turn.context), &turn.context);
-        let turns: Vec<Vec<Offer>> = train.iter().map(offers).collect();
+    /// The weights that an owner asks for.
+    fn weights(&self, owner: Owner) -> Weights {
+        match owner {
+            Owner::Weights(weights) => weights,
+            Owner::Limit(limit) => self.within(limit),
+            Owner::ShareOfGreedy(share) => {
+                let greedy = self.greedy.get_or_init(|| self.greedy_charge());
+                self.within(Charge { latency_s: share * greedy.latency_s, usage_usd: share * greedy.usage_usd })
+            }
+        }
+    }
+
+    /// What the published greedy on nearest neighbours is charged in turns that its neighbours are not from.
+    fn greedy_charge(&self) -> Charge {
+        let turns: Vec<LoggedTurn> = self.turns.iter().map(|turn| (*turn).clone()).collect();
+        self.charges.mean(&greedy(Kind::Neighbours, &turns, &self.charges, &Prompts::new()))
+    }
+
+    /// The weights that keep the mean charge within a limit at the highest expected score.
+    fn within(&self, limit: Charge) -> Weights {
         let tried = |step: usize| if step == 0 { 0.0 } else { TRIED_LEAST * TRIED_FACTOR.powi(step as i32 - 1) };
-        let heaviest = Weights { latency: tried(TRIED - 1), usage: tried(TRIED - 1) };
-        let mut found = (heaviest, f64::NEG_INFINITY);
+        let mut found = (Weights { latency: tried(TRIED - 1), usage: tried(TRIED - 1) }, f64::NEG_INFINITY);
         for step in 0..TRIED * TRIED {
             let weights = Weights { latency: tried(step / TRIED), usage: tried(step % TRIED) };
-            let chosen: Vec<&Offer> = turns.iter().map(|offers| best(offers, weights)).collect();
+            let chosen: Vec<&Offer> = self.offers.iter().map(|offers| best(offers, weights)).collect();
             let mean = self.charges.mean(&chosen.iter().map(|offer| offer.action).collect::<Vec<Action>>());
             let value: f64 = chosen.iter().map(|offer| offer.value).sum();
             if mean.latency_s <= limit.latency_s && mean.usage_usd <= limit.usage_usd && value > found.1 {

@@ -7,12 +7,12 @@ use trimtab_scenes::Rng;
 use trimtab_train::dataset::{Class, Dialogue, Interaction, LoggedTable, TaskCategory};
 
 /// Questions; the first half is of one task, the others of another.
-pub const QUESTIONS: usize = 8;
+pub(crate) const QUESTIONS: usize = 8;
 /// Turns of a dialogue.
-pub const TURNS: usize = 4;
+pub(crate) const TURNS: usize = 4;
 
 /// The true mean score of a question in a class.
-pub fn truth(question: usize, class: Class) -> f64 {
+pub(crate) fn truth(question: usize, class: Class) -> f64 {
     let easy = if question.is_multiple_of(2) { 1.0 } else { 0.2 };
     match class {
         Class::Local => easy,
@@ -22,17 +22,17 @@ pub fn truth(question: usize, class: Class) -> f64 {
 }
 
 /// The task of a question.
-pub fn task(question: usize) -> TaskCategory {
+pub(crate) fn task(question: usize) -> TaskCategory {
     if question < QUESTIONS / 2 { TaskCategory::Assistive } else { TaskCategory::Query }
 }
 
 /// The text of a question.
-pub fn text(question: usize) -> String {
+pub(crate) fn text(question: usize) -> String {
     format!("question {question}")
 }
 
 /// Dialogues with scores of `truth` and noise within `noise`, in which `choose` decided.
-pub fn dialogues(count: u64, noise: f32, mut choose: impl FnMut(usize, &mut Rng) -> Class) -> Vec<Dialogue> {
+pub(crate) fn dialogues(count: u64, noise: f32, mut choose: impl FnMut(usize, &mut Rng) -> Class) -> Vec<Dialogue> {
     let mut rng = Rng::for_purpose(7, "published");
     let mut turn = |number: usize, rng: &mut Rng| {
         let question = rng.below(QUESTIONS);
@@ -60,7 +60,7 @@ pub fn dialogues(count: u64, noise: f32, mut choose: impl FnMut(usize, &mut Rng)
 }
 
 /// A file of dialogues, kept as long as the folder.
-pub fn write(dialogues: &[Dialogue]) -> (TempDir, PathBuf) {
+pub(crate) fn write(dialogues: &[Dialogue]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.json");
     std::fs::write(&path, serde_json::to_vec(dialogues).unwrap()).unwrap();
@@ -68,12 +68,12 @@ pub fn write(dialogues: &[Dialogue]) -> (TempDir, PathBuf) {
 }
 
 /// Dialogues as a table.
-pub fn table(dialogues: &[Dialogue]) -> LoggedTable {
+pub(crate) fn table(dialogues: &[Dialogue]) -> LoggedTable {
     let (_folder, path) = write(dialogues);
     LoggedTable::read(&[path]).unwrap()
 }
 
 /// Any class, each as likely.
-pub fn evenly(_question: usize, rng: &mut Rng) -> Class {
+pub(crate) fn evenly(_question: usize, rng: &mut Rng) -> Class {
     *rng.pick(&Class::ALL)
 }
