@@ -3,6 +3,7 @@
 mod collect;
 mod dataset;
 mod evaluate;
+mod experiments;
 mod published;
 mod train;
 
@@ -22,6 +23,7 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab evaluate --env published --train a.json --test b.json --policy published.onnx --shield --latency-budget 10
   trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
   trimtab-lab dataset stats table
+  trimtab-lab report --data M4A1.json --ids results.json --out report
 
 Exit code: 0 done, 1 failed with the reason on standard error, 2 wrong arguments.";
 
@@ -43,6 +45,10 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Writes a trained policy with int8 weights and checks that it decides as with float weights.
     Quantise(train::Quantise),
+    /// Plays every way to choose in the published environment, on every split, under every named budget.
+    Experiments(experiments::Experiments),
+    /// The same as a page with charts.
+    Report(experiments::Report),
     /// Looks at tables and splits them.
     #[command(subcommand)]
     Dataset(dataset::Dataset),
@@ -56,6 +62,8 @@ impl Arguments {
             Command::Train(command) => command.run(),
             Command::Evaluate(command) => command.run(),
             Command::Quantise(command) => command.run(),
+            Command::Experiments(command) => command.run(),
+            Command::Report(command) => command.run(),
             Command::Dataset(command) => command.run(),
         }
     }

@@ -30,6 +30,7 @@ pub trait ResponseModel {
 #[derive(Clone, Debug)]
 pub struct Response {
     tree: Tree,
+    span: usize,
     neighbours: usize,
     /// Score of the point at each place of the tree.
     scores: Vec<f64>,
@@ -54,18 +55,19 @@ impl Response {
     /// The same with another number of neighbours, at least one; fewer turns than that are all neighbours.
     #[must_use]
     pub fn with_neighbours(episodes: &[Episode], neighbours: usize) -> Self {
-        let mut logged: Vec<([i8; WIDTH], f64)> = Vec::new();
-        for episode in episodes {
-            let mut state = State::EMPTY;
-            for turn in 0..episode.turns() {
-                let task = episode.tasks[turn];
-                state = match turn {
-                    0 => State::first(task),
-                    _ => state.then(usize::from(episode.logged[turn - 1]), task),
-                };
-                logged.push((input(state, usize::from(episode.logged[turn])), episode.scores[turn]));
-            }
-        }
+        Self::over(episodes, neighbours, HISTORY)
+    }
+
+    /// The same with states that look back on fewer turns than they could.
+    #[must_use]
+    pub fn over(episodes: &[Episode], neighbours: usize, span: usize) -> Self {
+        let turns = |episode: &Episode| -> Vec<([i8; WIDTH], f64)> {
+            let states = episode.logged_states();
+            let one =
+                |turn: usize| (input(states[turn].last(span), usize::from(episode.logged[turn])), episode.scores[turn]);
+            (0..episode.turns()).map(one).collect()
+        };
+        let mut logged: Vec<([i8; WIDTH], f64)> = episodes.iter().flat_map(turns).collect();
         // The released code sorts its points by their last number, then the one before it, and so on.
         logged.sort_by(|(a, _), (b, _)| a.iter().rev().cmp(b.iter().rev()));
         let points: Vec<[i8; WIDTH]> = logged.iter().map(|(point, _)| *point).collect();
@@ -85,6 +87,7 @@ impl Response {
         let slots = || (0..HISTORY).flat_map(|slot| (0..RECORDS).map(move |record| (slot * FIELDS, record as u8)));
         let first = FIELDS * HISTORY;
         Self {
+            span,
             neighbours: neighbours.clamp(1, points.len().max(1)),
             scores: tree.order.iter().map(|index| logged[*index].1).collect(),
             records: slots().flat_map(|(slot, record)| point_distance(&fields(record), slot)).collect(),
@@ -117,6 +120,7 @@ impl Response {
 
     /// The same as [`Response::of`], in room that is used again.
     pub(super) fn with(&self, scratch: &mut Scratch, state: State) -> [f64; ACTIONS] {
+        let state = state.last(self.span);
         sum_rows(&mut scratch.base, &self.records, state);
         sum_rows(&mut scratch.base_bounds, &self.record_bounds, state);
         std::array::from_fn(|action| {

@@ -65,6 +65,14 @@ impl State {
         self.0[HISTORY - 1] % TASKS as u8
     }
 
+    /// The same with only the last `turns` records.
+    #[must_use]
+    pub fn last(self, turns: usize) -> Self {
+        let mut records = self.0;
+        records[..HISTORY.saturating_sub(turns)].fill(MISSING);
+        Self(records)
+    }
+
     /// The 25 numbers of layout `tmo-1`.
     #[must_use]
     pub fn observe(self) -> [f32; TMO1_WIDTH] {
