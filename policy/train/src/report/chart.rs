@@ -6,6 +6,8 @@ use plotters::prelude::*;
 /// Pixels.
 const SIZE: (u32, u32) = (760, 420);
 const MARGIN: u32 = 12;
+/// Room for the legend beside the points, as a share of their width.
+const LEGEND: f64 = 0.42;
 const FONT: &str = "sans-serif";
 /// Colours that stay apart for the colour-blind (Okabe and Ito 2008).
 const COLOURS: [RGBColor; 8] = [
@@ -70,7 +72,7 @@ fn draw(axes: &Axes<'_>, series: &[Series], joined: bool) -> Result<String, Char
             .margin(MARGIN)
             .x_label_area_size(44)
             .y_label_area_size(58)
-            .build_cartesian_2d(x.0..x.1, y.0..y.1)
+            .build_cartesian_2d(x.0..x.1 + LEGEND * (x.1 - x.0), y.0..y.1)
             .map_err(|error| error.to_string())?;
         let named = |at: &f64| {
             let whole = (at - at.round()).abs() < 1e-6 && *at >= 0.0;
