@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use trimtab_core::observation::TMO1_ACTIONS;
 use trimtab_core::{Action, ViewSet};
 
+use super::State;
 use super::costs::normalised;
 use crate::dataset::{LoggedTable, LoggedTurn};
 
@@ -70,6 +71,21 @@ impl Episode {
     #[must_use]
     pub fn turns(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// The state of each turn, with the logged actions.
+    #[must_use]
+    pub fn logged_states(&self) -> Vec<State> {
+        let mut state = State::EMPTY;
+        let next = |turn: usize| {
+            let task = self.tasks[turn];
+            state = match turn {
+                0 => State::first(task),
+                _ => state.then(usize::from(self.logged[turn - 1]), task),
+            };
+            state
+        };
+        (0..self.turns()).map(next).collect()
     }
 
     /// Association that each action of a turn captures: the sum over its views.

@@ -56,13 +56,7 @@ impl Response {
     pub fn with_neighbours(episodes: &[Episode], neighbours: usize) -> Self {
         let mut logged: Vec<([i8; WIDTH], f64)> = Vec::new();
         for episode in episodes {
-            let mut state = State::EMPTY;
-            for turn in 0..episode.turns() {
-                let task = episode.tasks[turn];
-                state = match turn {
-                    0 => State::first(task),
-                    _ => state.then(usize::from(episode.logged[turn - 1]), task),
-                };
+            for (turn, state) in episode.logged_states().into_iter().enumerate() {
                 logged.push((input(state, usize::from(episode.logged[turn])), episode.scores[turn]));
             }
         }

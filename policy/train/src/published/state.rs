@@ -10,7 +10,7 @@ pub const HISTORY: usize = TMO1_HISTORY;
 /// Different records: each previous action or none, with each task; and no record at all.
 pub const RECORDS: usize = (ACTIONS + 1) * TASKS + 1;
 /// Task kinds.
-pub(super) const TASKS: usize = 4;
+pub const TASKS: usize = 4;
 const MISSING: u8 = (RECORDS - 1) as u8;
 /// Numbers of a record.
 pub(super) const FIELDS: usize = TMO1_WIDTH / HISTORY;
