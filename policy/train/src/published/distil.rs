@@ -4,6 +4,7 @@
 //! that a soft choice by worth would give. Actions that the budget does not allow have no chance, so the network keeps budgets
 //! by itself as far as it can; the shield keeps them for certain.
 
+use serde::Serialize;
 use trimtab_scenes::Rng;
 
 use super::encoding::{Ramp, observe, ramps};
@@ -22,7 +23,7 @@ pub const NAMED_BUDGETS: [Budget; 5] = [
 ];
 
 /// How to distil.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct DistilRecipe {
     /// Of budgets, detours, first weights and order.
     pub seed: u64,

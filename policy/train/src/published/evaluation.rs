@@ -199,7 +199,7 @@ pub fn value(responses: &[f64; ACTIONS], normalised_gain: &[f64; ACTIONS], costs
 
 /// The highest, the first of equals; a number that is none ranks last.
 #[must_use]
-pub(super) fn best(scores: &[f64; ACTIONS]) -> usize {
+pub fn best(scores: &[f64; ACTIONS]) -> usize {
     let rank = |score: f64| if score.is_nan() { f64::NEG_INFINITY } else { score };
     (1..ACTIONS).fold(0, |best, action| if rank(scores[action]) > rank(scores[best]) { action } else { best })
 }

@@ -65,6 +65,13 @@ impl State {
         self.0[HISTORY - 1] % TASKS as u8
     }
 
+    /// The same state with another task in this turn.
+    #[must_use]
+    pub const fn with_task(mut self, task: u8) -> Self {
+        self.0[HISTORY - 1] = self.0[HISTORY - 1] - self.task() + task;
+        self
+    }
+
     /// The 25 numbers of layout `tmo-1`.
     #[must_use]
     pub fn observe(self) -> [f32; TMO1_WIDTH] {

@@ -9,6 +9,7 @@
 
 mod budgets;
 mod check;
+mod training;
 
 use serde::{Deserialize, Serialize};
 use trimtab_core::observation::{TMO1_RC_WIDTH, TMO1_WIDTH};
@@ -19,6 +20,7 @@ use crate::published::{ACTIONS, Budget, Costs, Episode, ResponseModel, State, cl
 
 pub use budgets::{Budgets, Regime};
 pub use check::EnvironmentError;
+pub use training::Training;
 
 /// An action that takes more than so many budgets counts as so many: a drawn budget can be next to nothing.
 const USE_MAX: f32 = 10.0;

@@ -170,12 +170,12 @@ fn every_form_of_constraint_lowers_violations() {
     let budgets = Budgets::Fixed(Budget { seconds: 10.0, usd: 0.025 });
     let tight = Regime { budgets, shown: None, zeroed: false };
     for name in ["a2c", "ppo", "dqn"] {
-        let recipe = Recipe { steps: 20_000, ..Recipe::published(Method::from_name(name).unwrap(), 1) };
+        let recipe = Recipe { steps: 15_000, ..Recipe::published(Method::from_name(name).unwrap(), 1) };
         let (free, _) = over(&Recipe { constraint: Constraint::Penalty { lambda: 0.0 }, ..recipe }, tight);
         assert!(free > 0.9, "{name}: without a constraint {free} of the dialogues are over");
         for (constraint, shown) in [
-            (Constraint::Penalty { lambda: 3.0 }, None),
-            (Constraint::Dual { rate: 1e-4, gain: 20.0 }, None),
+            (Constraint::Penalty { lambda: Constraint::PENALTY_LAMBDA }, None),
+            (Constraint::DUAL, None),
             (Constraint::None, Some([0.1, 50.0])),
         ] {
             let regime = Regime { shown, zeroed: shown.is_some(), ..tight };
