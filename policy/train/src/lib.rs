@@ -12,6 +12,7 @@ pub mod calibrate;
 pub mod choose;
 pub mod collect;
 pub mod dataset;
+pub mod diagnose;
 pub mod estimator;
 pub mod evaluate;
 pub mod experiment;

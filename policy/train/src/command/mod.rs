@@ -2,6 +2,7 @@
 
 mod collect;
 mod dataset;
+mod diagnose;
 mod evaluate;
 mod experiments;
 mod published;
@@ -21,6 +22,8 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab dataset split --ids results.json --seed 0 --data M4A1.json --train a.json --test b.json
   trimtab-lab train --env published --data a.json --out published.onnx
   trimtab-lab evaluate --env published --train a.json --test b.json --policy published.onnx --shield --latency-budget 10
+  trimtab-lab train --env published --algo rc-ppo --data a.json --out rc-ppo.onnx --curve curve.json
+  trimtab-lab diagnose rc-ppo.onnx --train a.json --test b.json
   trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
   trimtab-lab dataset stats table
   trimtab-lab report --data M4A1.json --ids results.json --out report
@@ -49,6 +52,8 @@ enum Command {
     Experiments(experiments::Experiments),
     /// The same as a page with charts.
     Report(experiments::Report),
+    /// Names the known failures of policies of the published layouts, with the remedy.
+    Diagnose(diagnose::Diagnose),
     /// Looks at tables and splits them.
     #[command(subcommand)]
     Dataset(dataset::Dataset),
@@ -64,6 +69,7 @@ impl Arguments {
             Command::Quantise(command) => command.run(),
             Command::Experiments(command) => command.run(),
             Command::Report(command) => command.run(),
+            Command::Diagnose(command) => command.run(),
             Command::Dataset(command) => command.run(),
         }
     }

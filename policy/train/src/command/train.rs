@@ -18,7 +18,7 @@ use trimtab_train::policy::Policy;
 use super::{parse_preference, progress, published};
 
 /// Share of decisions that int8 weights may not change.
-const PARITY_MIN: f64 = 0.99;
+pub(super) const PARITY_MIN: f64 = 0.99;
 
 /// Where to train.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -37,7 +37,7 @@ pub(super) struct Train {
     /// Where to train.
     #[arg(long, value_enum, default_value_t = Environment::Trimtab)]
     env: Environment,
-    /// How to learn; without it the best way for the environment. Published: planner.
+    /// How to learn; without it the best way for the environment. Published: planner, a2c, ppo, dqn, rc-a2c, rc-ppo, rc-dqn.
     #[arg(long)]
     algo: Option<String>,
     /// Of first weights and order: the same seed and table give the same policy.
@@ -58,6 +58,8 @@ pub(super) struct Train {
     /// Turns of held-out scenes: the policy is scored on them too, and not fitted.
     #[arg(long, num_args = 1..)]
     held_out: Vec<PathBuf>,
+    #[command(flatten)]
+    learning: published::Learning,
     /// The policy file.
     #[arg(long)]
     out: PathBuf,
@@ -91,7 +93,7 @@ pub(super) struct Quantise {
 impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
         if self.env == Environment::Published {
-            return published::train(&self.data, self.algo.as_deref(), self.seed, &self.out, self.json);
+            return published::train(&self.data, self.algo.as_deref(), self.seed, &self.learning, &self.out, self.json);
         }
         if let Some(other) = self.algo.as_deref().filter(|name| *name != ALGORITHM) {
             bail!("--algo {other}: on a table there is {ALGORITHM}");

@@ -10,7 +10,7 @@ pub const HISTORY: usize = TMO1_HISTORY;
 /// Different records: each previous action or none, with each task; and no record at all.
 pub const RECORDS: usize = (ACTIONS + 1) * TASKS + 1;
 /// Task kinds.
-pub(super) const TASKS: usize = 4;
+pub const TASKS: usize = 4;
 const MISSING: u8 = (RECORDS - 1) as u8;
 /// Numbers of a record.
 pub(super) const FIELDS: usize = TMO1_WIDTH / HISTORY;
@@ -71,6 +71,13 @@ impl State {
         let mut records = self.0;
         records[..HISTORY.saturating_sub(turns)].fill(MISSING);
         Self(records)
+    }
+
+    /// The same state with another task in this turn.
+    #[must_use]
+    pub const fn with_task(mut self, task: u8) -> Self {
+        self.0[HISTORY - 1] = self.0[HISTORY - 1] - self.task() + task;
+        self
     }
 
     /// The 25 numbers of layout `tmo-1`.
