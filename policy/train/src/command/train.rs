@@ -203,8 +203,8 @@ fn score(policy: &Policy, turns: &[&Turn], task_table: &TaskTable, preference: &
     ] {
         let report = evaluate(&chooser, chooser.name(), turns, preference)?;
         scores[chooser.name()] = json!({
-            "right_percent": round(report.right_percent.mean),
-            "reward": round(report.reward.mean),
+            "right_percent": round(report.right_percent.value),
+            "reward": round(report.reward.value),
             "money_uusd": round(report.money_nusd / 1e3),
             "latency_ms": round(report.latency_ms),
             "bytes_up": round(report.bytes_up),

@@ -6,8 +6,8 @@ use trimtab_core::Action;
 use super::charge::{Charge, Charges};
 use super::propensity::Propensity;
 use super::values::{ClassValues, fitted};
+use crate::bootstrap::{self, Interval};
 use crate::dataset::{Class, DatasetError, LoggedTable, LoggedTurn};
-use crate::estimator::bootstrap::{self, Interval};
 use crate::estimator::{Kind, Prompts};
 
 /// What a policy would have scored and been charged, a turn.

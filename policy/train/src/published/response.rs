@@ -54,7 +54,7 @@ impl Response {
     /// The same with another number of neighbours, at least one; fewer turns than that are all neighbours.
     #[must_use]
     pub fn with_neighbours(episodes: &[Episode], neighbours: usize) -> Self {
-        let mut logged: Vec<([i8; WIDTH], f64)> = Vec::new();
+        let mut logged = Vec::new();
         for episode in episodes {
             let mut state = State::EMPTY;
             for turn in 0..episode.turns() {
@@ -63,9 +63,17 @@ impl Response {
                     0 => State::first(task),
                     _ => state.then(usize::from(episode.logged[turn - 1]), task),
                 };
-                logged.push((input(state, usize::from(episode.logged[turn])), episode.scores[turn]));
+                logged.push((state, usize::from(episode.logged[turn]), episode.scores[turn]));
             }
         }
+        Self::of_turns(logged, neighbours)
+    }
+
+    /// The same from turns one by one, in the order in which they were logged: state, action and score of each, at least one.
+    #[must_use]
+    pub fn of_turns(turns: impl IntoIterator<Item = (State, usize, f64)>, neighbours: usize) -> Self {
+        let mut logged: Vec<([i8; WIDTH], f64)> =
+            turns.into_iter().map(|(state, action, score)| (input(state, action), score)).collect();
         // The released code sorts its points by their last number, then the one before it, and so on.
         logged.sort_by(|(a, _), (b, _)| a.iter().rev().cmp(b.iter().rev()));
         let points: Vec<[i8; WIDTH]> = logged.iter().map(|(point, _)| *point).collect();
@@ -119,13 +127,25 @@ impl Response {
     pub(super) fn with(&self, scratch: &mut Scratch, state: State) -> [f64; ACTIONS] {
         sum_rows(&mut scratch.base, &self.records, state);
         sum_rows(&mut scratch.base_bounds, &self.record_bounds, state);
-        std::array::from_fn(|action| {
-            add_row(&mut scratch.distances, &scratch.base, &self.actions, action);
-            add_row(&mut scratch.bounds, &scratch.base_bounds, &self.action_bounds, action);
-            scratch.nearest.clear();
-            self.visit(0, &scratch.bounds, &scratch.distances, &mut scratch.nearest);
-            self.mean(&scratch.nearest)
-        })
+        std::array::from_fn(|action| self.query(scratch, action))
+    }
+
+    /// Estimated score of one action in a state.
+    #[must_use]
+    pub fn of_action(&self, state: State, action: usize) -> f64 {
+        let mut scratch = self.scratch();
+        sum_rows(&mut scratch.base, &self.records, state);
+        sum_rows(&mut scratch.base_bounds, &self.record_bounds, state);
+        self.query(&mut scratch, action)
+    }
+
+    /// The same in the state whose rows the scratch holds.
+    fn query(&self, scratch: &mut Scratch, action: usize) -> f64 {
+        add_row(&mut scratch.distances, &scratch.base, &self.actions, action);
+        add_row(&mut scratch.bounds, &scratch.base_bounds, &self.action_bounds, action);
+        scratch.nearest.clear();
+        self.visit(0, &scratch.bounds, &scratch.distances, &mut scratch.nearest);
+        self.mean(&scratch.nearest)
     }
 
     fn visit(&self, node: usize, bounds: &[u8], distances: &[u8], nearest: &mut Nearest) {

@@ -109,12 +109,12 @@ fn print(reports: &[Report], comparisons: &[Comparison], preference: &Preference
     );
     for report in reports {
         let right = &report.right_percent;
-        let interval = format!("{:.1} [{:.1}, {:.1}]", right.mean, right.low, right.high);
+        let interval = format!("{:.1} [{:.1}, {:.1}]", right.value, right.low, right.high);
         println!(
             "{:<15} {interval:>20} {:>7.1} {:>8.4} {:>9.1} {:>8.0} {:>9.0} {:>8.1} {:>6.2}",
             report.name,
             report.right_percent_view_dependent,
-            report.reward.mean,
+            report.reward.value,
             report.money_nusd / 1e3,
             report.latency_ms,
             report.bytes_up,
@@ -134,10 +134,10 @@ fn print(reports: &[Report], comparisons: &[Comparison], preference: &Preference
             "{} less {:<15} right {:+.1} points [{:+.1}, {:+.1}] · reward {:+.4} [{:+.4}, {:+.4}]",
             c.of,
             c.against,
-            c.right_points.mean,
+            c.right_points.value,
             c.right_points.low,
             c.right_points.high,
-            c.reward.mean,
+            c.reward.value,
             c.reward.low,
             c.reward.high
         );
