@@ -196,7 +196,7 @@ pub(super) fn value(responses: &[f64; ACTIONS], normalised_gain: &[f64; ACTIONS]
 
 /// The highest, the first of equals; a number that is none ranks last.
 #[must_use]
-pub(super) fn best(scores: &[f64; ACTIONS]) -> usize {
+pub(crate) fn best(scores: &[f64; ACTIONS]) -> usize {
     let rank = |score: f64| if score.is_nan() { f64::NEG_INFINITY } else { score };
     (1..ACTIONS).fold(0, |best, action| if rank(scores[action]) > rank(scores[best]) { action } else { best })
 }

@@ -32,6 +32,7 @@ pub use costs::{CLASSES, Costs, DEVICES, Device, NETWORKS, Network, class_of};
 pub use distil::{DistilRecipe, NAMED_BUDGETS, distil};
 pub use encoding::{Ramp, observe, ramps};
 pub use episode::{ACTIONS, Episode, EpisodeError, VIEWS};
+pub(crate) use evaluation::best;
 pub use evaluation::{Budget, Chooser, Evaluation, Outcome, Scene, evaluate};
 pub use file::{FileChooser, PublishedPolicy};
 pub use frozen::{FrozenError, FrozenTables};
