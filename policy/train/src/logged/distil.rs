@@ -2,7 +2,9 @@
 //!
 //! The network's quality stands for the score that the recipe expects of the action's class, clipped at [`SCORE_MAX`] and divided
 //! by it. The recipe's weights of latency and cost become the owner's preference, in the units of the layout, so that the
-//! utility ranks classes as the recipe does; association and energy weigh nothing, because logged scores say nothing of them.
+//! utility ranks classes as the recipe does; energy weighs nothing, because logged scores say nothing of it. Views are not told
+//! apart but by their number: the network does not read what they show, and association weighs just enough to decide which
+//! view goes up.
 
 use serde_json::json;
 use trimtab_core::{Action, Preference};
@@ -17,6 +19,7 @@ use crate::choose::Chooser;
 use crate::dataset::{Class, LoggedTable, LoggedTurn, Table, Turn};
 use crate::estimator::Prompts;
 use crate::estimator::evaluation::CLIP;
+use crate::features::column;
 use crate::learn::{self, Lesson, Progress, fit_to, prepared};
 use crate::policy::Policy;
 
@@ -26,6 +29,10 @@ pub const SCORE_MAX: f64 = CLIP;
 pub const ALGORITHM: &str = "class-values";
 /// Key of the preference in the file: the owner's weights that the recipe found, as JSON.
 pub const PREFERENCE: &str = "preference";
+/// Weight of association: far below what a view more costs.
+const ASSOCIATION: f32 = 1e-3;
+/// Columns of the view group that tell how many views a candidate has; the others tell which.
+const COUNT_COLUMNS: usize = 2;
 /// Passes over a log: it has few different questions and many steps are needed to tell them apart.
 pub const EPOCHS: usize = 120;
 
@@ -108,7 +115,9 @@ impl<'a> Source<'a> {
         let lessons: Vec<Lesson<'_>> =
             kept().map(|(logged, turn)| Lesson { turn, targets: lesson((logged, turn)) }).collect();
         let preference = preference(taught.weights(), self.charges);
-        let mut policy = fit_to(prepared(&self.table, &seen, learning.seed), &lessons, &[], learning, watch);
+        let mut policy = prepared(&self.table, &seen, learning.seed);
+        policy.normaliser.scale[column("views") + COUNT_COLUMNS..column("quote")].fill(0.0);
+        let mut policy = fit_to(policy, &lessons, &[], learning, watch);
         policy.origin.turns = seen.len();
         policy.origin.algorithm = ALGORITHM.into();
         let scale = format!("expected score, clipped at {SCORE_MAX}, divided by {SCORE_MAX}");
@@ -157,7 +166,7 @@ pub fn preference(weights: Weights, charges: &Charges) -> Preference {
     let most = SCORE_MAX.max(latency).max(cost);
     Preference {
         quality: (SCORE_MAX / most) as f32,
-        association: 0.0,
+        association: ASSOCIATION,
         latency: (latency / most) as f32,
         cost: (cost / most) as f32,
         energy: 0.0,
