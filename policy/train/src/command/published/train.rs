@@ -104,7 +104,11 @@ pub(in crate::command) fn train(
         println!("  reward on the training dialogues  {:.4}", int8.reward);
         println!("  int8 as float                     {:.2} % of decisions", 100.0 * parity);
     }
-    ensure!(parity >= PARITY_MIN, "int8 weights change {:.2} % of the decisions, more than 1 %", 100.0 * (1.0 - parity));
+    ensure!(
+        parity >= PARITY_MIN,
+        "int8 weights change {:.2} % of the decisions, more than 1 %",
+        100.0 * (1.0 - parity)
+    );
     Ok(())
 }
 
@@ -219,7 +223,9 @@ impl Learning {
             ("--usage-budget", self.usage_budget.is_some()),
         ];
         match given.iter().find(|(_, given)| *given) {
-            Some((name, _)) => bail!("{name}: the {PLANNER} keeps any budget without it; leave it out or name a learner"),
+            Some((name, _)) => {
+                bail!("{name}: the {PLANNER} keeps any budget without it; leave it out or name a learner")
+            }
             None => Ok(()),
         }
     }
