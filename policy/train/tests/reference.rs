@@ -153,7 +153,7 @@ fn a_plan_in_a_network_keeps_every_budget() {
     policy.write(Weights::Int8, &path).unwrap();
     let mut file = FileChooser::load(&path).unwrap();
     for budget in NAMED_BUDGETS {
-        let mut play = |chooser: &mut dyn Chooser, shield| {
+        let play = |chooser: &mut dyn Chooser, shield| {
             evaluate(&split.test, &response, &costs, budget, shield, chooser).unwrap()
         };
         let own = play(&mut file, true);
