@@ -13,7 +13,7 @@ use trimtab_train::dataset::{Dialogue, Table, Turn, read_dialogues};
 use trimtab_train::evaluate::evaluate;
 use trimtab_train::export::{self, Weights};
 use trimtab_train::learn::{HELD_OUT_ONE_IN, Progress, Recipe, fit};
-use trimtab_train::logged::distil::EPOCHS;
+use trimtab_train::logged::distil::learning;
 use trimtab_train::policy::{Policy, QUALITY_REGRESSION};
 
 use super::{logged, parse_preference, progress, published};
@@ -45,15 +45,15 @@ pub(super) struct Train {
     /// Of first weights and order: the same seed and table give the same policy.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Passes over the table; without it 40, and 120 over a log.
+    /// Passes over the table; without it 40, and 240 over a log.
     #[arg(long)]
     epochs: Option<usize>,
     /// First learning rate.
     #[arg(long, default_value_t = Recipe::default().rate)]
     rate: f32,
-    /// Weight decay.
-    #[arg(long, default_value_t = Recipe::default().decay)]
-    decay: f32,
+    /// Weight decay; without it 0.5, and 0.05 on a log.
+    #[arg(long)]
+    decay: Option<f32>,
     /// Weights of the decision at which the view threshold is calibrated, as in quality=1,latency=0.3.
     #[arg(long, value_parser = parse_preference, default_value = "")]
     preference: Preference,
@@ -100,17 +100,15 @@ impl Train {
         if self.env == Environment::Published {
             return published::train(&self.data, self.algo.as_deref(), self.seed, &self.learning, &self.out, self.json);
         }
-        let epochs = |usual: usize| self.epochs.unwrap_or(usual);
-        let recipe = Recipe { seed: self.seed, epochs: epochs(EPOCHS), rate: self.rate, decay: self.decay };
         let extended = |(_, dialogue): &(PathBuf, Dialogue)| dialogue.trimtab.is_some();
         if !read_dialogues(&self.data)?.dialogues.iter().any(extended) {
-            return logged::train(&self, &recipe);
+            return logged::train(&self, &self.recipe(learning(self.seed)));
         }
         if let Some(other) = self.algo.as_deref().filter(|name| *name != QUALITY_REGRESSION) {
             bail!("--algo {other}: on a table there is {QUALITY_REGRESSION}");
         }
         let table = Table::read(&self.data)?;
-        let recipe = Recipe { epochs: epochs(Recipe::default().epochs), ..recipe };
+        let recipe = self.recipe(Recipe::default());
         let bar = progress(recipe.epochs as u64, "train");
         let mut best = f32::INFINITY;
         let mut policy = fit(&table, &recipe, &mut |now: Progress| {
@@ -163,6 +161,14 @@ impl Train {
             100.0 * (1.0 - parity)
         );
         Ok(())
+    }
+}
+
+impl Train {
+    /// How to fit: as asked for, else as usual.
+    fn recipe(&self, usual: Recipe) -> Recipe {
+        let epochs = self.epochs.unwrap_or(usual.epochs);
+        Recipe { seed: self.seed, epochs, rate: self.rate, decay: self.decay.unwrap_or(usual.decay) }
     }
 }
 

@@ -1,30 +1,31 @@
 //! A policy file from logged scores: the class policy of [`super::recipe`], distilled into the network of layout `trimtab-1`.
 //!
 //! The network's quality stands for the score that the recipe expects of the action's class, clipped at [`SCORE_MAX`] and divided
-//! by it. The recipe's weights of latency and cost become the owner's preference, in the units of the layout, so that the
-//! utility ranks classes as the recipe does; energy weighs nothing, because logged scores say nothing of it. Views are not told
-//! apart but by their number: the network does not read what they show, and association weighs just enough to decide which
-//! view goes up.
+//! by it. Weights of latency and cost are found anew on what the network with int8 weights expects, so that it keeps within the
+//! owner's limit itself, and become the owner's preference, in the units of the layout; energy weighs nothing, because logged
+//! scores say nothing of it. Views are not told apart but by their number: the network does not read what they show, and
+//! association weighs just enough to decide which view goes up.
 
 use serde_json::json;
 use trimtab_core::{Action, Preference};
 use trimtab_engine::{PolicyError, PolicyFile};
 use trimtab_quant::GraphError;
 
+use super::baseline::action_of;
 use super::candidates::candidates;
 use super::charge::Charges;
 use super::file::on_candidates;
 use super::recipe::{Recipe, Weights};
+use super::values::ClassValues;
 use crate::choose::Chooser;
 use crate::dataset::{Class, LoggedTable, LoggedTurn, Table, Turn};
 use crate::estimator::Prompts;
-use crate::estimator::evaluation::CLIP;
 use crate::features::column;
 use crate::learn::{self, Lesson, Progress, fit_to, prepared};
 use crate::policy::Policy;
 
-/// The score that a quality of 1 stands for.
-pub const SCORE_MAX: f64 = CLIP;
+/// The score that a quality of 1 stands for. Single scores are higher, what is expected of a class is not.
+pub const SCORE_MAX: f64 = 4.0;
 /// Name of the learning method in the file.
 pub const ALGORITHM: &str = "class-values";
 /// Key of the preference in the file: the owner's weights that the recipe found, as JSON.
@@ -34,12 +35,14 @@ const ASSOCIATION: f32 = 1e-3;
 /// Columns of the view group that tell how many views a candidate has; the others tell which.
 const COUNT_COLUMNS: usize = 2;
 /// Passes over a log: it has few different questions and many steps are needed to tell them apart.
-pub const EPOCHS: usize = 120;
+pub const EPOCHS: usize = 240;
+/// Weight decay: what is fitted is smooth already, and is to be met closely.
+pub const DECAY: f32 = 0.05;
 
 /// How the network is fitted where nothing else is asked for.
 #[must_use]
 pub fn learning(seed: u64) -> learn::Recipe {
-    learn::Recipe { seed, epochs: EPOCHS, ..learn::Recipe::default() }
+    learn::Recipe { seed, epochs: EPOCHS, decay: DECAY, ..learn::Recipe::default() }
 }
 
 /// The preference that a file was distilled for, if it says one.
@@ -114,10 +117,12 @@ impl<'a> Source<'a> {
         };
         let lessons: Vec<Lesson<'_>> =
             kept().map(|(logged, turn)| Lesson { turn, targets: lesson((logged, turn)) }).collect();
-        let preference = preference(taught.weights(), self.charges);
         let mut policy = prepared(&self.table, &seen, learning.seed);
         policy.normaliser.scale[column("views") + COUNT_COLUMNS..column("quote")].fill(0.0);
-        let mut policy = fit_to(policy, &lessons, &[], learning, watch);
+        let mut policy = fit_to(policy, &lessons, &lessons, learning, watch);
+        let int8 = policy.quantised()?;
+        let expected: Vec<ClassValues> = kept().map(|(logged, turn)| expected(&int8, logged, turn)).collect();
+        let preference = preference(recipe.weights(&logged, &expected, self.charges), self.charges);
         policy.origin.turns = seen.len();
         policy.origin.algorithm = ALGORITHM.into();
         let scale = format!("expected score, clipped at {SCORE_MAX}, divided by {SCORE_MAX}");
@@ -127,7 +132,7 @@ impl<'a> Source<'a> {
             ("recipe".to_owned(), json!(recipe).to_string()),
         ]
         .into();
-        let chosen = on_candidates(&seen, &Chooser::Policy(Box::new(policy.quantised()?)), &preference)?;
+        let chosen = on_candidates(&seen, &Chooser::Policy(Box::new(int8)), &preference)?;
         let same = logged
             .iter()
             .zip(&chosen)
@@ -153,6 +158,16 @@ impl<'a> Source<'a> {
         }
         Ok(all)
     }
+}
+
+/// What a policy expects of each class: of the cheapest action in it.
+fn expected(policy: &Policy, logged: &LoggedTurn, turn: &Turn) -> ClassValues {
+    let quality = policy.quality(turn);
+    Class::ALL.map(|class| {
+        let action = action_of(class, &logged.context);
+        let place = turn.tried.iter().position(|tried| tried.action == action);
+        place.map_or(0.0, |place| SCORE_MAX * f64::from(quality[place]))
+    })
 }
 
 /// The preference whose utility is the recipe's worth but for a factor: a quality of 1 stands for [`SCORE_MAX`], latency counts
