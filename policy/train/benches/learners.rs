@@ -7,25 +7,29 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use trimtab_core::TaskKind;
 use trimtab_scenes::Rng;
-use trimtab_train::learner::published::{Budgets, NextState, Published, Regime, TrainingDialogue, TrainingTurn};
+use trimtab_train::learner::published::{Budgets, NextState, Published, Regime};
 use trimtab_train::learner::{Constraint, Method, Recipe, train};
+use trimtab_train::published::{ACTIONS, Budget, Costs, Episode, Response, TASKS};
 
 /// Dialogues of one split.
 const DIALOGUES: u64 = 56;
 /// The shortest of so many runs counts.
 const RUNS: usize = 3;
 
-fn dialogues() -> Vec<TrainingDialogue> {
+fn dialogues() -> Vec<Episode> {
     let mut rng = Rng::for_purpose(1, "bench dialogues");
-    let mut turn = || TrainingTurn {
-        task: *rng.pick(&TaskKind::KNOWN),
-        logged: rng.below(9),
-        association: std::array::from_fn(|_| rng.unit()),
-        scores: std::array::from_fn(|_| rng.range(0.0, 2.0)),
+    let mut dialogue = |id: u64| {
+        let turns = 2 + id as usize % 4;
+        Episode {
+            id,
+            tasks: (0..turns).map(|_| rng.below(TASKS) as u8).collect(),
+            association: (0..turns).map(|_| std::array::from_fn(|_| rng.unit().into())).collect(),
+            logged: (0..turns).map(|_| rng.below(ACTIONS) as u8).collect(),
+            scores: (0..turns).map(|_| rng.range(0.0, 2.0).into()).collect(),
+        }
     };
-    (0..DIALOGUES).map(|id| TrainingDialogue { id, turns: (0..2 + id % 4).map(|_| turn()).collect() }).collect()
+    (0..DIALOGUES).map(&mut dialogue).collect()
 }
 
 /// CPU seconds of this thread so far where the system counts them, else seconds since `begun`.
@@ -36,8 +40,9 @@ fn cpu_seconds(begun: Instant) -> f64 {
 }
 
 fn main() -> Result<()> {
-    let costs = std::array::from_fn(|action| [0.1 + action as f32, 0.001 + 0.002 * action as f32]);
-    let fixed = Regime { budgets: Budgets::Fixed([10.0, 0.01]), ..Regime::PLAIN };
+    let (episodes, costs) = (dialogues(), Costs::default());
+    let response = Response::fit(&episodes);
+    let fixed = Regime { budgets: Budgets::Fixed(Budget { seconds: 10.0, usd: 0.01 }), ..Regime::PLAIN };
     let forms = [
         ("none", Constraint::None, Regime::PLAIN),
         ("penalty", Constraint::Penalty { lambda: 1.0 }, fixed),
@@ -52,7 +57,7 @@ fn main() -> Result<()> {
             let recipe = Recipe { constraint, ..Recipe::published(method, 1) };
             let mut shortest = f64::INFINITY;
             for _ in 0..RUNS {
-                let mut environment = Published::new(&dialogues(), costs, regime, NextState::Logged)?;
+                let mut environment = Published::new(&episodes, &response, &costs, regime, NextState::Logged)?;
                 let wall = Instant::now();
                 let begun = cpu_seconds(wall);
                 let trained = train(&mut environment, &recipe, &mut |_| {});

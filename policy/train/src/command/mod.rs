@@ -3,8 +3,10 @@
 mod collect;
 mod compare;
 mod dataset;
+mod diagnose;
 mod estimator;
 mod evaluate;
+mod experiments;
 mod logged;
 mod prompts;
 mod published;
@@ -24,12 +26,15 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab dataset split --ids results.json --seed 0 --data M4A1.json --train a.json --test b.json
   trimtab-lab train --env published --data a.json --out published.onnx
   trimtab-lab evaluate --env published --train a.json --test b.json --policy published.onnx --shield --latency-budget 10
+  trimtab-lab train --env published --algo rc-ppo --data a.json --out rc-ppo.onnx --curve curve.json
+  trimtab-lab diagnose rc-ppo.onnx --train a.json --test b.json
   trimtab-lab train --data a.json --out logged.onnx
   trimtab-lab evaluate --env logged --train a.json --test b.json --policy logged.onnx
   trimtab-lab compare --env logged --data M4A1.json
   trimtab-lab estimator --train a.json --test b.json --kind prompt
   trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
   trimtab-lab dataset stats table
+  trimtab-lab report --data M4A1.json --ids results.json --out report
 
 Exit code: 0 done, 1 failed with the reason on standard error, 2 wrong arguments.";
 
@@ -55,6 +60,12 @@ enum Command {
     Compare(compare::Compare),
     /// Writes a trained policy with int8 weights and checks that it decides as with float weights.
     Quantise(train::Quantise),
+    /// Plays every way to choose in the published environment, on every split, under every named budget.
+    Experiments(experiments::Experiments),
+    /// The same as a page with charts.
+    Report(experiments::Report),
+    /// Names the known failures of policies of the published layouts, with the remedy.
+    Diagnose(diagnose::Diagnose),
     /// Looks at tables and splits them.
     #[command(subcommand)]
     Dataset(dataset::Dataset),
@@ -70,6 +81,9 @@ impl Arguments {
             Command::Estimator(command) => command.run(),
             Command::Compare(command) => command.run(),
             Command::Quantise(command) => command.run(),
+            Command::Experiments(command) => command.run(),
+            Command::Report(command) => command.run(),
+            Command::Diagnose(command) => command.run(),
             Command::Dataset(command) => command.run(),
         }
     }

@@ -38,7 +38,8 @@ pub(super) struct Train {
     /// Where to train.
     #[arg(long, value_enum, default_value_t = Environment::Trimtab)]
     env: Environment,
-    /// How to learn; without it the best way for the environment. Published: planner. On a log: class-values.
+    /// How to learn; without it the best way for the environment. Published: planner, a2c, ppo, dqn, rc-a2c, rc-ppo, rc-dqn. On a
+    /// log: class-values.
     #[arg(long)]
     pub(super) algo: Option<String>,
     /// Of first weights and order: the same seed and table give the same policy.
@@ -62,6 +63,8 @@ pub(super) struct Train {
     /// On a log: folder of the text encoder; without it the shipped one.
     #[arg(long)]
     pub(super) encoder: Option<PathBuf>,
+    #[command(flatten)]
+    learning: published::Learning,
     /// The policy file.
     #[arg(long)]
     pub(super) out: PathBuf,
@@ -95,7 +98,7 @@ pub(super) struct Quantise {
 impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
         if self.env == Environment::Published {
-            return published::train(&self.data, self.algo.as_deref(), self.seed, &self.out, self.json);
+            return published::train(&self.data, self.algo.as_deref(), self.seed, &self.learning, &self.out, self.json);
         }
         let extended = |(_, dialogue): &(PathBuf, Dialogue)| dialogue.trimtab.is_some();
         if !read_dialogues(&self.data)?.dialogues.iter().any(extended) {

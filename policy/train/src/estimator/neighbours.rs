@@ -4,7 +4,7 @@ use trimtab_core::{Action, ViewSet};
 
 use super::{Estimator, Sample};
 use crate::dataset::Context;
-use crate::published::{NEIGHBOURS, Response, State, VIEWS};
+use crate::published::{HISTORY, NEIGHBOURS, Response, State, VIEWS};
 
 /// The response of the published environment, fitted to any turns; none to none.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ impl Neighbours {
     #[must_use]
     pub fn fit(samples: &[Sample<'_>]) -> Self {
         let turn = |sample: &Sample<'_>| (state(sample.context), number(sample.action), sample.value);
-        Self((!samples.is_empty()).then(|| Response::of_turns(samples.iter().map(turn), NEIGHBOURS)))
+        Self((!samples.is_empty()).then(|| Response::of_turns(samples.iter().map(turn), NEIGHBOURS, HISTORY)))
     }
 }
 

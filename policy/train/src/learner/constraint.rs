@@ -43,6 +43,11 @@ const MULTIPLIER_MAX: f32 = 100.0;
 const RECENT: f32 = 0.005;
 
 impl Constraint {
+    /// Weight of the penalty where none is named: with rewards about 1, one whole budget too much outweighs them.
+    pub const PENALTY_LAMBDA: f32 = 3.0;
+    /// The dual form where its rates are not named.
+    pub const DUAL: Self = Self::Dual { rate: 1e-4, gain: 20.0 };
+
     /// The weight of the penalty, if there is one.
     pub(super) fn lambda(&self) -> Option<f32> {
         match self {

@@ -191,6 +191,11 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// What went into a layer; for the number after the last one, what came out.
+    #[must_use]
+    pub fn input(&self, layer: usize) -> &[f32] {
+        &self.inputs[layer]
+    }
     /// What came out.
     #[must_use]
     pub fn outputs(&self) -> &[f32] {

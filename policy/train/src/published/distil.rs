@@ -4,6 +4,7 @@
 //! that a soft choice by worth would give. Actions that the budget does not allow have no chance, so the network keeps budgets
 //! by itself as far as it can; the shield keeps them for certain.
 
+use serde::Serialize;
 use trimtab_scenes::Rng;
 
 use super::encoding::{Ramp, observe, ramps};
@@ -14,7 +15,7 @@ use crate::network::{Adam, Mlp, Tape};
 
 /// Budgets that the published results are given for, and one tighter.
 pub const NAMED_BUDGETS: [Budget; 5] = [
-    Budget { seconds: 30.0, usd: 0.05 },
+    Budget::PUBLISHED,
     Budget { seconds: 15.0, usd: 0.025 },
     Budget { seconds: 10.0, usd: 0.01 },
     Budget { seconds: 7.0, usd: 0.006 },
@@ -22,7 +23,7 @@ pub const NAMED_BUDGETS: [Budget; 5] = [
 ];
 
 /// How to distil.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct DistilRecipe {
     /// Of budgets, detours, first weights and order.
     pub seed: u64,

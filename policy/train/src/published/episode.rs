@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use trimtab_core::observation::TMO1_ACTIONS;
 use trimtab_core::{Action, ViewSet};
 
+use super::State;
 use super::costs::normalised;
 use crate::dataset::{LoggedTable, LoggedTurn};
 
@@ -70,6 +71,22 @@ impl Episode {
     #[must_use]
     pub fn turns(&self) -> usize {
         self.tasks.len()
+    }
+
+    /// The state of every turn after these actions, one a turn.
+    #[must_use]
+    pub fn states(&self, actions: &[u8]) -> Vec<State> {
+        let mut states = vec![State::first(self.tasks[0])];
+        for (action, task) in actions.iter().zip(&self.tasks[1..]) {
+            states.push(states[states.len() - 1].then(usize::from(*action), *task));
+        }
+        states
+    }
+
+    /// The state of every turn as it was logged.
+    #[must_use]
+    pub fn logged_states(&self) -> Vec<State> {
+        self.states(&self.logged)
     }
 
     /// Association that each action of a turn captures: the sum over its views.

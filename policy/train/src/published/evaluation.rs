@@ -1,6 +1,6 @@
 //! Episodes played to their end, and what came of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use trimtab_core::budget::{Budget as Limit, Budgets, Spent, Window};
 use trimtab_core::shield::{Candidate, NodeGate, Proposal, Surroundings};
 use trimtab_core::{Account, Action, Bytes, ConversationId, Cost, HoldId, Joules, Millis, Quote, Shield, Usd};
@@ -14,7 +14,7 @@ const ROUNDING: f64 = 1e-3;
 pub(super) const THIRD: f64 = 1.0 / 3.0;
 
 /// What one conversation may take.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Budget {
     /// Seconds.
     pub seconds: f64,
@@ -23,13 +23,15 @@ pub struct Budget {
 }
 
 impl Default for Budget {
-    /// The paper's evaluation budget: 30 s and 0.05 USD.
     fn default() -> Self {
-        Self { seconds: 30.0, usd: 0.05 }
+        Self::PUBLISHED
     }
 }
 
 impl Budget {
+    /// The paper's evaluation budget: 30 s and 0.05 USD.
+    pub const PUBLISHED: Self = Self { seconds: 30.0, usd: 0.05 };
+
     /// What is left after `spent`.
     #[must_use]
     pub fn less(self, spent: Self) -> Self {
@@ -189,14 +191,15 @@ fn play(
     })
 }
 
-/// The reward of an action in one turn.
-pub(super) fn value(responses: &[f64; ACTIONS], normalised_gain: &[f64; ACTIONS], costs: &Costs, action: usize) -> f64 {
+/// The reward of an action in one turn, from the responses and the normalised association of all.
+#[must_use]
+pub fn value(responses: &[f64; ACTIONS], normalised_gain: &[f64; ACTIONS], costs: &Costs, action: usize) -> f64 {
     responses[action] + THIRD * (normalised_gain[action] - costs.penalty(action))
 }
 
 /// The highest, the first of equals; a number that is none ranks last.
 #[must_use]
-pub(crate) fn best(scores: &[f64; ACTIONS]) -> usize {
+pub fn best(scores: &[f64; ACTIONS]) -> usize {
     let rank = |score: f64| if score.is_nan() { f64::NEG_INFINITY } else { score };
     (1..ACTIONS).fold(0, |best, action| if rank(scores[action]) > rank(scores[best]) { action } else { best })
 }

@@ -10,11 +10,13 @@ use serde_json::json;
 use trimtab_core::TaskKind;
 use trimtab_core::observation::{Layout, TMO1_WIDTH};
 use trimtab_engine::{LAYOUT_VERSION, PolicyError, PolicyFile};
-use trimtab_quant::{DType, Graph};
+use trimtab_quant::{DType, Graph, GraphError};
 
 use super::encoding::{Ramp, observe};
-use super::evaluation::{Chooser, Scene};
-use super::{ACTIONS, TURNS_PLANNED};
+use super::evaluation::{Budget, Chooser, Scene, best};
+use super::levels::levelled;
+use super::rounding::rounded;
+use super::{ACTIONS, Costs, Episode, NAMED_BUDGETS, State, TASKS, TURNS_PLANNED};
 use crate::export::{ExportError, Weights};
 use crate::network::{Activation, Mlp};
 
@@ -40,6 +42,48 @@ pub struct PublishedPolicy {
 }
 
 impl PublishedPolicy {
+    /// The score of each action in a state with so much left of the budget.
+    #[must_use]
+    pub fn score(&self, state: State, remaining: Budget) -> [f32; ACTIONS] {
+        let trace = self.network.trace(&self.features(state, remaining));
+        std::array::from_fn(|action| trace.outputs()[action])
+    }
+
+    /// What the first layer reads.
+    fn features(&self, state: State, remaining: Budget) -> Vec<f32> {
+        let observation = observe(state, remaining);
+        let observation = &observation[..self.layout.width()];
+        if self.ramps.is_empty() {
+            observation.to_vec()
+        } else {
+            self.ramps.iter().map(|ramp| ramp.of(observation)).collect()
+        }
+    }
+
+    /// The policy as an int8 file can hold it, which decides as this one does: inputs levelled where it reads the observation as
+    /// it is, and weights rounded for the states that it comes to in these episodes under [`NAMED_BUDGETS`], also with each
+    /// other task. Fails on a weight that is no number.
+    pub fn for_int8(&self, episodes: &[Episode], costs: &Costs) -> Result<Self, GraphError> {
+        let mut policy = self.clone();
+        if policy.ramps.is_empty() {
+            (policy.ramps, policy.network) = levelled(&self.network, costs);
+        }
+        let mut features = Vec::new();
+        for (episode, budget) in episodes.iter().flat_map(|episode| NAMED_BUDGETS.map(|budget| (episode, budget))) {
+            let (mut state, mut remaining) = (State::EMPTY, budget);
+            let mut action = None;
+            for task in &episode.tasks {
+                state = action.map_or(State::first(*task), |action| state.then(action, *task));
+                features.extend((0..TASKS as u8).map(|task| policy.features(state.with_task(task), remaining)));
+                let chosen = best(&self.score(state, remaining).map(f64::from));
+                remaining = remaining.less(Budget::NOTHING.plus(costs, chosen));
+                action = Some(chosen);
+            }
+        }
+        policy.network = rounded(&policy.network, &features)?;
+        Ok(policy)
+    }
+
     /// Writes the policy file, whole or not at all.
     pub fn write(&self, weights: Weights, path: &Path) -> Result<(), ExportError> {
         let bytes = self.graph(weights).to_bytes()?;
@@ -110,15 +154,7 @@ impl PublishedPolicy {
 
 impl Chooser for PublishedPolicy {
     fn scores(&mut self, scene: &Scene<'_>) -> Result<[f64; ACTIONS], PolicyError> {
-        let observation = observe(scene.state, scene.remaining);
-        let observation = &observation[..self.layout.width()];
-        let features: Vec<f32> = if self.ramps.is_empty() {
-            observation.to_vec()
-        } else {
-            self.ramps.iter().map(|ramp| ramp.of(observation)).collect()
-        };
-        let trace = self.network.trace(&features);
-        Ok(std::array::from_fn(|action| f64::from(trace.outputs()[action])))
+        Ok(self.score(scene.state, scene.remaining).map(f64::from))
     }
 }
 

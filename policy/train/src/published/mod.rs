@@ -14,6 +14,7 @@
 //! The response of the published environment predicts logged scores badly, because its state leaves the prompt out. It is the
 //! yardstick for comparison; [`crate::logged`] is the one for truth.
 
+mod agreement;
 mod costs;
 mod distil;
 mod encoding;
@@ -22,22 +23,24 @@ mod evaluation;
 mod file;
 mod frozen;
 mod kdtree;
+mod levels;
 mod oracle;
 mod plan;
 mod response;
+mod rounding;
 mod rules;
 mod state;
 
+pub use agreement::{Agreement, agreement};
 pub use costs::{CLASSES, Costs, DEVICES, Device, NETWORKS, Network, class_of};
 pub use distil::{DistilRecipe, NAMED_BUDGETS, distil};
 pub use encoding::{Ramp, observe, ramps};
 pub use episode::{ACTIONS, Episode, EpisodeError, VIEWS};
-pub(crate) use evaluation::best;
-pub use evaluation::{Budget, Chooser, Evaluation, Outcome, Scene, evaluate};
+pub use evaluation::{Budget, Chooser, Evaluation, Outcome, Scene, best, evaluate, value};
 pub use file::{FileChooser, PublishedPolicy};
 pub use frozen::{FrozenError, FrozenTables};
 pub use oracle::{ORACLE_TURNS_MAX, oracle};
 pub use plan::{Plan, Planned, Planner, TURNS_PLANNED};
 pub use response::{NEIGHBOURS, Response, ResponseModel};
 pub use rules::{Constant, Drawn, Greedy, Scripted};
-pub use state::{HISTORY, RECORDS, State};
+pub use state::{HISTORY, RECORDS, State, TASKS};

@@ -30,6 +30,7 @@ pub trait ResponseModel {
 #[derive(Clone, Debug)]
 pub struct Response {
     tree: Tree,
+    span: usize,
     neighbours: usize,
     /// Score of the point at each place of the tree.
     scores: Vec<f64>,
@@ -54,26 +55,25 @@ impl Response {
     /// The same with another number of neighbours, at least one; fewer turns than that are all neighbours.
     #[must_use]
     pub fn with_neighbours(episodes: &[Episode], neighbours: usize) -> Self {
-        let mut logged = Vec::new();
-        for episode in episodes {
-            let mut state = State::EMPTY;
-            for turn in 0..episode.turns() {
-                let task = episode.tasks[turn];
-                state = match turn {
-                    0 => State::first(task),
-                    _ => state.then(usize::from(episode.logged[turn - 1]), task),
-                };
-                logged.push((state, usize::from(episode.logged[turn]), episode.scores[turn]));
-            }
-        }
-        Self::of_turns(logged, neighbours)
+        Self::over(episodes, neighbours, HISTORY)
+    }
+
+    /// The same with states that look back on fewer turns than they could.
+    #[must_use]
+    pub fn over(episodes: &[Episode], neighbours: usize, span: usize) -> Self {
+        let turns = |episode: &Episode| -> Vec<(State, usize, f64)> {
+            let states = episode.logged_states();
+            let one = |turn: usize| (states[turn], usize::from(episode.logged[turn]), episode.scores[turn]);
+            (0..episode.turns()).map(one).collect()
+        };
+        Self::of_turns(episodes.iter().flat_map(turns), neighbours, span)
     }
 
     /// The same from turns one by one, in the order in which they were logged: state, action and score of each, at least one.
     #[must_use]
-    pub fn of_turns(turns: impl IntoIterator<Item = (State, usize, f64)>, neighbours: usize) -> Self {
+    pub fn of_turns(turns: impl IntoIterator<Item = (State, usize, f64)>, neighbours: usize, span: usize) -> Self {
         let mut logged: Vec<([i8; WIDTH], f64)> =
-            turns.into_iter().map(|(state, action, score)| (input(state, action), score)).collect();
+            turns.into_iter().map(|(state, action, score)| (input(state.last(span), action), score)).collect();
         // The released code sorts its points by their last number, then the one before it, and so on.
         logged.sort_by(|(a, _), (b, _)| a.iter().rev().cmp(b.iter().rev()));
         let points: Vec<[i8; WIDTH]> = logged.iter().map(|(point, _)| *point).collect();
@@ -93,6 +93,7 @@ impl Response {
         let slots = || (0..HISTORY).flat_map(|slot| (0..RECORDS).map(move |record| (slot * FIELDS, record as u8)));
         let first = FIELDS * HISTORY;
         Self {
+            span,
             neighbours: neighbours.clamp(1, points.len().max(1)),
             scores: tree.order.iter().map(|index| logged[*index].1).collect(),
             records: slots().flat_map(|(slot, record)| point_distance(&fields(record), slot)).collect(),
@@ -125,8 +126,7 @@ impl Response {
 
     /// The same as [`Response::of`], in room that is used again.
     pub(super) fn with(&self, scratch: &mut Scratch, state: State) -> [f64; ACTIONS] {
-        sum_rows(&mut scratch.base, &self.records, state);
-        sum_rows(&mut scratch.base_bounds, &self.record_bounds, state);
+        self.place(scratch, state);
         std::array::from_fn(|action| self.query(scratch, action))
     }
 
@@ -134,9 +134,14 @@ impl Response {
     #[must_use]
     pub fn of_action(&self, state: State, action: usize) -> f64 {
         let mut scratch = self.scratch();
+        self.place(&mut scratch, state);
+        self.query(&mut scratch, action)
+    }
+
+    fn place(&self, scratch: &mut Scratch, state: State) {
+        let state = state.last(self.span);
         sum_rows(&mut scratch.base, &self.records, state);
         sum_rows(&mut scratch.base_bounds, &self.record_bounds, state);
-        self.query(&mut scratch, action)
     }
 
     /// The same in the state whose rows the scratch holds.

@@ -12,7 +12,7 @@ pub const HISTORY: usize = TMO1_HISTORY;
 /// Different records: each previous action or none, with each task; and no record at all.
 pub const RECORDS: usize = (ACTIONS + 1) * TASKS + 1;
 /// Task kinds.
-pub(super) const TASKS: usize = 4;
+pub const TASKS: usize = 4;
 const MISSING: u8 = (RECORDS - 1) as u8;
 /// Numbers of a record.
 pub(super) const FIELDS: usize = TMO1_WIDTH / HISTORY;
@@ -65,6 +65,21 @@ impl State {
     #[must_use]
     pub const fn task(self) -> u8 {
         self.0[HISTORY - 1] % TASKS as u8
+    }
+
+    /// The same with only the last `turns` records.
+    #[must_use]
+    pub fn last(self, turns: usize) -> Self {
+        let mut records = self.0;
+        records[..HISTORY.saturating_sub(turns)].fill(MISSING);
+        Self(records)
+    }
+
+    /// The same state with another task in this turn.
+    #[must_use]
+    pub const fn with_task(mut self, task: u8) -> Self {
+        self.0[HISTORY - 1] = self.0[HISTORY - 1] - self.task() + task;
+        self
     }
 
     /// The state whose 25 numbers of layout `tmo-1` these are; a turn of an unknown task is taken for a missing one.

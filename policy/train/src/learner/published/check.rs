@@ -1,8 +1,6 @@
 //! What training data must be.
 
-use trimtab_core::observation::TMO1_ACTIONS;
-
-use super::{Amount, TrainingDialogue, TrainingTurn};
+use crate::published::{ACTIONS, CLASSES, Costs, Episode, TASKS};
 
 /// Why there is nothing to train in.
 #[derive(Clone, PartialEq, Debug, thiserror::Error)]
@@ -30,55 +28,53 @@ pub enum EnvironmentError {
         what: String,
     },
     /// A cost that is no positive number.
-    #[error("action {action}: its cost is {seconds} s and {usd} USD; both must be positive numbers")]
+    #[error("actions of class {class}: their cost is {seconds} s and {usd} USD; both must be positive numbers")]
     Cost {
-        /// Which.
-        action: usize,
+        /// 0 local, 1 + number of views otherwise.
+        class: usize,
         /// As given.
-        seconds: f32,
+        seconds: f64,
         /// As given.
-        usd: f32,
+        usd: f64,
     },
 }
 
-pub(super) fn costs(costs: &[Amount; TMO1_ACTIONS]) -> Result<(), EnvironmentError> {
-    for (action, &[seconds, usd]) in costs.iter().enumerate() {
-        let right = |amount: f32| amount.is_finite() && amount > 0.0;
-        if !right(seconds) || !right(usd) {
-            return Err(EnvironmentError::Cost { action, seconds, usd });
-        }
+pub(super) fn costs(costs: &Costs) -> Result<(), EnvironmentError> {
+    let right = |amount: f64| amount.is_finite() && amount > 0.0;
+    match (0..CLASSES).find(|class| !right(costs.seconds[*class]) || !right(costs.usd[*class])) {
+        Some(class) => Err(EnvironmentError::Cost { class, seconds: costs.seconds[class], usd: costs.usd[class] }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-pub(super) fn dialogues(dialogues: &[TrainingDialogue]) -> Result<(), EnvironmentError> {
-    if dialogues.is_empty() {
+pub(super) fn episodes(episodes: &[Episode]) -> Result<(), EnvironmentError> {
+    if episodes.is_empty() {
         return Err(EnvironmentError::Empty);
     }
-    for dialogue in dialogues {
-        if dialogue.turns.is_empty() {
-            return Err(EnvironmentError::NoTurns { dialogue: dialogue.id });
+    for episode in episodes {
+        if episode.turns() == 0 {
+            return Err(EnvironmentError::NoTurns { dialogue: episode.id });
         }
-        for (number, turn) in dialogue.turns.iter().enumerate() {
-            if let Some((field, what)) = fault(turn) {
-                return Err(EnvironmentError::Field { dialogue: dialogue.id, turn: number, field, what });
+        for turn in 0..episode.turns() {
+            if let Some((field, what)) = fault(episode, turn) {
+                return Err(EnvironmentError::Field { dialogue: episode.id, turn, field, what });
             }
         }
     }
     Ok(())
 }
 
-/// The first field that cannot be right, and why.
-fn fault(turn: &TrainingTurn) -> Option<(&'static str, String)> {
-    if turn.task.index().is_none() {
-        return Some(("task", format!("{} is none of the four published tasks", turn.task.name())));
+/// The first field of a turn that cannot be right, and why.
+fn fault(episode: &Episode, turn: usize) -> Option<(&'static str, String)> {
+    let (task, action, score) = (episode.tasks[turn], episode.logged[turn], episode.scores[turn]);
+    if usize::from(task) >= TASKS {
+        return Some(("task", format!("{task} is not below {TASKS}")));
     }
-    if turn.logged >= TMO1_ACTIONS {
-        return Some(("action", format!("{} is not below {TMO1_ACTIONS}", turn.logged)));
+    if usize::from(action) >= ACTIONS {
+        return Some(("action", format!("{action} is not below {ACTIONS}")));
     }
-    let strange = |values: &[f32]| values.iter().copied().find(|value| !value.is_finite());
-    if let Some(value) = strange(&turn.association) {
-        return Some(("association", format!("{value} is not a number")));
+    if let Some(strange) = episode.association[turn].iter().find(|value| !value.is_finite()) {
+        return Some(("association", format!("{strange} is not a finite number")));
     }
-    strange(&turn.scores).map(|value| ("score", format!("{value} is not a number")))
+    (!score.is_finite()).then(|| ("score", format!("{score} is not a finite number")))
 }

@@ -3,41 +3,55 @@
 use super::*;
 use crate::learner::{Constraint, Method, Recipe, train};
 
-/// Costs of the published device and cloud.
-const COSTS: [Amount; TMO1_ACTIONS] = [
-    [0.011_428_571, 7.942_857e-9],
-    [6.460_3, 0.000_49],
-    [4.761_34, 0.005],
-    [4.761_34, 0.005],
-    [4.761_34, 0.005],
-    [6.245_69, 0.009_45],
-    [6.245_69, 0.009_45],
-    [6.245_69, 0.009_45],
-    [6.982_11, 0.013_68],
-];
+/// Place of a query among the tasks.
+const QUERY: u8 = 2;
 
-fn turn(task: TaskKind, logged: usize, scores: PerAction) -> TrainingTurn {
-    TrainingTurn { task, logged, association: [0.2, 0.1, 0.3], scores }
+/// Scores that follow from the state alone.
+struct Model(fn(State) -> [f64; ACTIONS]);
+
+impl ResponseModel for Model {
+    fn responses(&self, _episode: usize, _turn: usize, state: State) -> [f64; ACTIONS] {
+        (self.0)(state)
+    }
 }
 
-/// Dialogues of four turns, one of each task, each better answered by the cloud, two of them much better.
-fn dear_is_better() -> Vec<TrainingDialogue> {
-    let turn = |task: TaskKind, logged: usize| {
-        let gain = if matches!(task, TaskKind::Query | TaskKind::Recommendation) { 2.0 } else { 0.6 };
-        turn(task, logged, std::array::from_fn(|action| if action == 0 { 0.2 } else { 0.2 + gain }))
-    };
-    let dialogue = |id| TrainingDialogue {
-        id,
-        turns: (0..4).map(|t| turn(TaskKind::KNOWN[(id as usize + t) % 4], (2 * id as usize + t) % 9)).collect(),
-    };
+const ALIKE: Model = Model(|_| [1.0; ACTIONS]);
+/// Every task is better answered by the cloud, two of them much better.
+const CLOUD_PAYS: Model = Model(|state| {
+    let gain = if state.task() >= QUERY { 2.0 } else { 0.6 };
+    std::array::from_fn(|action| if action == 0 { 0.2 } else { 0.2 + gain })
+});
+
+fn episode(id: u64, tasks: Vec<u8>, logged: Vec<u8>) -> Episode {
+    let turns = tasks.len();
+    Episode { id, tasks, logged, association: vec![[0.2, 0.1, 0.3]; turns], scores: vec![1.0; turns] }
+}
+
+/// A dialogue of queries, all answered with view 1.
+fn queries(turns: usize) -> Episode {
+    episode(4, vec![QUERY; turns], vec![3; turns])
+}
+
+/// Dialogues of four turns, one of each task.
+fn every_task() -> Vec<Episode> {
+    let dialogue =
+        |id: u8| episode(id.into(), (0..4).map(|t| (id + t) % 4).collect(), (0..4).map(|t| (2 * id + t) % 9).collect());
     (0..8).map(dialogue).collect()
+}
+
+fn published<'a>(
+    episodes: &[Episode],
+    model: &'a Model,
+    regime: Regime,
+    next: NextState,
+) -> Result<Published<'a>, EnvironmentError> {
+    Published::new(episodes, model, &Costs::default(), regime, next)
 }
 
 #[test]
 fn a_turn_pays_score_and_a_third_of_association_less_time_and_cost() {
-    let scores = std::array::from_fn(|action| action as f32);
-    let dialogue = TrainingDialogue { id: 4, turns: vec![turn(TaskKind::Query, 3, scores); 2] };
-    let mut published = Published::new(&[dialogue], COSTS, Regime::PLAIN, NextState::Logged).unwrap();
+    let by_number = Model(|_| std::array::from_fn(|action| action as f64));
+    let mut published = published(&[queries(2)], &by_number, Regime::PLAIN, NextState::Logged).unwrap();
     published.reset(&mut Rng::new(0));
     assert_eq!(published.observation()[20..], [-1.0, 0.0, 0.0, 0.0, 2.0]);
     let step = published.step(6);
@@ -52,15 +66,9 @@ fn a_turn_pays_score_and_a_third_of_association_less_time_and_cost() {
 }
 
 #[test]
-fn an_own_history_carries_the_action_and_asks_for_its_scores() {
-    struct Echo;
-    impl OwnScores for Echo {
-        fn scores(&self, _: usize, turn: usize, earlier: &[usize]) -> PerAction {
-            [10.0 * turn as f32 + earlier.iter().sum::<usize>() as f32; TMO1_ACTIONS]
-        }
-    }
-    let dialogue = TrainingDialogue { id: 4, turns: vec![turn(TaskKind::Query, 3, [0.0; TMO1_ACTIONS]); 2] };
-    let mut published = Published::new(&[dialogue], COSTS, Regime::PLAIN, NextState::Own(&Echo)).unwrap();
+fn an_own_history_carries_the_action_and_is_scored_as_it_is() {
+    let echo = Model(|state| [10.0 * state.actions().count() as f64 + state.actions().sum::<usize>() as f64; ACTIONS]);
+    let mut published = published(&[queries(2)], &echo, Regime::PLAIN, NextState::Own).unwrap();
     published.reset(&mut Rng::new(0));
     published.step(7);
     assert_eq!(published.observation()[20..], [1.0, 0.0, 1.0, 1.0, 2.0]);
@@ -69,9 +77,9 @@ fn an_own_history_carries_the_action_and_asks_for_its_scores() {
 
 #[test]
 fn what_remains_is_shown_and_an_overdrawn_budget_pays_nothing() {
-    let regime = Regime { budgets: Budgets::Fixed([10.0, 0.02]), shown: Some([1.0, 100.0]), zeroed: true };
-    let dialogue = TrainingDialogue { id: 4, turns: vec![turn(TaskKind::Query, 3, [1.0; TMO1_ACTIONS]); 3] };
-    let mut published = Published::new(&[dialogue], COSTS, regime, NextState::Logged).unwrap();
+    let budgets = Budgets::Fixed(Budget { seconds: 10.0, usd: 0.02 });
+    let regime = Regime { budgets, shown: Some([1.0, 100.0]), zeroed: true };
+    let mut published = published(&[queries(3)], &ALIKE, regime, NextState::Logged).unwrap();
     published.reset(&mut Rng::new(0));
     assert_eq!(published.observation()[25..], [10.0, 2.0]);
     assert!(published.step(8).reward > 0.0);
@@ -85,42 +93,41 @@ fn what_remains_is_shown_and_an_overdrawn_budget_pays_nothing() {
 #[test]
 fn drawn_budgets_stay_in_their_range_about_its_middle() {
     let mut rng = Rng::for_purpose(1, "budgets");
-    let drawn: Vec<Amount> = (0..4_000).map(|_| Budgets::Drawn.draw(&COSTS, &mut rng)).collect();
-    let mean = |j: usize| drawn.iter().map(|amount| amount[j]).sum::<f32>() / drawn.len() as f32;
-    assert!((mean(0) - 17.48).abs() < 0.4 && (mean(1) - 0.0342).abs() < 0.001, "{} {}", mean(0), mean(1));
-    assert!(drawn.iter().all(|[s, usd]| (0.057..34.92).contains(s) && (3.9e-8..0.0685).contains(usd)));
+    let drawn: Vec<Budget> = (0..4_000).map(|_| Budgets::Drawn.draw(&Costs::default(), &mut rng)).collect();
+    let mean = |of: fn(&Budget) -> f64| drawn.iter().map(of).sum::<f64>() / drawn.len() as f64;
+    let (seconds, usd) = (mean(|budget| budget.seconds), mean(|budget| budget.usd));
+    assert!((seconds - 17.48).abs() < 0.4 && (usd - 0.0342).abs() < 0.001, "{seconds} {usd}");
+    let inside = |budget: &Budget| (0.057..34.92).contains(&budget.seconds) && (3.9e-8..0.0685).contains(&budget.usd);
+    assert!(drawn.iter().all(inside));
 }
 
 #[test]
 fn a_fault_is_named_by_dialogue_turn_and_field() {
-    let good = TrainingDialogue { id: 7, turns: vec![turn(TaskKind::Query, 3, [1.0; TMO1_ACTIONS]); 2] };
-    let check = |dialogues: &[TrainingDialogue], expect: &str| {
-        let error = Published::new(dialogues, COSTS, Regime::PLAIN, NextState::Logged).err().unwrap();
+    let check = |episodes: &[Episode], expect: &str| {
+        let error = published(episodes, &ALIKE, Regime::PLAIN, NextState::Logged).err().unwrap();
         assert!(error.to_string().starts_with(expect), "{error}");
     };
     check(&[], "there is no dialogue");
-    check(&[TrainingDialogue { id: 5, turns: vec![] }], "dialogue 5: it has no turns");
-    let with = |change: fn(&mut TrainingTurn)| {
-        let mut dialogue = good.clone();
-        change(&mut dialogue.turns[1]);
+    check(&[queries(0)], "dialogue 4: it has no turns");
+    let with = |change: fn(&mut Episode)| {
+        let mut dialogue = queries(2);
+        change(&mut dialogue);
         [dialogue]
     };
-    check(&with(|turn| turn.logged = 9), "dialogue 7, turn 1: action: 9");
-    check(&with(|turn| turn.task = TaskKind::Unknown), "dialogue 7, turn 1: task: unknown");
-    check(&with(|turn| turn.scores[4] = f32::NAN), "dialogue 7, turn 1: score: NaN");
-    check(&with(|turn| turn.association[2] = f32::INFINITY), "dialogue 7, turn 1: association: inf");
-    let mut costs = COSTS;
-    costs[2][1] = 0.0;
-    assert!(matches!(
-        Published::new(&[good], costs, Regime::PLAIN, NextState::Logged),
-        Err(EnvironmentError::Cost { action: 2, .. })
-    ));
+    check(&with(|of| of.logged[1] = 9), "dialogue 4, turn 1: action: 9");
+    check(&with(|of| of.tasks[1] = 4), "dialogue 4, turn 1: task: 4");
+    check(&with(|of| of.scores[1] = f64::NAN), "dialogue 4, turn 1: score: NaN");
+    check(&with(|of| of.association[1][2] = f64::INFINITY), "dialogue 4, turn 1: association: inf");
+    let mut costs = Costs::default();
+    costs.usd[2] = 0.0;
+    let error = Published::new(&[queries(2)], &ALIKE, &costs, Regime::PLAIN, NextState::Logged).err();
+    assert!(matches!(error, Some(EnvironmentError::Cost { class: 2, .. })));
 }
 
 #[test]
 fn unscaled_weights_read_amounts_as_they_are() {
     let regime = Regime { budgets: Budgets::Drawn, shown: Some([0.1, 50.0]), zeroed: true };
-    let mut published = Published::new(&dear_is_better(), COSTS, regime, NextState::Logged).unwrap();
+    let mut published = published(&every_task(), &CLOUD_PAYS, regime, NextState::Logged).unwrap();
     let recipe = Recipe { steps: 500, ..Recipe::published(Method::from_name("a2c").unwrap(), 1) };
     let trained = train(&mut published, &recipe, &mut |_| {});
     let mut shown = vec![-1.0; 27];
@@ -134,8 +141,7 @@ fn unscaled_weights_read_amounts_as_they_are() {
 
 /// Share of the dialogues over a budget, and mean reward, of what a recipe learns under a regime.
 fn over(recipe: &Recipe, regime: Regime) -> (f32, f32) {
-    let dialogues = dear_is_better();
-    let mut published = Published::new(&dialogues, COSTS, regime, NextState::Logged).unwrap();
+    let mut published = published(&every_task(), &CLOUD_PAYS, regime, NextState::Logged).unwrap();
     let trained = train(&mut published, recipe, &mut |_| {});
     let (mut over, mut reward, mut steps, mut rng) = (0.0, 0.0, 0.0, Rng::for_purpose(2, "judging"));
     const EPISODES: usize = 200;
@@ -161,14 +167,15 @@ fn over(recipe: &Recipe, regime: Regime) -> (f32, f32) {
 #[test]
 fn every_form_of_constraint_lowers_violations() {
     const LOCAL: f32 = 0.2;
-    let tight = Regime { budgets: Budgets::Fixed([10.0, 0.025]), shown: None, zeroed: false };
+    let budgets = Budgets::Fixed(Budget { seconds: 10.0, usd: 0.025 });
+    let tight = Regime { budgets, shown: None, zeroed: false };
     for name in ["a2c", "ppo", "dqn"] {
-        let recipe = Recipe { steps: 20_000, ..Recipe::published(Method::from_name(name).unwrap(), 1) };
+        let recipe = Recipe { steps: 15_000, ..Recipe::published(Method::from_name(name).unwrap(), 1) };
         let (free, _) = over(&Recipe { constraint: Constraint::Penalty { lambda: 0.0 }, ..recipe }, tight);
         assert!(free > 0.9, "{name}: without a constraint {free} of the dialogues are over");
         for (constraint, shown) in [
-            (Constraint::Penalty { lambda: 3.0 }, None),
-            (Constraint::Dual { rate: 1e-4, gain: 20.0 }, None),
+            (Constraint::Penalty { lambda: Constraint::PENALTY_LAMBDA }, None),
+            (Constraint::DUAL, None),
             (Constraint::None, Some([0.1, 50.0])),
         ] {
             let regime = Regime { shown, zeroed: shown.is_some(), ..tight };
