@@ -42,7 +42,7 @@ fn a_file_chooses_as_the_recipe_within_the_limit() {
     let path = folder.path().join("policy.onnx");
     export::write(&found.policy, Weights::Int8, &path).unwrap();
     let file = PolicyFile::load(&path).unwrap();
-    assert_eq!(preference_of(&file), Some(found.preference));
+    assert_eq!(preference_of(&file).unwrap(), Some(found.preference));
     assert_eq!(file.metadata("algorithm"), Some("class-values"));
     assert!(file.metadata("quality_scale").unwrap().contains("clipped at 4"));
 
