@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use trimtab_core::observation::Layout;
 use trimtab_engine::PolicyFile;
@@ -97,7 +98,7 @@ impl Compare {
         let turns: Vec<&Turn> = source.table().turns().iter().collect();
         for (policy, file) in sighted {
             file.check_encoder(&encoder.fingerprint())?;
-            let preference = preference_of(file).unwrap_or_default();
+            let preference = preference_of(file).with_context(|| policy.clone())?.unwrap_or_default();
             let view_threshold = prompts::view_threshold(file, policy.as_ref())?;
             let chooser = Chooser::File { file: Box::new(file.clone()), view_threshold };
             let choices = on_candidates(&turns, &chooser, &preference)?;

@@ -45,10 +45,21 @@ pub fn learning(seed: u64) -> learn::Recipe {
     learn::Recipe { seed, epochs: EPOCHS, decay: DECAY, ..learn::Recipe::default() }
 }
 
+/// A preference in a file that is none.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "metadata key {PREFERENCE}: {found} is no object of weights from 0 to 1; distil the policy again with trimtab-lab train"
+)]
+pub struct PreferenceError {
+    /// What the file says.
+    found: String,
+}
+
 /// The preference that a file was distilled for, if it says one.
-#[must_use]
-pub fn preference_of(file: &PolicyFile) -> Option<Preference> {
-    file.metadata(PREFERENCE).and_then(|json| serde_json::from_str(json).ok()).filter(Preference::is_valid)
+pub fn preference_of(file: &PolicyFile) -> Result<Option<Preference>, PreferenceError> {
+    let Some(json) = file.metadata(PREFERENCE) else { return Ok(None) };
+    let read = serde_json::from_str(json).ok().filter(Preference::is_valid);
+    read.map(Some).ok_or_else(|| PreferenceError { found: json.into() })
 }
 
 /// Why a policy is not distilled.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{bail, ensure};
+use anyhow::{Context, bail, ensure};
 use trimtab_core::Action;
 use trimtab_core::observation::Layout;
 use trimtab_engine::PolicyFile;
@@ -65,7 +65,8 @@ impl Evaluate {
         }
         let encoder = encoder(self.encoder.as_deref())?;
         file.check_encoder(&encoder.fingerprint())?;
-        let preference = self.preference.or_else(|| preference_of(&file)).unwrap_or_default();
+        let distilled_for = preference_of(&file).with_context(|| path.display().to_string())?;
+        let preference = self.preference.or(distilled_for).unwrap_or_default();
         let table = candidates(test, charges, &encoder.fingerprint().to_string(), &embed(&encoder, &[test])?);
         let view_threshold = view_threshold(&file, path)?;
         let chooser = Chooser::File { file: Box::new(file), view_threshold };

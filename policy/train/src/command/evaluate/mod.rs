@@ -21,7 +21,8 @@ enum Environment {
     Trimtab,
     /// The published simulator: estimated responses, the policy's own history.
     Published,
-    /// A log of one action a turn: what the policy would have scored there, off-policy. Scores, seconds and USD are means a turn.
+    /// A log of one action a turn: what the policy would have scored there, off-policy. Scores, seconds and USD are means a turn;
+    /// propensities are counted in both parts, and the model of a dialogue is fitted on all others of both.
     Logged,
 }
 
