@@ -2,8 +2,13 @@
 
 use serde::Serialize;
 
+use trimtab_core::observation::Layout;
+
+use super::published::policy;
 use super::row::Spread;
 use super::{ExperimentError, Progress, Split, jobs};
+use crate::learner::published::{Budgets, NextState, Regime, Training};
+use crate::learner::{A2c, Constraint, Method, Recipe};
 use crate::published::{Budget, Costs, Greedy, HISTORY, Response, evaluate, oracle};
 
 /// A parameter and what follows from its values.
@@ -35,12 +40,17 @@ const HISTORIES: [usize; 4] = [1, 3, 5, 7];
 const NEIGHBOURS: [usize; 4] = [1, 3, 5, 10];
 /// Every so-many-th training dialogue is held out to judge the estimate: 10 %.
 const HELD_OUT_ONE_IN: usize = 10;
+/// Weights of the penalty.
+const PENALTIES: [f32; 5] = [0.0, 0.3, 1.0, 3.0, 10.0];
+/// The budget that is penalised.
+const PENALISED: Budget = Budget { seconds: 10.0, usd: 0.01 };
 /// The budget under which violations are counted.
 const TIGHT: Budget = Budget { seconds: 15.0, usd: 0.025 };
 
 /// All of them.
 pub(super) fn all(splits: &[Split], watch: &(dyn Fn(Progress) + Sync)) -> Result<Vec<Ablation>, ExperimentError> {
     let mut found = vec![history(splits, watch)?, neighbours(splits, watch)?];
+    found.push(penalty(splits, watch)?);
     found.push(held_out(splits));
     found.push(coverage(splits));
     Ok(found)
@@ -86,6 +96,33 @@ fn neighbours(splits: &[Split], watch: &(dyn Fn(Progress) + Sync)) -> Result<Abl
         meaning: "neighbours of the estimate (k)",
         measures: "reward of the greedy in its own environment, and share over 15 s or 0.025 USD",
         points,
+    })
+}
+
+/// A2C with the paper's penalty, trained and judged under one budget.
+fn penalty(splits: &[Split], watch: &(dyn Fn(Progress) + Sync)) -> Result<Ablation, ExperimentError> {
+    let costs = Costs::default();
+    let one = |lambda: &f32| -> Result<Point, ExperimentError> {
+        let (mut rewards, mut over) = (Vec::new(), 0.0);
+        for split in splits {
+            let response = Response::fit(&split.train);
+            let mut recipe = Recipe::published(Method::A2c(A2c::default()), split.seed + 1);
+            recipe.constraint = Constraint::Penalty { lambda: *lambda };
+            let regime = Regime { budgets: Budgets::Fixed(PENALISED), ..Regime::PLAIN };
+            let training = Training { recipe, regime, next_state: NextState::Logged };
+            let trained = training.learn(&split.train, &response, &costs, &mut |_| ())?;
+            let mut policy = policy(Layout::Tmo1, Vec::new(), trained.network);
+            let result = evaluate(&split.test, &response, &costs, PENALISED, false, &mut policy)?;
+            over += result.over_latency.max(result.over_usage) / splits.len() as f64;
+            rewards.push(result.reward);
+        }
+        Ok(Point { at: f64::from(*lambda), result: Spread::of(&rewards), over })
+    };
+    Ok(Ablation {
+        of: "penalty",
+        meaning: "weight of the penalty (λ) on what A2C is expected to use over 10 s and 0.01 USD",
+        measures: "reward of A2C with the penalty, without a shield",
+        points: jobs::run(&PENALTIES, watch, one).into_iter().collect::<Result<_, _>>()?,
     })
 }
 

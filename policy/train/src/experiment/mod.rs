@@ -64,6 +64,12 @@ pub enum ExperimentError {
     /// A policy file cannot be written.
     #[error(transparent)]
     Export(#[from] crate::export::ExportError),
+    /// Weights that int8 cannot hold.
+    #[error(transparent)]
+    Graph(#[from] trimtab_quant::GraphError),
+    /// Dialogues that nothing can be learnt from.
+    #[error(transparent)]
+    Environment(#[from] crate::learner::published::EnvironmentError),
     /// No place for policy files.
     #[error("no temporary folder: {0}")]
     Scratch(#[from] std::io::Error),

@@ -5,9 +5,11 @@ use trimtab_core::observation::Layout;
 use super::row::{Row, Run};
 use super::{ExperimentError, Progress, Split, jobs};
 use crate::export::Weights;
+use crate::learner::published::Training;
+use crate::network::Mlp;
 use crate::published::{
     Budget, Chooser, Constant, Costs, DistilRecipe, Drawn, Evaluation, FileChooser, Greedy, NAMED_BUDGETS, Plan,
-    Planner, PublishedPolicy, Response, distil, evaluate, oracle,
+    Planner, PublishedPolicy, Ramp, Response, distil, evaluate, oracle,
 };
 
 /// The policy that is shipped for this environment: the plan in a network, as int8 file.
@@ -43,6 +45,11 @@ pub(super) fn rows(
         found.extend(field.planner(&plan)?);
         let seeds: Vec<u64> = (1..=seeds).collect();
         for result in jobs::run(&seeds, watch, |seed| field.learnt(&plan, *seed)) {
+            found.extend(result?);
+        }
+        let trainings: Vec<(&str, u64)> =
+            Training::NAMES.into_iter().flat_map(|name| seeds.iter().map(move |seed| (name, *seed))).collect();
+        for result in jobs::run(&trainings, watch, |(name, seed)| field.published(name, *seed)) {
             found.extend(result?);
         }
     }
@@ -117,19 +124,10 @@ impl<'a> Field<'a> {
     fn learnt(&self, plan: &Plan, seed: u64) -> Result<Vec<Found>, ExperimentError> {
         let recipe = DistilRecipe { seed, ..DistilRecipe::default() };
         let (ramps, network) = distil(plan, &self.response, &self.costs, &recipe, &mut |_| ());
-        let policy = PublishedPolicy {
-            layout: Layout::Tmo1Rc,
-            ramps,
-            network,
-            algorithm: "planner".into(),
-            seed,
-            dataset_sha256: String::new(),
-            turns: self.split.train.iter().map(|episode| episode.turns()).sum(),
-            budgets_seen: serde_json::json!(NAMED_BUDGETS).to_string(),
-        };
+        let policy = policy(Layout::Tmo1Rc, ramps, network);
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("policy.onnx");
-        policy.write(Weights::Int8, &path)?;
+        policy.for_int8(&self.split.train, &self.costs)?.write(Weights::Int8, &path)?;
         let mut file = FileChooser::load(&path)?;
         let mut found = Vec::new();
         for budget in NAMED_BUDGETS {
@@ -138,5 +136,33 @@ impl<'a> Field<'a> {
             }
         }
         Ok(found)
+    }
+
+    /// A published learner, with the weights that it has learnt.
+    fn published(&self, name: &str, seed: u64) -> Result<Vec<Found>, ExperimentError> {
+        let Some(training) = Training::published(name, seed) else { return Ok(Vec::new()) };
+        let trained = training.learn(&self.split.train, &self.response, &self.costs, &mut |_| ())?;
+        let mut policy = policy(training.layout(), Vec::new(), trained.network);
+        let mut found = Vec::new();
+        for budget in NAMED_BUDGETS {
+            for shielded in [false, true] {
+                found.push(self.found(name, budget, shielded, seed, &mut policy)?);
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A policy that is played here and kept nowhere.
+pub(super) fn policy(layout: Layout, ramps: Vec<Ramp>, network: Mlp) -> PublishedPolicy {
+    PublishedPolicy {
+        layout,
+        ramps,
+        network,
+        algorithm: String::new(),
+        seed: 0,
+        dataset_sha256: String::new(),
+        turns: 0,
+        budgets_seen: String::new(),
     }
 }

@@ -72,6 +72,15 @@ pub(super) fn all(rows: &[Row], ablations: &[Ablation]) -> Vec<Verdict> {
             ),
         });
     }
+    if let Some(penalty) = ablations.iter().find(|ablation| ablation.of == "penalty") {
+        let over = |point: Option<&super::Point>| point.map_or(f64::NAN, |point| 100.0 * point.over);
+        let (none, most) = (over(penalty.points.first()), over(penalty.points.last()));
+        found.push(Verdict {
+            claim: "the paper's penalty, made differentiable, lowers violations",
+            holds: most < none,
+            because: format!("A2C at 10 s and 0.01 USD: {none:.0} % of conversations over a budget without it, {most:.0} % with λ = 10"),
+        });
+    }
     if let Some(history) = ablations.iter().find(|ablation| ablation.of == "history") {
         let at = |turns: f64| {
             history.points.iter().find(|point| point.at == turns).map_or(f64::NAN, |point| point.result.mean)

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::chart::{self, Axes, ChartError, Series};
-use crate::experiment::{Row, Study};
+use crate::experiment::{Point, Row, Study};
 use crate::published::{ACTIONS, Budget, NAMED_BUDGETS, class_of};
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}\
@@ -72,12 +72,16 @@ pub fn charts(study: &Study) -> Result<Vec<Chart>, ChartError> {
     }
     found.push(Chart { name: "action-mix", svg: mix(study)? });
     for ablation in &study.ablations {
-        let points = ablation.points.iter().map(|point| (point.at, point.result.mean)).collect();
+        let series = |name: &str, of: &dyn Fn(&Point) -> f64| Series {
+            name: name.into(),
+            points: ablation.points.iter().map(|point| (point.at, of(point))).collect(),
+        };
+        let mut shown = vec![series(ablation.of, &|point| point.result.mean)];
+        if ablation.points.iter().any(|point| point.over > 0.0) {
+            shown.push(series("share over budget", &|point| point.over));
+        }
         let axes = Axes { title: ablation.measures, x: ablation.meaning, y: "", names: &[] };
-        found.push(Chart {
-            name: ablation.of,
-            svg: chart::lines(&axes, &[Series { name: ablation.of.into(), points }])?,
-        });
+        found.push(Chart { name: ablation.of, svg: chart::lines(&axes, &shown)? });
     }
     Ok(found)
 }
