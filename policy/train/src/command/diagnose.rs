@@ -49,9 +49,7 @@ impl Diagnose {
         let rewards: Vec<f64> = diagnoses.iter().map(|diagnosis| diagnosis.reward).collect();
         let together = seed_variance(&rewards);
         if self.json {
-            let of = |(path, found): (&PathBuf, &Diagnosis)| {
-                json!({"policy": path, "reward": found.reward, "findings": found.findings})
-            };
+            let of = |(path, found): (&PathBuf, &Diagnosis)| json!({"policy": path, "reward": found.reward, "findings": found.findings});
             let policies: Vec<_> = self.policy.iter().zip(&diagnoses).map(of).collect();
             let none_found = together.is_none() && diagnoses.iter().all(|found| found.findings.is_empty());
             let together: Vec<Finding> = together.into_iter().collect();

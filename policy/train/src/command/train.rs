@@ -98,6 +98,8 @@ impl Train {
         if let Some(other) = self.algo.as_deref().filter(|name| *name != ALGORITHM) {
             bail!("--algo {other}: on a table there is {ALGORITHM}");
         }
+        self.learning.refuse_for(ALGORITHM)?;
+        ensure!(self.learning.curve.is_none(), "--curve: is of --env published; leave it out");
         let table = Table::read(&self.data)?;
         let recipe = Recipe { seed: self.seed, epochs: self.epochs, rate: self.rate, decay: self.decay };
         let bar = progress(recipe.epochs as u64, "train");

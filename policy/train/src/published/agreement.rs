@@ -62,7 +62,7 @@ pub fn agreement(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::published::{Constant, Scripted, Response};
+    use crate::published::{Constant, Response, Scripted};
 
     #[test]
     fn counts_decisions_and_plays_the_first() {

@@ -52,7 +52,7 @@ pub(in crate::command) struct Learning {
     usage_budget: Option<f64>,
     /// Published environment: writes the learning curve here as JSON, with everything that it follows from.
     #[arg(long)]
-    curve: Option<PathBuf>,
+    pub(in crate::command) curve: Option<PathBuf>,
 }
 
 /// A policy before it is written.
@@ -78,7 +78,7 @@ pub(in crate::command) fn train(
     let Made { mut policy, curve } = match Training::published(algorithm, seed) {
         Some(training) => learnt(&learning.applied(training)?, algorithm, &table, &episodes, &response, &costs)?,
         None if algorithm == PLANNER => {
-            learning.refuse_for_planner()?;
+            learning.refuse_for(PLANNER)?;
             planned(seed, &table, &episodes, &response, &costs)
         }
         None => bail!("--algo {algorithm}: one of {PLANNER}, {}", Training::NAMES.join(", ")),
@@ -104,7 +104,11 @@ pub(in crate::command) fn train(
         println!("  reward on the training dialogues  {:.4}", int8.reward);
         println!("  int8 as float                     {:.2} % of decisions", 100.0 * parity);
     }
-    ensure!(parity >= PARITY_MIN, "int8 weights change {:.2} % of the decisions, more than 1 %", 100.0 * (1.0 - parity));
+    ensure!(
+        parity >= PARITY_MIN,
+        "int8 weights change {:.2} % of the decisions, more than 1 %",
+        100.0 * (1.0 - parity)
+    );
     Ok(())
 }
 
@@ -210,7 +214,8 @@ impl Learning {
         Ok(training)
     }
 
-    fn refuse_for_planner(&self) -> anyhow::Result<()> {
+    /// Refuses what only the published learners heed.
+    pub(in crate::command) fn refuse_for(&self, other: &str) -> anyhow::Result<()> {
         let given = [
             ("--constraint", self.constraint.is_some()),
             ("--lambda", self.lambda.is_some()),
@@ -219,7 +224,9 @@ impl Learning {
             ("--usage-budget", self.usage_budget.is_some()),
         ];
         match given.iter().find(|(_, given)| *given) {
-            Some((name, _)) => bail!("{name}: the {PLANNER} keeps any budget without it; leave it out or name a learner"),
+            Some((name, _)) => {
+                bail!("{name}: {other} has no use for it; leave it out, or name one of {}", Training::NAMES.join(", "))
+            }
             None => Ok(()),
         }
     }

@@ -42,9 +42,7 @@ pub enum EnvironmentError {
 pub(super) fn costs(costs: &Costs) -> Result<(), EnvironmentError> {
     let right = |amount: f64| amount.is_finite() && amount > 0.0;
     match (0..CLASSES).find(|class| !right(costs.seconds[*class]) || !right(costs.usd[*class])) {
-        Some(class) => {
-            Err(EnvironmentError::Cost { class, seconds: costs.seconds[class], usd: costs.usd[class] })
-        }
+        Some(class) => Err(EnvironmentError::Cost { class, seconds: costs.seconds[class], usd: costs.usd[class] }),
         None => Ok(()),
     }
 }
