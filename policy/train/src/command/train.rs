@@ -107,6 +107,8 @@ impl Train {
         if let Some(other) = self.algo.as_deref().filter(|name| *name != QUALITY_REGRESSION) {
             bail!("--algo {other}: on a table there is {QUALITY_REGRESSION}");
         }
+        self.learning.refuse_for(ALGORITHM)?;
+        ensure!(self.learning.curve.is_none(), "--curve: is of --env published; leave it out");
         let table = Table::read(&self.data)?;
         let recipe = self.recipe(Recipe::default());
         let bar = progress(recipe.epochs as u64, "train");

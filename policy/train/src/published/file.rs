@@ -14,7 +14,7 @@ use trimtab_quant::{DType, Graph, GraphError};
 
 use super::encoding::{Ramp, observe};
 use super::evaluation::{Budget, Chooser, Scene, best};
-use super::levels::levelled;
+use super::levels::{levelled, levelled_within};
 use super::rounding::rounded;
 use super::{ACTIONS, Costs, Episode, NAMED_BUDGETS, State, TASKS, TURNS_PLANNED};
 use crate::export::{ExportError, Weights};
@@ -64,9 +64,9 @@ impl PublishedPolicy {
     /// it is, and weights rounded for the states that it comes to in these episodes under [`NAMED_BUDGETS`], also with each
     /// other task. Fails on a weight that is no number.
     pub fn for_int8(&self, episodes: &[Episode], costs: &Costs) -> Result<Self, GraphError> {
-        let mut policy = self.clone();
+        let mut policy = Self { network: levelled_within(&self.network), ..self.clone() };
         if policy.ramps.is_empty() {
-            (policy.ramps, policy.network) = levelled(&self.network, costs);
+            (policy.ramps, policy.network) = levelled(&policy.network, costs);
         }
         let mut features = Vec::new();
         for (episode, budget) in episodes.iter().flat_map(|episode| NAMED_BUDGETS.map(|budget| (episode, budget))) {

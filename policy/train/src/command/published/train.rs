@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 use trimtab_core::observation::Layout;
 use trimtab_train::dataset::LoggedTable;
 use trimtab_train::export::Weights;
@@ -52,14 +53,24 @@ pub(in crate::command) struct Learning {
     usage_budget: Option<f64>,
     /// Published environment: writes the learning curve here as JSON, with everything that it follows from.
     #[arg(long)]
-    curve: Option<PathBuf>,
+    pub(in crate::command) curve: Option<PathBuf>,
 }
 
 /// A policy before it is written.
 struct Made {
     policy: PublishedPolicy,
-    /// What it follows from, and how training went.
-    curve: Value,
+    /// The learning curve, as JSON.
+    curve: Vec<u8>,
+}
+
+/// A learning curve with everything that it follows from.
+#[derive(Serialize)]
+struct Curve<'a, R, P> {
+    algorithm: &'a str,
+    dataset_sha256: &'a str,
+    turns: usize,
+    recipe: &'a R,
+    curve: &'a [P],
 }
 
 /// Trains in the published environment and writes the policy file.
@@ -78,15 +89,14 @@ pub(in crate::command) fn train(
     let Made { mut policy, curve } = match Training::published(algorithm, seed) {
         Some(training) => learnt(&learning.applied(training)?, algorithm, &table, &episodes, &response, &costs)?,
         None if algorithm == PLANNER => {
-            learning.refuse_for_planner()?;
-            planned(seed, &table, &episodes, &response, &costs)
+            learning.refuse_for(PLANNER)?;
+            planned(seed, &table, &episodes, &response, &costs)?
         }
         None => bail!("--algo {algorithm}: one of {PLANNER}, {}", Training::NAMES.join(", ")),
     };
     policy.for_int8(&episodes, &costs)?.write(Weights::Int8, out)?;
     if let Some(path) = &learning.curve {
-        std::fs::write(path, serde_json::to_vec(&curve)?)
-            .with_context(|| format!("{}: cannot be written", path.display()))?;
+        std::fs::write(path, &curve).with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     let mut file = FileChooser::load(out).context("the file just written does not load")?;
     let int8 = evaluate(&episodes, &response, &costs, Budget::PUBLISHED, false, &mut file)?;
@@ -113,7 +123,13 @@ pub(in crate::command) fn train(
 }
 
 /// Plans, and distils the plan.
-fn planned(seed: u64, table: &LoggedTable, episodes: &[Episode], response: &Response, costs: &Costs) -> Made {
+fn planned(
+    seed: u64,
+    table: &LoggedTable,
+    episodes: &[Episode],
+    response: &Response,
+    costs: &Costs,
+) -> anyhow::Result<Made> {
     let recipe = DistilRecipe { seed, ..DistilRecipe::default() };
     let bar = progress(recipe.epochs as u64, "train");
     bar.set_message("planning");
@@ -135,10 +151,8 @@ fn planned(seed: u64, table: &LoggedTable, episodes: &[Episode], response: &Resp
         turns: table.turns().len(),
         budgets_seen: json!(NAMED_BUDGETS).to_string(),
     };
-    let curve = json!({
-        "algorithm": PLANNER, "dataset_sha256": table.sha256(), "turns": policy.turns, "recipe": recipe, "loss": losses,
-    });
-    Made { policy, curve }
+    let curve = curve(&policy, &recipe, &losses)?;
+    Ok(Made { policy, curve })
 }
 
 /// Learns by acting.
@@ -171,11 +185,13 @@ fn learnt(
         turns: table.turns().len(),
         budgets_seen: json!(training.regime.budgets).to_string(),
     };
-    let curve = json!({
-        "algorithm": policy.algorithm, "dataset_sha256": table.sha256(), "turns": policy.turns, "training": training,
-        "curve": trained.curve,
-    });
+    let curve = curve(&policy, training, &trained.curve)?;
     Ok(Made { policy, curve })
+}
+
+fn curve(policy: &PublishedPolicy, recipe: &impl Serialize, curve: &[impl Serialize]) -> anyhow::Result<Vec<u8>> {
+    let PublishedPolicy { algorithm, dataset_sha256, turns, .. } = policy;
+    Ok(serde_json::to_vec(&Curve { algorithm, dataset_sha256, turns: *turns, recipe, curve })?)
 }
 
 impl Learning {
@@ -214,7 +230,8 @@ impl Learning {
         Ok(training)
     }
 
-    fn refuse_for_planner(&self) -> anyhow::Result<()> {
+    /// Refuses what only the published learners heed.
+    pub(in crate::command) fn refuse_for(&self, other: &str) -> anyhow::Result<()> {
         let given = [
             ("--constraint", self.constraint.is_some()),
             ("--lambda", self.lambda.is_some()),
@@ -224,7 +241,10 @@ impl Learning {
         ];
         match given.iter().find(|(_, given)| *given) {
             Some((name, _)) => {
-                bail!("{name}: the {PLANNER} keeps any budget without it; leave it out or name a learner")
+                bail!(
+                    "{name}: {other} has no use for it; leave it out, or take --env published --algo with one of {}",
+                    Training::NAMES.join(", ")
+                )
             }
             None => Ok(()),
         }

@@ -1,0 +1,50 @@
+//! Published learners from dialogues to a policy file that decides as the network does.
+
+use trimtab_core::observation::Layout;
+use trimtab_train::export::Weights;
+use trimtab_train::learner::published::Training;
+use trimtab_train::published::{ACTIONS, Costs, Episode, FileChooser, PublishedPolicy, Response, TASKS, agreement};
+
+/// Dialogues of two to five turns whose scores follow from the task and where it was answered.
+fn episodes() -> Vec<Episode> {
+    let episode = |id: usize| {
+        let turns = 2 + id % 4;
+        let tasks: Vec<u8> = (0..turns).map(|turn| ((id + turn * turn) % TASKS) as u8).collect();
+        let logged: Vec<u8> = (0..turns).map(|turn| ((5 * id + 2 * turn) % ACTIONS) as u8).collect();
+        let score = |(task, action): (&u8, &u8)| if (*task > 1) == (*action > 0) { 1.5 } else { 0.3 };
+        let scores = tasks.iter().zip(&logged).map(score).collect();
+        let association = (0..turns).map(|turn| [0.3, 0.1 + 0.05 * turn as f64, 0.2]).collect();
+        Episode { id: id as u64, tasks, association, logged, scores }
+    };
+    (0..24).map(episode).collect()
+}
+
+#[test]
+fn int8_files_decide_as_their_networks() {
+    let (episodes, costs) = (episodes(), Costs::default());
+    let response = Response::fit(&episodes);
+    let folder = tempfile::tempdir().unwrap();
+    for name in Training::NAMES {
+        let mut training = Training::published(name, 1).unwrap();
+        training.recipe.steps = 10_000;
+        let trained = training.learn(&episodes, &response, &costs, &mut |_| {}).unwrap();
+        let mut policy = PublishedPolicy {
+            layout: training.layout(),
+            ramps: Vec::new(),
+            network: trained.network,
+            algorithm: name.into(),
+            seed: 1,
+            dataset_sha256: String::new(),
+            turns: 84,
+            budgets_seen: String::new(),
+        };
+        let path = folder.path().join(format!("{name}.onnx"));
+        policy.for_int8(&episodes, &costs).unwrap().write(Weights::Int8, &path).unwrap();
+        let mut file = FileChooser::load(&path).unwrap();
+        let layout = if name.starts_with("rc-") { Layout::Tmo1Rc } else { Layout::Tmo1 };
+        assert_eq!(file.file().layout(), layout);
+        assert_eq!(file.file().metadata("algorithm"), Some(name));
+        let share = agreement(&episodes, &response, &costs, &mut policy, &mut file).unwrap();
+        assert!(share >= 0.99, "{name}: int8 decides alike in {share}");
+    }
+}
