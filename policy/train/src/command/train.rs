@@ -100,15 +100,16 @@ impl Train {
         if self.env == Environment::Published {
             return published::train(&self.data, self.algo.as_deref(), self.seed, &self.learning, &self.out, self.json);
         }
+        ensure!(self.learning.curve.is_none(), "--curve: is of --env published; leave it out");
         let extended = |(_, dialogue): &(PathBuf, Dialogue)| dialogue.trimtab.is_some();
         if !read_dialogues(&self.data)?.dialogues.iter().any(extended) {
+            self.learning.refuse_for(trimtab_train::logged::distil::ALGORITHM)?;
             return logged::train(&self, &self.recipe(learning(self.seed)));
         }
         if let Some(other) = self.algo.as_deref().filter(|name| *name != QUALITY_REGRESSION) {
             bail!("--algo {other}: on a table there is {QUALITY_REGRESSION}");
         }
-        self.learning.refuse_for(ALGORITHM)?;
-        ensure!(self.learning.curve.is_none(), "--curve: is of --env published; leave it out");
+        self.learning.refuse_for(QUALITY_REGRESSION)?;
         let table = Table::read(&self.data)?;
         let recipe = self.recipe(Recipe::default());
         let bar = progress(recipe.epochs as u64, "train");
