@@ -5,24 +5,13 @@
 use serde::Serialize;
 use trimtab_core::Preference;
 use trimtab_engine::PolicyError;
-use trimtab_scenes::Rng;
 
+use crate::bootstrap::{self, Interval};
 use crate::choose::{Chooser, reward};
 use crate::dataset::Turn;
 
-/// Resamples of a bootstrap interval.
-pub const RESAMPLES: usize = 2_000;
-
-/// A mean with its 95 % bootstrap interval.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
-pub struct Interval {
-    /// Over all turns.
-    pub mean: f64,
-    /// 2.5 % of the resampled means are lower.
-    pub low: f64,
-    /// 2.5 % of the resampled means are higher.
-    pub high: f64,
-}
+/// Of the draws of every interval.
+const SEED: u64 = 0;
 
 /// What one way to choose did.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -108,9 +97,9 @@ pub fn evaluate(
     Ok(Report {
         name: name.into(),
         turns: turns.len(),
-        right_percent: bootstrap(&decisions.iter().map(|d| 100.0 * d.right).collect::<Vec<_>>()),
+        right_percent: bootstrap::mean(&decisions.iter().map(|d| 100.0 * d.right).collect::<Vec<_>>(), SEED),
         right_percent_view_dependent: 100.0 * dependent.iter().sum::<f64>() / dependent.len().max(1) as f64,
-        reward: bootstrap(&decisions.iter().map(|d| d.reward).collect::<Vec<_>>()),
+        reward: bootstrap::mean(&decisions.iter().map(|d| d.reward).collect::<Vec<_>>(), SEED),
         money_nusd: mean(&|tried| tried.cost.money.nano() as f64),
         latency_ms: mean(&|tried| tried.cost.latency.get() as f64),
         bytes_up: mean(&|tried| tried.cost.bytes.get() as f64),
@@ -129,8 +118,8 @@ impl Report {
         Comparison {
             of: self.name.clone(),
             against: other.name.clone(),
-            right_points: bootstrap(&pairs().map(|(a, b)| 100.0 * (a.right - b.right)).collect::<Vec<_>>()),
-            reward: bootstrap(&pairs().map(|(a, b)| a.reward - b.reward).collect::<Vec<_>>()),
+            right_points: bootstrap::mean(&pairs().map(|(a, b)| 100.0 * (a.right - b.right)).collect::<Vec<_>>(), SEED),
+            reward: bootstrap::mean(&pairs().map(|(a, b)| a.reward - b.reward).collect::<Vec<_>>(), SEED),
         }
     }
 
@@ -140,19 +129,4 @@ impl Report {
         let same = self.decisions.iter().zip(&other.decisions).filter(|(a, b)| a.chosen == b.chosen).count();
         if self.decisions.is_empty() { 1.0 } else { same as f64 / self.decisions.len() as f64 }
     }
-}
-
-/// Mean and interval by resampling; the draws are the same for every series of one length.
-fn bootstrap(values: &[f64]) -> Interval {
-    let count = values.len().max(1);
-    let mean = values.iter().sum::<f64>() / count as f64;
-    if values.is_empty() {
-        return Interval { mean, low: mean, high: mean };
-    }
-    let mut rng = Rng::for_purpose(0, "bootstrap");
-    let mut means: Vec<f64> =
-        (0..RESAMPLES).map(|_| (0..count).map(|_| values[rng.below(count)]).sum::<f64>() / count as f64).collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[((RESAMPLES - 1) as f64 * share).round() as usize];
-    Interval { mean, low: at(0.025), high: at(0.975) }
 }

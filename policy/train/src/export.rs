@@ -20,9 +20,6 @@ use crate::features::{CLIP, column};
 use crate::network::Dense;
 use crate::policy::Policy;
 
-/// Name of the learning method in the file.
-pub const ALGORITHM: &str = "quality-regression";
-
 /// Why a policy file cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -136,7 +133,7 @@ fn describe(g: &mut Graph, policy: &Policy) {
         ("encoder_sha256", origin.encoder_sha256.clone()),
         ("views", json!(origin.views).to_string()),
         ("tasks", json!(tasks).to_string()),
-        ("algorithm", ALGORITHM.to_owned()),
+        ("algorithm", origin.algorithm.clone()),
         ("seed", origin.seed.to_string()),
         ("dataset_sha256", origin.dataset_sha256.clone()),
         ("dataset_turns", origin.turns.to_string()),
@@ -147,5 +144,8 @@ fn describe(g: &mut Graph, policy: &Policy) {
         ("normaliser", "in the graph".to_owned()),
     ] {
         g.metadata(key, &value);
+    }
+    for (key, value) in &origin.further {
+        g.metadata(key, value);
     }
 }

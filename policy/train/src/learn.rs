@@ -1,6 +1,7 @@
-//! Fits the estimate of quality to "the answer was right" on every action that was run, by a small network.
+//! Fits the estimate of quality to "the answer was right" on every action that was run, or to another figure of it in 0..=1, by
+//! a small network.
 //!
-//! Over the actions `a` of one turn, with estimates `q`, outcomes `y`, errors `e = q - y` and weights `w` that sum to one,
+//! Over the actions `a` of one turn, with estimates `q`, targets `y`, errors `e = q - y` and weights `w` that sum to one,
 //! the loss is
 //!
 //! ```text
@@ -17,7 +18,7 @@ use trimtab_scenes::Rng;
 use crate::dataset::{Table, Tried, Turn};
 use crate::features::{Normaliser, Row, rows};
 use crate::network::{Adam, Mlp, Trace, logistic_loss, normal, sigmoid};
-use crate::policy::{Origin, Policy, widths};
+use crate::policy::{Origin, Policy, QUALITY_REGRESSION, widths};
 use crate::projection::Projection;
 
 /// How to fit.
@@ -65,17 +66,39 @@ pub struct Progress {
     pub held_out: f32,
 }
 
+/// A turn with what each of its tried actions is to be estimated at.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Lesson<'a> {
+    /// The turn.
+    pub turn: &'a Turn,
+    /// One for each tried action, 0..=1.
+    pub targets: Vec<f32>,
+}
+
+impl<'a> Lesson<'a> {
+    /// To estimate how likely the answers of some turns are right.
+    fn of_outcomes(turns: &[&'a Turn]) -> Vec<Self> {
+        let right = |tried: &Tried| f32::from(u8::from(tried.right));
+        turns.iter().map(|turn| Self { turn, targets: turn.tried.iter().map(right).collect() }).collect()
+    }
+}
+
 /// One action of a turn.
 struct Sample {
     x: Vec<f32>,
-    right: f32,
+    target: f32,
     weight: f32,
 }
 
 /// A policy before its first pass: prompt projection and normaliser of the table's training turns, random weights.
 #[must_use]
 pub fn untrained(table: &Table, seed: u64) -> Policy {
-    let (training, _) = table.split(HELD_OUT_ONE_IN);
+    prepared(table, &table.split(HELD_OUT_ONE_IN).0, seed)
+}
+
+/// The same with the projection and normaliser of some of the table's turns.
+#[must_use]
+pub fn prepared(table: &Table, training: &[&Turn], seed: u64) -> Policy {
     let projection = Projection::fit(training.iter().map(|turn| turn.embedding.as_slice()));
     let neutral = Preference::default();
     let plain: Vec<Row> =
@@ -88,6 +111,8 @@ pub fn untrained(table: &Table, seed: u64) -> Policy {
         views: table.views().to_vec(),
         prompt_range: prompt_range(table, &projection),
         scores: serde_json::Value::Null,
+        algorithm: QUALITY_REGRESSION.into(),
+        further: Default::default(),
     };
     Policy {
         normaliser: Normaliser::fit(plain.iter()),
@@ -102,21 +127,34 @@ pub fn untrained(table: &Table, seed: u64) -> Policy {
 /// The view threshold is left at zero: see [`crate::calibrate`].
 #[must_use]
 pub fn fit(table: &Table, recipe: &Recipe, watch: &mut dyn FnMut(Progress)) -> Policy {
-    let mut policy = untrained(table, recipe.seed);
     let (training, held_out) = table.split(HELD_OUT_ONE_IN);
+    let policy = prepared(table, &training, recipe.seed);
+    fit_to(policy, &Lesson::of_outcomes(&training), &Lesson::of_outcomes(&held_out), recipe, watch)
+}
+
+/// Fits a prepared policy to lessons. The weights of the pass that judges, or without any the lessons themselves, like best are
+/// kept.
+#[must_use]
+pub fn fit_to(
+    mut policy: Policy,
+    lessons: &[Lesson<'_>],
+    judges: &[Lesson<'_>],
+    recipe: &Recipe,
+    watch: &mut dyn FnMut(Progress),
+) -> Policy {
     let (projection, normaliser) = (&policy.projection, &policy.normaliser);
     let neutral = Preference::default();
-    let samples = |turn: &Turn| -> Vec<Sample> {
+    let samples = |turn: &Turn, targets: &[f32]| -> Vec<Sample> {
         let rows = rows(turn, projection.apply(&turn.embedding), &neutral);
         let mass: f32 = turn.tried.iter().map(weight).sum();
-        let sample = |(row, tried): (&Row, &Tried)| Sample {
+        let sample = |((row, tried), target): ((&Row, &Tried), &f32)| Sample {
             x: normaliser.apply(row),
-            right: f32::from(u8::from(tried.right)),
+            target: *target,
             weight: weight(tried) / mass,
         };
-        rows.iter().zip(&turn.tried).map(sample).collect()
+        rows.iter().zip(&turn.tried).zip(targets).map(sample).collect()
     };
-    let judges: Vec<Vec<Sample>> = held_out.iter().map(|turn| samples(turn)).collect();
+    let judges: Vec<Vec<Sample>> = judges.iter().map(|judge| samples(judge.turn, &judge.targets)).collect();
 
     let mut rng = Rng::for_purpose(recipe.seed, "order");
     let mut network = policy.network.clone();
@@ -124,12 +162,17 @@ pub fn fit(table: &Table, recipe: &Recipe, watch: &mut dyn FnMut(Progress)) -> P
     let mut best = (f32::INFINITY, network.clone());
     let epochs = recipe.epochs.clamp(1, EPOCHS_MAX);
     for epoch in 0..epochs {
-        let mut pass: Vec<Vec<Sample>> = training
+        let mut pass: Vec<Vec<Sample>> = lessons
             .iter()
-            .map(|turn| {
+            .map(|Lesson { turn, targets }| {
                 let blind = rng.chance(MISSING_VIEW) && !turn.views.is_empty();
                 let lost = rng.below(turn.views.len());
-                let mut seen = if blind { samples(&without_view(turn, lost)) } else { samples(turn) };
+                let mut seen = if blind {
+                    let (turn, targets) = without_view(turn, targets, lost);
+                    samples(&turn, &targets)
+                } else {
+                    samples(turn, targets)
+                };
                 rephrase(&mut seen, &mut rng);
                 seen
             })
@@ -148,12 +191,15 @@ pub fn fit(table: &Table, recipe: &Recipe, watch: &mut dyn FnMut(Progress)) -> P
     policy
 }
 
-/// The turn as it would have been with one camera missing.
-fn without_view(turn: &Turn, lost: usize) -> Turn {
+/// The turn as it would have been with one camera missing, and the targets of the actions that are left.
+fn without_view(turn: &Turn, targets: &[f32], lost: usize) -> (Turn, Vec<f32>) {
+    let lost_set = ViewSet::EMPTY.with(lost);
+    let left = |(tried, _): &(&Tried, &f32)| !tried.action.views.includes(lost_set);
+    let targets = turn.tried.iter().zip(targets).filter(left).map(|(_, target)| *target).collect();
     let mut turn = turn.clone();
     turn.views[lost].available = false;
-    turn.tried.retain(|tried| !tried.action.views.includes(ViewSet::EMPTY.with(lost)));
-    turn
+    turn.tried.retain(|tried| !tried.action.views.includes(lost_set));
+    (turn, targets)
 }
 
 /// Moves the prompt's numbers a little, the same way for every action: other words for the same wish lie nearby.
@@ -197,15 +243,15 @@ fn learn(network: &Mlp, turn: &[Sample], share: f32, gradient: &mut Mlp) -> f32 
 
 /// The loss of one turn and its slope along each logit.
 fn loss_and_slopes(turn: &[Sample], logits: &[f32]) -> (f32, Vec<f32>) {
-    let error = |(sample, logit): (&Sample, &f32)| sigmoid(*logit) - sample.right;
+    let error = |(sample, logit): (&Sample, &f32)| sigmoid(*logit) - sample.target;
     let errors: Vec<f32> = turn.iter().zip(logits).map(error).collect();
     let mean: f32 = turn.iter().zip(&errors).map(|(sample, e)| sample.weight * e).sum();
     let mut loss = 0.0;
     let mut slopes = Vec::with_capacity(turn.len());
     for ((sample, logit), e) in turn.iter().zip(logits).zip(&errors) {
-        let quality = e + sample.right;
+        let quality = e + sample.target;
         let apart = e - mean;
-        loss += sample.weight * (logistic_loss(*logit, sample.right) + CONTRAST * apart * apart);
+        loss += sample.weight * (logistic_loss(*logit, sample.target) + CONTRAST * apart * apart);
         // The mean's own slope drops out, because weighted departures from it sum to zero.
         slopes.push(sample.weight * (e + 2.0 * CONTRAST * apart * quality * (1.0 - quality)));
     }
@@ -236,7 +282,7 @@ mod tests {
         let turn: Vec<Sample> = (0..8)
             .map(|i| Sample {
                 x: (0..5).map(|_| rng.range(-1.5, 1.5)).collect(),
-                right: (i % 2) as f32,
+                target: (i % 2) as f32,
                 weight: (1 + i) as f32 / 36.0,
             })
             .collect();

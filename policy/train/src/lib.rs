@@ -8,6 +8,7 @@
 //! | score | the owner's value of a candidate, from its quality and its quote: what is chosen by |
 //! | reward | the same value with what happened in place of estimates: what is evaluated |
 
+pub mod bootstrap;
 pub mod calibrate;
 pub mod choose;
 pub mod collect;
@@ -15,6 +16,7 @@ pub mod dataset;
 pub mod diagnose;
 pub mod estimator;
 pub mod evaluate;
+pub mod experiment;
 pub mod export;
 pub mod features;
 pub mod learn;
@@ -24,4 +26,5 @@ pub mod network;
 pub mod policy;
 pub mod projection;
 pub mod published;
+pub mod report;
 mod whole;

@@ -1,5 +1,6 @@
 //! A trained policy in the lab: everything that goes into the file, with float weights, and the same with int8 weights.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,8 @@ use crate::features::{Normaliser, rows};
 use crate::network::{Mlp, sigmoid};
 use crate::projection::Projection;
 
+/// Name of the learning method that fits how likely an answer is right.
+pub const QUALITY_REGRESSION: &str = "quality-regression";
 /// Widths of the hidden layers.
 pub const HIDDEN: [usize; 2] = [48, 32];
 
@@ -50,6 +53,16 @@ pub struct Origin {
     pub prompt_range: Vec<[f32; 2]>,
     /// Scores on turns kept out of the fit, as JSON.
     pub scores: serde_json::Value,
+    /// Name of the learning method.
+    #[serde(default = "quality_regression")]
+    pub algorithm: String,
+    /// What else the file says of itself, by key.
+    #[serde(default)]
+    pub further: BTreeMap<String, String>,
+}
+
+fn quality_regression() -> String {
+    QUALITY_REGRESSION.into()
 }
 
 /// Why a policy cannot be kept or read back.

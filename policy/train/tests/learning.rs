@@ -63,8 +63,8 @@ fn the_learner_beats_a_task_table_and_random_weights() {
         assert!(difference.reward.low > 0.0, "{difference:?}");
     }
     let oracle = run(Chooser::Oracle);
-    assert!(oracle.reward.mean >= learned.reward.mean);
-    assert!(learned.right_percent.mean > 90.0, "{learned:?}");
+    assert!(oracle.reward.value >= learned.reward.value);
+    assert!(learned.right_percent.value > 90.0, "{learned:?}");
 }
 
 /// Same seed, same weights.

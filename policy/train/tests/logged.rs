@@ -76,7 +76,7 @@ fn one_part_is_judged_with_the_model_of_another() {
     let all = dialogues(200, 0.3, evenly);
     let (train, test) = (table(&all[..150]), table(&all[150..]));
     let choices = constant(Class::Text, test.turns());
-    let found = held_out(&train, &test, &choices, Kind::ShrunkMeans, &Prompts::new(), 1).unwrap();
+    let found = held_out(&train, &test, &choices, Kind::ShrunkMeans, &Prompts::new(), &Charges::default(), 1).unwrap();
     assert!((found.dr - worth(&test, Class::Text)).abs() < 0.1, "{found:?}");
     assert_eq!(found.dialogues, 50);
 }

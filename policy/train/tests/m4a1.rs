@@ -38,6 +38,8 @@ fn estimators_reach_the_published_figures() {
     check(Kind::Constant, LeftOut::Dialogue, -0.009, -0.009);
     check(Kind::ClassMeans, LeftOut::Dialogue, 0.085, 0.142);
     check(Kind::TaskMeans, LeftOut::Dialogue, 0.133, 0.202);
+    check(Kind::Neighbours, LeftOut::Dialogue, -0.308, -0.079);
+    check(Kind::Neighbours, LeftOut::DialogueAndQuestion, -0.379, -0.236);
     check(Kind::QuestionMeans, LeftOut::Dialogue, 0.391, 0.508);
     check(Kind::ShrunkMeans, LeftOut::Dialogue, 0.410, 0.523);
     check(Kind::ClassMeans, LeftOut::DialogueAndQuestion, 0.048, 0.097);
@@ -72,8 +74,7 @@ fn logged_scores_reach_the_published_figures() {
         check("constant", &constant(class, turns), snips, 0.005);
     }
     check("shrunk means", &greedy(Kind::ShrunkMeans, turns, &charges, &none), 1.27, 0.005);
-    // Which of equally near neighbours are taken moves this one.
-    check("neighbours", &greedy(Kind::Neighbours, turns, &charges, &none), 1.07, 0.03);
+    check("neighbours", &greedy(Kind::Neighbours, turns, &charges, &none), 1.07, 0.005);
 }
 
 #[test]
@@ -88,6 +89,9 @@ fn the_recipe_chooses_better_answers_within_the_limit() {
     assert!(recipe.over_greedy.snips.low > 0.0 && recipe.over_greedy.dr.low > 0.0, "{recipe:?}");
     let charge = Charge { latency_s: recipe.evaluation.latency_s, usage_usd: recipe.evaluation.usage_usd };
     assert!(charge.latency_s <= found.limit.latency_s && charge.usage_usd <= found.limit.usage_usd, "{recipe:?}");
+    // Like for like with the views of the log, too.
+    let (own, other) = (&recipe.evaluation, &row("greedy on neighbours").evaluation);
+    assert!(own.matched_latency_s <= other.matched_latency_s && own.matched_usage_usd <= other.matched_usage_usd);
     let table = row("best task table within the limit").evaluation.snips;
-    assert!((table - 1.22).abs() < 0.005 && recipe.evaluation.snips > table, "{table}");
+    assert!((table - 1.24).abs() < 0.005 && recipe.evaluation.snips > table, "{table}");
 }

@@ -1,9 +1,14 @@
 //! The command line: one file for each group of subcommands.
 
 mod collect;
+mod compare;
 mod dataset;
 mod diagnose;
+mod estimator;
 mod evaluate;
+mod experiments;
+mod logged;
+mod prompts;
 mod published;
 mod train;
 
@@ -23,8 +28,13 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab evaluate --env published --train a.json --test b.json --policy published.onnx --shield --latency-budget 10
   trimtab-lab train --env published --algo rc-ppo --data a.json --out rc-ppo.onnx --curve curve.json
   trimtab-lab diagnose rc-ppo.onnx --train a.json --test b.json
+  trimtab-lab train --data a.json --out logged.onnx
+  trimtab-lab evaluate --env logged --train a.json --test b.json --policy logged.onnx
+  trimtab-lab compare --env logged --data M4A1.json
+  trimtab-lab estimator --train a.json --test b.json --kind prompt
   trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
   trimtab-lab dataset stats table
+  trimtab-lab report --data M4A1.json --ids results.json --out report
 
 Exit code: 0 done, 1 failed with the reason on standard error, 2 wrong arguments.";
 
@@ -42,10 +52,18 @@ enum Command {
     Collect(collect::Collect),
     /// Fits a policy to a table and writes it as a policy file.
     Train(train::Train),
-    /// Compares ways to choose off a recorded table.
+    /// Compares ways to choose off a recorded table, or scores one in another environment.
     Evaluate(evaluate::Evaluate),
+    /// Says how well the score of an answer is predicted.
+    Estimator(estimator::Estimator),
+    /// Compares every policy on one log.
+    Compare(compare::Compare),
     /// Writes a trained policy with int8 weights and checks that it decides as with float weights.
     Quantise(train::Quantise),
+    /// Plays every way to choose in the published environment, on every split, under every named budget.
+    Experiments(experiments::Experiments),
+    /// The same as a page with charts.
+    Report(experiments::Report),
     /// Names the known failures of policies of the published layouts, with the remedy.
     Diagnose(diagnose::Diagnose),
     /// Looks at tables and splits them.
@@ -60,7 +78,11 @@ impl Arguments {
             Command::Collect(command) => command.run(),
             Command::Train(command) => command.run(),
             Command::Evaluate(command) => command.run(),
+            Command::Estimator(command) => command.run(),
+            Command::Compare(command) => command.run(),
             Command::Quantise(command) => command.run(),
+            Command::Experiments(command) => command.run(),
+            Command::Report(command) => command.run(),
             Command::Diagnose(command) => command.run(),
             Command::Dataset(command) => command.run(),
         }

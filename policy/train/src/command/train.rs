@@ -9,13 +9,14 @@ use trimtab_core::Preference;
 use trimtab_engine::PolicyFile;
 use trimtab_train::calibrate::view_threshold;
 use trimtab_train::choose::{Chooser, TaskTable};
-use trimtab_train::dataset::{Table, Turn};
+use trimtab_train::dataset::{Dialogue, Table, Turn, read_dialogues};
 use trimtab_train::evaluate::evaluate;
-use trimtab_train::export::{self, ALGORITHM, Weights};
+use trimtab_train::export::{self, Weights};
 use trimtab_train::learn::{HELD_OUT_ONE_IN, Progress, Recipe, fit};
-use trimtab_train::policy::Policy;
+use trimtab_train::logged::distil::learning;
+use trimtab_train::policy::{Policy, QUALITY_REGRESSION};
 
-use super::{parse_preference, progress, published};
+use super::{logged, parse_preference, progress, published};
 
 /// Share of decisions that int8 weights may not change.
 pub(super) const PARITY_MIN: f64 = 0.99;
@@ -23,7 +24,7 @@ pub(super) const PARITY_MIN: f64 = 0.99;
 /// Where to train.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Environment {
-    /// On a table in which every action was run.
+    /// On a table in which every action was run, or on a log of one action a turn in the published schema.
     Trimtab,
     /// In the published simulator.
     Published,
@@ -33,45 +34,49 @@ enum Environment {
 pub(super) struct Train {
     /// Table files, or folders of them.
     #[arg(long, required = true, num_args = 1..)]
-    data: Vec<PathBuf>,
+    pub(super) data: Vec<PathBuf>,
     /// Where to train.
     #[arg(long, value_enum, default_value_t = Environment::Trimtab)]
     env: Environment,
-    /// How to learn; without it the best way for the environment. Published: planner, a2c, ppo, dqn, rc-a2c, rc-ppo, rc-dqn.
+    /// How to learn; without it the best way for the environment. Published: planner, a2c, ppo, dqn, rc-a2c, rc-ppo, rc-dqn. On a
+    /// log: class-values.
     #[arg(long)]
-    algo: Option<String>,
+    pub(super) algo: Option<String>,
     /// Of first weights and order: the same seed and table give the same policy.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Passes over the table.
-    #[arg(long, default_value_t = Recipe::default().epochs)]
-    epochs: usize,
+    /// Passes over the table; without it 40, and 240 over a log.
+    #[arg(long)]
+    epochs: Option<usize>,
     /// First learning rate.
     #[arg(long, default_value_t = Recipe::default().rate)]
     rate: f32,
-    /// Weight decay.
-    #[arg(long, default_value_t = Recipe::default().decay)]
-    decay: f32,
+    /// Weight decay; without it 0.5, and 0.05 on a log.
+    #[arg(long)]
+    decay: Option<f32>,
     /// Weights of the decision at which the view threshold is calibrated, as in quality=1,latency=0.3.
     #[arg(long, value_parser = parse_preference, default_value = "")]
     preference: Preference,
     /// Turns of held-out scenes: the policy is scored on them too, and not fitted.
     #[arg(long, num_args = 1..)]
-    held_out: Vec<PathBuf>,
+    pub(super) held_out: Vec<PathBuf>,
+    /// On a log: folder of the text encoder; without it the shipped one.
+    #[arg(long)]
+    pub(super) encoder: Option<PathBuf>,
     #[command(flatten)]
     learning: published::Learning,
     /// The policy file.
     #[arg(long)]
-    out: PathBuf,
+    pub(super) out: PathBuf,
     /// Writes a card here: what the policy is, from what, how good.
     #[arg(long)]
-    card: Option<PathBuf>,
+    pub(super) card: Option<PathBuf>,
     /// Keeps the float weights here too, for `quantise`.
     #[arg(long)]
-    checkpoint: Option<PathBuf>,
+    pub(super) checkpoint: Option<PathBuf>,
     /// Prints the result as JSON.
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -95,13 +100,17 @@ impl Train {
         if self.env == Environment::Published {
             return published::train(&self.data, self.algo.as_deref(), self.seed, &self.learning, &self.out, self.json);
         }
-        if let Some(other) = self.algo.as_deref().filter(|name| *name != ALGORITHM) {
-            bail!("--algo {other}: on a table there is {ALGORITHM}");
+        let extended = |(_, dialogue): &(PathBuf, Dialogue)| dialogue.trimtab.is_some();
+        if !read_dialogues(&self.data)?.dialogues.iter().any(extended) {
+            return logged::train(&self, &self.recipe(learning(self.seed)));
+        }
+        if let Some(other) = self.algo.as_deref().filter(|name| *name != QUALITY_REGRESSION) {
+            bail!("--algo {other}: on a table there is {QUALITY_REGRESSION}");
         }
         self.learning.refuse_for(ALGORITHM)?;
         ensure!(self.learning.curve.is_none(), "--curve: is of --env published; leave it out");
         let table = Table::read(&self.data)?;
-        let recipe = Recipe { seed: self.seed, epochs: self.epochs, rate: self.rate, decay: self.decay };
+        let recipe = self.recipe(Recipe::default());
         let bar = progress(recipe.epochs as u64, "train");
         let mut best = f32::INFINITY;
         let mut policy = fit(&table, &recipe, &mut |now: Progress| {
@@ -157,6 +166,14 @@ impl Train {
     }
 }
 
+impl Train {
+    /// How to fit: as asked for, else as usual.
+    fn recipe(&self, usual: Recipe) -> Recipe {
+        let epochs = self.epochs.unwrap_or(usual.epochs);
+        Recipe { seed: self.seed, epochs, rate: self.rate, decay: self.decay.unwrap_or(usual.decay) }
+    }
+}
+
 impl Quantise {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let policy = Policy::load(&self.checkpoint)?;
@@ -207,8 +224,8 @@ fn score(policy: &Policy, turns: &[&Turn], task_table: &TaskTable, preference: &
     ] {
         let report = evaluate(&chooser, chooser.name(), turns, preference)?;
         scores[chooser.name()] = json!({
-            "right_percent": round(report.right_percent.mean),
-            "reward": round(report.reward.mean),
+            "right_percent": round(report.right_percent.value),
+            "reward": round(report.reward.value),
             "money_uusd": round(report.money_nusd / 1e3),
             "latency_ms": round(report.latency_ms),
             "bytes_up": round(report.bytes_up),
@@ -250,7 +267,7 @@ fn round(x: f64) -> f64 {
 }
 
 /// Share of turns in which the written file, run by the engine, decides as the float weights do.
-fn parity(policy: &Policy, path: &Path, turns: &[&Turn], preference: &Preference) -> anyhow::Result<f64> {
+pub(super) fn parity(policy: &Policy, path: &Path, turns: &[&Turn], preference: &Preference) -> anyhow::Result<f64> {
     let file = PolicyFile::load(path).with_context(|| "the file just written does not load")?;
     let int8 = Chooser::File { file: Box::new(file), view_threshold: policy.view_threshold };
     let float = Chooser::Policy(Box::new(policy.clone()));

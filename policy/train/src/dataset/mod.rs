@@ -146,6 +146,11 @@ impl Table {
     pub fn read(paths: &[PathBuf]) -> Result<Self, DatasetError> {
         check::table(read_dialogues(paths)?)
     }
+    /// Of turns that belong together and were checked where they come from, at least one.
+    pub(crate) fn of(turns: Vec<Turn>, sha256: String) -> Self {
+        assert!(!turns.is_empty(), "a table has at least one turn");
+        Self { turns, sha256 }
+    }
     /// The turns, in the order of the files.
     #[must_use]
     pub fn turns(&self) -> &[Turn] {

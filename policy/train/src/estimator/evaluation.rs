@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::bootstrap::{self, Interval};
 use super::calibration::Calibrated;
 use super::{Kind, Prompts, Sample};
+use crate::bootstrap::{self, Interval};
 use crate::dataset::{DatasetError, LoggedTable, LoggedTurn};
 
 /// Scores above this are counted as this in the clipped figures: few very high scores decide the raw ones.

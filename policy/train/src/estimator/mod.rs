@@ -11,7 +11,6 @@
 //!
 //! Every estimator is fitted anew for every part that is left out; none keeps what it saw of a turn that it is judged on.
 
-pub mod bootstrap;
 pub mod calibration;
 mod cholesky;
 pub mod evaluation;

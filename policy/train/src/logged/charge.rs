@@ -51,11 +51,25 @@ impl Charges {
     pub fn share(&self, action: Action) -> Charge {
         let own = self.of(action);
         let scale = |of: fn(&Charge) -> f64| {
-            let all = || self.cloud.iter().chain([&self.local]).map(of);
-            let (least, most) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
+            let (least, most) = self.ends(of);
             if most > least { (of(&own) - least) / (most - least) } else { 0.0 }
         };
         Charge { latency_s: scale(|charge| charge.latency_s), usage_usd: scale(|charge| charge.usage_usd) }
+    }
+
+    /// The greatest charge less the least, of each resource.
+    #[must_use]
+    pub fn range(&self) -> Charge {
+        let range = |of: fn(&Charge) -> f64| {
+            let (least, most) = self.ends(of);
+            most - least
+        };
+        Charge { latency_s: range(|charge| charge.latency_s), usage_usd: range(|charge| charge.usage_usd) }
+    }
+
+    fn ends(&self, of: fn(&Charge) -> f64) -> (f64, f64) {
+        let all = || self.cloud.iter().chain([&self.local]).map(of);
+        (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max))
     }
 
     /// Mean charge of some actions; nothing for none.

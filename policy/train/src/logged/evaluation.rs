@@ -5,9 +5,9 @@ use trimtab_core::Action;
 
 use super::charge::{Charge, Charges};
 use super::propensity::Propensity;
-use super::values::{ClassValues, fitted};
+use super::values::{ClassValues, fitted, leave_one_dialogue_out};
+use crate::bootstrap::{self, Interval};
 use crate::dataset::{Class, DatasetError, LoggedTable, LoggedTurn};
-use crate::estimator::bootstrap::{self, Interval};
 use crate::estimator::{Kind, Prompts};
 
 /// What a policy would have scored and been charged, a turn.
@@ -153,8 +153,8 @@ pub struct Difference {
     pub dr: Interval,
 }
 
-/// Evaluates one action for every turn of `test`: the doubly robust model is fitted on `train`, and propensities are counted
-/// in both. Refuses a task that `train` does not have.
+/// Evaluates one action for every turn of `test`. Propensities are counted in both parts, so that what was logged has a
+/// frequency; the doubly robust model of a dialogue is fitted on all dialogues of both but that one. Refuses a task that `train` does not have.
 ///
 /// # Panics
 /// When there is not one choice for every turn of `test`.
@@ -164,12 +164,19 @@ pub fn held_out(
     choices: &[Action],
     model: Kind,
     prompts: &Prompts,
+    charges: &Charges,
     seed: u64,
 ) -> Result<Evaluation, DatasetError> {
     test.tasks_known_to(train)?;
-    let values = fitted(model, &train.turns().iter().collect::<Vec<_>>(), test.turns(), prompts);
-    let propensity = Propensity::count(train.turns().iter().chain(test.turns()));
-    Ok(Log::new(test.turns(), propensity, &values, &Charges::default(), seed).evaluate(choices))
+    // A dialogue that is in both parts counts once.
+    let tested = |dialogue: u64| test.path(dialogue).is_some();
+    let only_train: Vec<&LoggedTurn> = train.turns().iter().filter(|turn| !tested(turn.dialogue)).collect();
+    let values = leave_one_dialogue_out(test.turns(), |others, own| {
+        let known: Vec<&LoggedTurn> = only_train.iter().chain(others).copied().collect();
+        fitted(model, &known, own, prompts)
+    });
+    let propensity = Propensity::count(only_train.into_iter().chain(test.turns()));
+    Ok(Log::new(test.turns(), propensity, &values, charges, seed).evaluate(choices))
 }
 
 fn mean(values: &[f64], drawn: &[usize]) -> f64 {

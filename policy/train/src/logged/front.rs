@@ -55,17 +55,19 @@ pub struct Comparison {
     pub by_weight: Vec<Point>,
 }
 
-/// A policy that is compared by what it chose in every turn, trained without the turn's dialogue.
+/// A policy that is compared by what it chose in every turn.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Contender {
     /// What it is.
     pub policy: String,
+    /// It was trained on the very turns that it is judged on.
+    pub in_sample: bool,
     /// One action a turn.
     pub choices: Vec<Action>,
 }
 
-/// Makes the comparison: every learnt policy is trained without the dialogue that it is judged on. `published` is the greedy on
-/// nearest neighbours that all are measured against; `others` are shown beside it.
+/// Makes the comparison: every policy that is learnt here is trained without the dialogue that it is judged on. `published` is the
+/// greedy on nearest neighbours that all are measured against; `others` are shown beside it.
 ///
 /// # Panics
 /// When a policy has not one choice for every turn.
@@ -99,7 +101,7 @@ pub fn compare(
     for (class, name) in Class::ALL.into_iter().zip(["always local", "always text", "always images"]) {
         rows.push(row(name, false, &constant(class, turns)));
     }
-    rows.extend(others.iter().map(|other| row(&other.policy, false, &other.choices)));
+    rows.extend(others.iter().map(|other| row(&other.policy, other.in_sample, &other.choices)));
     let shares = SHARES.map(Owner::ShareOfGreedy);
     let weights = WEIGHTS.map(|weight| Owner::Weights(Weights { latency: weight, usage: weight }));
     let points = |owners: &[Owner]| {

@@ -13,8 +13,11 @@
 //! Snips is right if the propensities are; dr is right if they are, or if the model is. Intervals draw whole dialogues.
 
 pub mod baseline;
+pub mod candidates;
 pub mod charge;
+pub mod distil;
 pub mod evaluation;
+pub mod file;
 pub mod front;
 pub mod propensity;
 pub mod recipe;

@@ -8,7 +8,7 @@ use trimtab_core::Action;
 
 use super::baseline::{Greedy, action_of};
 use super::charge::{Charge, Charges};
-use super::values::{ViewShares, leave_one_dialogue_out};
+use super::values::{ClassValues, ViewShares, leave_one_dialogue_out};
 use crate::dataset::{Class, Context, LoggedTurn};
 use crate::estimator::{Estimator, Kind, Prompts};
 
@@ -43,8 +43,8 @@ pub struct Recipe {
 }
 
 /// Share of the greedy's charge that the recipe keeps within by itself: turns that were left out cost a little more than the
-/// ones that the weights were found on.
-pub const SHARE: f64 = 0.94;
+/// ones that the weights were found on, and still more where the views are the log's, which uploads more than one.
+pub const SHARE: f64 = 0.9;
 
 impl Default for Recipe {
     fn default() -> Self {
@@ -74,6 +74,17 @@ impl Recipe {
         let mut policy = ClassPolicy::fit(self.kind, train, charges, prompts);
         policy.weights = Training::of(&policy, train).weights(self.owner);
         policy
+    }
+
+    /// The weights that the owner asks for where something else expects `values` of the classes of every training turn.
+    ///
+    /// # Panics
+    /// When there are not values of every turn.
+    #[must_use]
+    pub fn weights(&self, train: &[&LoggedTurn], values: &[ClassValues], charges: &Charges) -> Weights {
+        assert_eq!(train.len(), values.len(), "class values for every turn");
+        let offers = train.iter().zip(values).map(|(turn, values)| offers(&turn.context, values, charges)).collect();
+        Training { turns: train, offers, charges: charges.clone(), greedy: OnceCell::new() }.weights(self.owner)
     }
 }
 
@@ -122,6 +133,12 @@ struct Offer {
     share: Charge,
 }
 
+impl Offer {
+    fn worth(&self, weights: Weights) -> f64 {
+        self.value - weights.latency * self.share.latency_s - weights.usage * self.share.usage_usd
+    }
+}
+
 impl ClassPolicy {
     fn fit(kind: Kind, train: &[&LoggedTurn], charges: &Charges, prompts: &Prompts) -> Self {
         Self {
@@ -138,22 +155,31 @@ impl ClassPolicy {
         best(&self.offers(context), self.weights).action
     }
 
+    /// What it expects of each class.
+    #[must_use]
+    pub fn values(&self, context: &Context) -> ClassValues {
+        self.shares.values(&*self.estimator, context)
+    }
+
     /// The weights that it goes by.
     #[must_use]
     pub const fn weights(&self) -> Weights {
         self.weights
     }
 
-    /// What each class offers; views only where there are any.
     fn offers(&self, context: &Context) -> Vec<Offer> {
-        let values = self.shares.values(&*self.estimator, context);
-        let there = |class: &Class| *class != Class::Image || !context.association.is_empty();
-        let offer = |class: Class| {
-            let action = action_of(class, context);
-            Offer { action, value: values[class.index()], share: self.charges.share(action) }
-        };
-        Class::ALL.into_iter().filter(there).map(offer).collect()
+        offers(context, &self.values(context), &self.charges)
     }
+}
+
+/// What each class offers; views only where there are any.
+fn offers(context: &Context, values: &ClassValues, charges: &Charges) -> Vec<Offer> {
+    let there = |class: &Class| *class != Class::Image || !context.association.is_empty();
+    let offer = |class: Class| {
+        let action = action_of(class, context);
+        Offer { action, value: values[class.index()], share: charges.share(action) }
+    };
+    Class::ALL.into_iter().filter(there).map(offer).collect()
 }
 
 /// The turns that a policy is trained on, with what each of them is offered.
@@ -188,29 +214,38 @@ impl<'a> Training<'a> {
         self.charges.mean(&greedy(Kind::Neighbours, &turns, &self.charges, &Prompts::new()))
     }
 
-    /// The weights that keep the mean charge within a limit at the highest expected score.
+    /// The weights that keep the mean charge within a limit at the highest expected score; of those that choose alike, the ones
+    /// under which the closest choice is least close, so that a small error of an estimate turns none.
     fn within(&self, limit: Charge) -> Weights {
         let tried = |step: usize| if step == 0 { 0.0 } else { TRIED_LEAST * TRIED_FACTOR.powi(step as i32 - 1) };
-        let mut found = (Weights { latency: tried(TRIED - 1), usage: tried(TRIED - 1) }, f64::NEG_INFINITY);
+        let mut found = (Weights { latency: tried(TRIED - 1), usage: tried(TRIED - 1) }, f64::NEG_INFINITY, 0.0);
         for step in 0..TRIED * TRIED {
             let weights = Weights { latency: tried(step / TRIED), usage: tried(step % TRIED) };
             let chosen: Vec<&Offer> = self.offers.iter().map(|offers| best(offers, weights)).collect();
             let mean = self.charges.mean(&chosen.iter().map(|offer| offer.action).collect::<Vec<Action>>());
             let value: f64 = chosen.iter().map(|offer| offer.value).sum();
-            if mean.latency_s <= limit.latency_s && mean.usage_usd <= limit.usage_usd && value > found.1 {
-                found = (weights, value);
+            if mean.latency_s <= limit.latency_s && mean.usage_usd <= limit.usage_usd && value >= found.1 {
+                let closest = self.offers.iter().map(|offers| margin(offers, weights)).fold(f64::INFINITY, f64::min);
+                if value > found.1 || closest > found.2 {
+                    found = (weights, value, closest);
+                }
             }
         }
         found.0
     }
 }
 
+/// By how much the best class is worth more than the next; infinite where there is one class.
+fn margin(offers: &[Offer], weights: Weights) -> f64 {
+    let chosen = best(offers, weights);
+    let others = offers.iter().filter(|offer| !std::ptr::eq(*offer, chosen));
+    others.map(|offer| chosen.worth(weights) - offer.worth(weights)).fold(f64::INFINITY, f64::min)
+}
+
 fn best(offers: &[Offer], weights: Weights) -> &Offer {
-    let worth =
-        |offer: &Offer| offer.value - weights.latency * offer.share.latency_s - weights.usage * offer.share.usage_usd;
     let mut chosen = &offers[0];
     for offer in &offers[1..] {
-        if worth(offer) > worth(chosen) {
+        if offer.worth(weights) > chosen.worth(weights) {
             chosen = offer;
         }
     }

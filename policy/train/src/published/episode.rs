@@ -73,19 +73,20 @@ impl Episode {
         self.tasks.len()
     }
 
-    /// The state of each turn, with the logged actions.
+    /// The state of every turn after these actions, one a turn.
+    #[must_use]
+    pub fn states(&self, actions: &[u8]) -> Vec<State> {
+        let mut states = vec![State::first(self.tasks[0])];
+        for (action, task) in actions.iter().zip(&self.tasks[1..]) {
+            states.push(states[states.len() - 1].then(usize::from(*action), *task));
+        }
+        states
+    }
+
+    /// The state of every turn as it was logged.
     #[must_use]
     pub fn logged_states(&self) -> Vec<State> {
-        let mut state = State::EMPTY;
-        let next = |turn: usize| {
-            let task = self.tasks[turn];
-            state = match turn {
-                0 => State::first(task),
-                _ => state.then(usize::from(self.logged[turn - 1]), task),
-            };
-            state
-        };
-        (0..self.turns()).map(next).collect()
+        self.states(&self.logged)
     }
 
     /// Association that each action of a turn captures: the sum over its views.

@@ -189,3 +189,36 @@ impl Nearest {
         heap[hole] = (distance, place);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trimtab_scenes::Rng;
+
+    /// The tree finds points as near as any others are; which of several equally near ones is the tree's own affair.
+    #[test]
+    fn finds_the_nearest() {
+        let mut rng = Rng::for_purpose(5, "tree");
+        for count in [1, 4, 29, 61, 200] {
+            let point = |rng: &mut Rng| -> [i8; 6] { std::array::from_fn(|_| rng.below(4) as i8 - 1) };
+            let points: Vec<[i8; 6]> = (0..count).map(|_| point(&mut rng)).collect();
+            let tree = Tree::build(&points);
+            let mut order = tree.order.clone();
+            order.sort_unstable();
+            assert!(order.iter().copied().eq(0..count), "every point has one place");
+            let leaves: usize = tree.nodes.iter().filter(|node| node.leaf).map(|node| node.end - node.start).sum();
+            assert_eq!(leaves, count);
+            let from = point(&mut rng);
+            let distance = |p: &[i8; 6]| p.iter().zip(&from).map(|(a, b)| ((a - b) * (a - b)) as u8).sum::<u8>();
+            let mut nearest = Nearest::new(count.min(5));
+            for (place, index) in tree.order.iter().enumerate() {
+                nearest.push(distance(&points[*index]), place as u32);
+            }
+            let mut found: Vec<u8> = nearest.found().iter().map(|(distance, _)| *distance).collect();
+            let mut all: Vec<u8> = points.iter().map(distance).collect();
+            found.sort_unstable();
+            all.sort_unstable();
+            assert_eq!(found, all[..found.len()]);
+        }
+    }
+}

@@ -30,6 +30,7 @@ pub trait ResponseModel {
 #[derive(Clone, Debug)]
 pub struct Response {
     tree: Tree,
+    span: usize,
     neighbours: usize,
     /// Score of the point at each place of the tree.
     scores: Vec<f64>,
@@ -54,12 +55,25 @@ impl Response {
     /// The same with another number of neighbours, at least one; fewer turns than that are all neighbours.
     #[must_use]
     pub fn with_neighbours(episodes: &[Episode], neighbours: usize) -> Self {
-        let mut logged: Vec<([i8; WIDTH], f64)> = Vec::new();
-        for episode in episodes {
-            for (turn, state) in episode.logged_states().into_iter().enumerate() {
-                logged.push((input(state, usize::from(episode.logged[turn])), episode.scores[turn]));
-            }
-        }
+        Self::over(episodes, neighbours, HISTORY)
+    }
+
+    /// The same with states that look back on fewer turns than they could.
+    #[must_use]
+    pub fn over(episodes: &[Episode], neighbours: usize, span: usize) -> Self {
+        let turns = |episode: &Episode| -> Vec<(State, usize, f64)> {
+            let states = episode.logged_states();
+            let one = |turn: usize| (states[turn], usize::from(episode.logged[turn]), episode.scores[turn]);
+            (0..episode.turns()).map(one).collect()
+        };
+        Self::of_turns(episodes.iter().flat_map(turns), neighbours, span)
+    }
+
+    /// The same from turns one by one, in the order in which they were logged: state, action and score of each, at least one.
+    #[must_use]
+    pub fn of_turns(turns: impl IntoIterator<Item = (State, usize, f64)>, neighbours: usize, span: usize) -> Self {
+        let mut logged: Vec<([i8; WIDTH], f64)> =
+            turns.into_iter().map(|(state, action, score)| (input(state.last(span), action), score)).collect();
         // The released code sorts its points by their last number, then the one before it, and so on.
         logged.sort_by(|(a, _), (b, _)| a.iter().rev().cmp(b.iter().rev()));
         let points: Vec<[i8; WIDTH]> = logged.iter().map(|(point, _)| *point).collect();
@@ -79,6 +93,7 @@ impl Response {
         let slots = || (0..HISTORY).flat_map(|slot| (0..RECORDS).map(move |record| (slot * FIELDS, record as u8)));
         let first = FIELDS * HISTORY;
         Self {
+            span,
             neighbours: neighbours.clamp(1, points.len().max(1)),
             scores: tree.order.iter().map(|index| logged[*index].1).collect(),
             records: slots().flat_map(|(slot, record)| point_distance(&fields(record), slot)).collect(),
@@ -111,15 +126,31 @@ impl Response {
 
     /// The same as [`Response::of`], in room that is used again.
     pub(super) fn with(&self, scratch: &mut Scratch, state: State) -> [f64; ACTIONS] {
+        self.place(scratch, state);
+        std::array::from_fn(|action| self.query(scratch, action))
+    }
+
+    /// Estimated score of one action in a state.
+    #[must_use]
+    pub fn of_action(&self, state: State, action: usize) -> f64 {
+        let mut scratch = self.scratch();
+        self.place(&mut scratch, state);
+        self.query(&mut scratch, action)
+    }
+
+    fn place(&self, scratch: &mut Scratch, state: State) {
+        let state = state.last(self.span);
         sum_rows(&mut scratch.base, &self.records, state);
         sum_rows(&mut scratch.base_bounds, &self.record_bounds, state);
-        std::array::from_fn(|action| {
-            add_row(&mut scratch.distances, &scratch.base, &self.actions, action);
-            add_row(&mut scratch.bounds, &scratch.base_bounds, &self.action_bounds, action);
-            scratch.nearest.clear();
-            self.visit(0, &scratch.bounds, &scratch.distances, &mut scratch.nearest);
-            self.mean(&scratch.nearest)
-        })
+    }
+
+    /// The same in the state whose rows the scratch holds.
+    fn query(&self, scratch: &mut Scratch, action: usize) -> f64 {
+        add_row(&mut scratch.distances, &scratch.base, &self.actions, action);
+        add_row(&mut scratch.bounds, &scratch.base_bounds, &self.action_bounds, action);
+        scratch.nearest.clear();
+        self.visit(0, &scratch.bounds, &scratch.distances, &mut scratch.nearest);
+        self.mean(&scratch.nearest)
     }
 
     fn visit(&self, node: usize, bounds: &[u8], distances: &[u8], nearest: &mut Nearest) {

@@ -1,9 +1,11 @@
 //! The published state in its compact form.
 
+use trimtab_core::ViewSet;
 use trimtab_core::observation::{TMO1_HISTORY, TMO1_WIDTH};
 
-use super::ACTIONS;
 use super::episode::views_of;
+use super::{ACTIONS, VIEWS};
+use crate::dataset::cloud;
 
 /// Records that the state looks back on.
 pub const HISTORY: usize = TMO1_HISTORY;
@@ -65,11 +67,39 @@ impl State {
         self.0[HISTORY - 1] % TASKS as u8
     }
 
+    /// The same with only the last `turns` records.
+    #[must_use]
+    pub fn last(self, turns: usize) -> Self {
+        let mut records = self.0;
+        records[..HISTORY.saturating_sub(turns)].fill(MISSING);
+        Self(records)
+    }
+
     /// The same state with another task in this turn.
     #[must_use]
     pub const fn with_task(mut self, task: u8) -> Self {
         self.0[HISTORY - 1] = self.0[HISTORY - 1] - self.task() + task;
         self
+    }
+
+    /// The state whose 25 numbers of layout `tmo-1` these are; a turn of an unknown task is taken for a missing one.
+    #[must_use]
+    pub fn read(numbers: &[f32; TMO1_WIDTH]) -> Self {
+        let mut records = [MISSING; HISTORY];
+        for (record, numbers) in records.iter_mut().zip(numbers.as_chunks::<FIELDS>().0) {
+            let [place, used @ .., task] = *numbers;
+            if task < 0.0 {
+                continue;
+            }
+            let views = (0..VIEWS).filter(|view| used[*view] > 0.0).fold(ViewSet::EMPTY, ViewSet::with);
+            let previous = match place {
+                none if none < 0.0 => None,
+                0.0 => Some(0),
+                _ => cloud(views).number(2, VIEWS),
+            };
+            *record = (previous.unwrap_or(ACTIONS) * TASKS) as u8 + task as u8;
+        }
+        Self(records)
     }
 
     /// The 25 numbers of layout `tmo-1`.
@@ -120,6 +150,7 @@ mod tests {
             });
             state = state.after(previous, task);
             assert_eq!(state.observe(), history.observe());
+            assert_eq!(State::read(&history.observe()), state);
             previous = Some(turn * 5 % 9);
         }
     }

@@ -1,5 +1,6 @@
 //! `evaluate`: one file for each environment.
 
+mod logged;
 mod published;
 mod table;
 
@@ -20,6 +21,9 @@ enum Environment {
     Trimtab,
     /// The published simulator: estimated responses, the policy's own history.
     Published,
+    /// A log of one action a turn: what the policy would have scored there, off-policy. Scores, seconds and USD are means a turn;
+    /// propensities are counted in both parts, and the model of a dialogue is fitted on all others of both.
+    Logged,
 }
 
 /// A way to choose that needs no policy file.
@@ -41,12 +45,18 @@ enum Algorithm {
     Oracle,
     /// Turn by turn the best by the published estimate.
     Greedy,
+    /// Off a log: the cloud, from the prompt alone.
+    Text,
+    /// Off a log: the cloud, from the view of the highest association.
+    Image,
+    /// Off a log: the class of the highest expected score within what the greedy is charged.
+    Recipe,
     /// Always the action of that number.
     Constant(usize),
 }
 
 /// Names that are all there is to say.
-const NAMED: [(&str, Algorithm); 8] = [
+const NAMED: [(&str, Algorithm); 11] = [
     ("local", Algorithm::Local),
     ("cloud", Algorithm::Cloud),
     ("random", Algorithm::Random),
@@ -55,6 +65,9 @@ const NAMED: [(&str, Algorithm); 8] = [
     ("default", Algorithm::Default),
     ("oracle", Algorithm::Oracle),
     ("greedy", Algorithm::Greedy),
+    ("text", Algorithm::Text),
+    ("image", Algorithm::Image),
+    ("recipe", Algorithm::Recipe),
 ];
 
 impl fmt::Display for Algorithm {
@@ -100,12 +113,16 @@ pub(super) struct Evaluate {
     /// Ways to choose that need no policy file; off a table, several are compared.
     #[arg(long, value_delimiter = ',', num_args = 1..)]
     algo: Vec<Algorithm>,
-    /// Of random choices and random weights.
+    /// Of random choices, random weights and the draws of intervals off a log.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Weights of the decision off a table, as in quality=1,latency=0.3.
-    #[arg(long, value_parser = parse_preference, default_value = "")]
-    preference: Preference,
+    /// Weights of the decision off a table or log, as in quality=1,latency=0.3; without it those that the policy was distilled
+    /// for, or the usual ones.
+    #[arg(long, value_parser = parse_preference)]
+    preference: Option<Preference>,
+    /// Off a log: folder of the text encoder; without it the shipped one.
+    #[arg(long)]
+    encoder: Option<PathBuf>,
     #[command(flatten)]
     setting: Setting,
     /// Prints the result as JSON.
@@ -118,6 +135,7 @@ impl Evaluate {
         match self.env {
             Environment::Trimtab => self.on_table(),
             Environment::Published => self.published(),
+            Environment::Logged => self.logged(),
         }
     }
 }

@@ -35,7 +35,7 @@ impl Evaluate {
                     Algorithm::Oracle => Box::new(oracle(&test, model, &costs, Some(budget)).with_context(|| {
                         format!("--algo oracle: a dialogue is longer than {ORACLE_TURNS_MAX} turns")
                     })?),
-                    other => bail!("--algo {other}: is of --env trimtab"),
+                    other => bail!("--algo {other}: is of another environment"),
                 },
                 _ => bail!("give either --policy or one --algo; the published environment plays one at a time"),
             };

@@ -14,6 +14,7 @@ use trimtab_train::policy::Policy;
 
 use super::{Algorithm, Evaluate, names};
 use crate::command::progress;
+use crate::command::prompts::view_threshold;
 
 /// The ways that a recorded table can be chosen from.
 const ALL: [Algorithm; 7] = [
@@ -30,6 +31,7 @@ impl Evaluate {
     /// Compares ways to choose.
     pub(super) fn on_table(&self) -> anyhow::Result<()> {
         let table = Table::read(&self.test)?;
+        let preference = self.preference.unwrap_or_default();
         let fit = if self.train.is_empty() { None } else { Some(Table::read(&self.train)?) };
         let fit = fit.as_ref().unwrap_or(&table);
         let turns: Vec<&Turn> = table.turns().iter().collect();
@@ -37,26 +39,26 @@ impl Evaluate {
         let bar = progress((algorithms.len() + 1) as u64, "evaluate");
         let mut reports = Vec::new();
         if let Some(path) = &self.policy {
-            reports.push(evaluate(&self.file(path, &table)?, "policy", &turns, &self.preference)?);
+            reports.push(evaluate(&self.file(path, &table)?, "policy", &turns, &preference)?);
         }
         bar.inc(1);
         for algorithm in algorithms {
-            let chooser = self.chooser(*algorithm, fit)?;
-            reports.push(evaluate(&chooser, &algorithm.to_string(), &turns, &self.preference)?);
+            let chooser = self.chooser(*algorithm, fit, &preference)?;
+            reports.push(evaluate(&chooser, &algorithm.to_string(), &turns, &preference)?);
             bar.inc(1);
         }
         bar.finish_and_clear();
         let first = reports.first().context("nothing to evaluate: give --policy or --algo")?;
         let comparisons: Vec<Comparison> = reports[1..].iter().map(|other| first.against(other)).collect();
-        let actions = TaskTable::fit(&fit.turns().iter().collect::<Vec<_>>(), &self.preference);
+        let actions = TaskTable::fit(&fit.turns().iter().collect::<Vec<_>>(), &preference);
         if self.json {
             let report = json!({
-                "dataset_sha256": table.sha256(), "preference": self.preference, "reports": reports,
+                "dataset_sha256": table.sha256(), "preference": preference, "reports": reports,
                 "comparisons": comparisons, "task_table": actions.describe(&fit.turns()[0]),
             });
             println!("{report}");
         } else {
-            print(&reports, &comparisons, &self.preference);
+            print(&reports, &comparisons, &preference);
             for (task, action) in actions.describe(&fit.turns()[0]) {
                 println!("task table: {task:<15} {action}");
             }
@@ -73,27 +75,26 @@ impl Evaluate {
             path.display(),
             table.encoder_sha256()
         );
-        let threshold = file.metadata("view_threshold").map_or(Ok(0.0), str::parse);
-        let view_threshold = threshold.with_context(|| format!("{}: view_threshold is no number", path.display()))?;
+        let view_threshold = view_threshold(&file, path)?;
         Ok(Chooser::File { file: Box::new(file), view_threshold })
     }
 
-    fn chooser(&self, algorithm: Algorithm, fit: &Table) -> anyhow::Result<Chooser> {
+    fn chooser(&self, algorithm: Algorithm, fit: &Table, preference: &Preference) -> anyhow::Result<Chooser> {
         Ok(match algorithm {
             Algorithm::Local => Chooser::Local,
             Algorithm::Cloud => Chooser::CloudAll,
             Algorithm::Random => Chooser::Random { seed: self.seed },
             Algorithm::Table => {
                 let turns: Vec<&Turn> = fit.turns().iter().collect();
-                Chooser::TaskTable(TaskTable::fit(&turns, &self.preference))
+                Chooser::TaskTable(TaskTable::fit(&turns, preference))
             }
             Algorithm::RandomWeights => {
                 Chooser::Policy(Box::new(Policy::random(&untrained(fit, self.seed), self.seed)))
             }
             Algorithm::Default => Chooser::DefaultRule,
             Algorithm::Oracle => Chooser::Oracle,
-            Algorithm::Greedy | Algorithm::Constant(_) => {
-                bail!("--algo {algorithm}: is of --env published; here there are {}", names(&ALL))
+            Algorithm::Greedy | Algorithm::Constant(_) | Algorithm::Text | Algorithm::Image | Algorithm::Recipe => {
+                bail!("--algo {algorithm}: is of another environment; off a table there are {}", names(&ALL))
             }
         })
     }
@@ -109,12 +110,12 @@ fn print(reports: &[Report], comparisons: &[Comparison], preference: &Preference
     );
     for report in reports {
         let right = &report.right_percent;
-        let interval = format!("{:.1} [{:.1}, {:.1}]", right.mean, right.low, right.high);
+        let interval = format!("{:.1} [{:.1}, {:.1}]", right.value, right.low, right.high);
         println!(
             "{:<15} {interval:>20} {:>7.1} {:>8.4} {:>9.1} {:>8.0} {:>9.0} {:>8.1} {:>6.2}",
             report.name,
             report.right_percent_view_dependent,
-            report.reward.mean,
+            report.reward.value,
             report.money_nusd / 1e3,
             report.latency_ms,
             report.bytes_up,
@@ -134,10 +135,10 @@ fn print(reports: &[Report], comparisons: &[Comparison], preference: &Preference
             "{} less {:<15} right {:+.1} points [{:+.1}, {:+.1}] · reward {:+.4} [{:+.4}, {:+.4}]",
             c.of,
             c.against,
-            c.right_points.mean,
+            c.right_points.value,
             c.right_points.low,
             c.right_points.high,
-            c.reward.mean,
+            c.reward.value,
             c.reward.low,
             c.reward.high
         );
