@@ -17,17 +17,24 @@ mod row;
 mod split;
 mod verdict;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::dataset::DatasetError;
+use crate::dataset::{DatasetError, LoggedTable};
+use crate::estimator::{Kind, Prompts};
+use crate::logged::charge::Charges;
+use crate::logged::front::{Comparison, compare};
+use crate::logged::recipe::{Recipe, greedy};
 use crate::published::{EpisodeError, NAMED_BUDGETS};
 
 pub use ablation::{Ablation, Point};
 pub use row::{Paired, Row, Run, Spread};
 pub use split::{Split, splits};
 pub use verdict::Verdict;
+
+/// Of the draws of the intervals on logged scores.
+const DRAWS_SEED: u64 = 1;
 
 /// All that an experiment follows from.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -88,6 +95,8 @@ pub struct Study {
     pub paired: Vec<Paired>,
     /// One parameter of the environment varied at a time.
     pub ablations: Vec<Ablation>,
+    /// The other yardstick: what policies would have scored by the logged scores.
+    pub logged: Comparison,
     /// What follows.
     pub verdicts: Vec<Verdict>,
 }
@@ -98,12 +107,24 @@ pub struct Study {
 /// Data or splits that cannot be read.
 pub fn study(args: &Args, watch: &(dyn Fn(Progress) + Sync)) -> Result<Study, ExperimentError> {
     let (splits, dataset_sha256) = splits(&args.data, &args.ids)?;
+    let logged = logged(&args.data, watch)?;
     let mut rows = published::rows(&splits, args.training_seeds, watch)?;
     rows.sort_by_key(|row| NAMED_BUDGETS.iter().position(|budget| *budget == row.budget));
     let paired = row::paired(&rows, published::LEARNT);
     let ablations = ablation::all(&splits, watch)?;
-    let verdicts = verdict::all(&rows, &ablations);
-    Ok(Study { args: args.clone(), dataset_sha256, rows, paired, ablations, verdicts })
+    let verdicts = verdict::all(&rows, &ablations, &logged);
+    Ok(Study { args: args.clone(), dataset_sha256, rows, paired, ablations, logged, verdicts })
+}
+
+/// The comparison on logged scores, over all dialogues.
+fn logged(data: &Path, watch: &(dyn Fn(Progress) + Sync)) -> Result<Comparison, ExperimentError> {
+    watch(Progress::More(1));
+    let table = LoggedTable::read(&[data.to_path_buf()])?;
+    let (charges, prompts) = (Charges::default(), Prompts::new());
+    let published = greedy(Kind::Neighbours, table.turns(), &charges, &prompts);
+    let found = compare(table.turns(), Recipe::default(), &prompts, &published, &[], DRAWS_SEED);
+    watch(Progress::Done);
+    Ok(found)
 }
 
 /// How far an experiment is.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::published::{CLOUD, GREEDY, LEARNT, LOCAL, ORACLE, RANDOM};
 use super::{Ablation, Row};
+use crate::logged::front::Comparison;
 use crate::published::NAMED_BUDGETS;
 
 /// A claim, whether it holds here, and the figures.
@@ -22,7 +23,10 @@ const SHARES: [f64; 4] = [0.93, 0.97, 0.97, 0.95];
 /// Reward that is aimed at without a tight budget.
 const AIM: f64 = 1.30;
 
-pub(super) fn all(rows: &[Row], ablations: &[Ablation]) -> Vec<Verdict> {
+/// Score by the log that is aimed at.
+const TRUTH: f64 = 1.25;
+
+pub(super) fn all(rows: &[Row], ablations: &[Ablation], logged: &Comparison) -> Vec<Verdict> {
     let row = |method: &str, budget: usize, shielded: bool| {
         rows.iter().find(|row| row.method == method && row.budget == NAMED_BUDGETS[budget] && row.shielded == shielded)
     };
@@ -69,6 +73,21 @@ pub(super) fn all(rows: &[Row], ablations: &[Ablation]) -> Vec<Verdict> {
                 own.reward.mean,
                 own.reward.mean / best,
                 100.0 * own.over_latency.max(own.over_usage)
+            ),
+        });
+    }
+    if let Some(recipe) = logged.rows.first() {
+        let (own, over) = (&recipe.evaluation, recipe.over_greedy.snips);
+        found.push(Verdict {
+            claim: "a policy that sees the prompt chooses better answers by the logged scores, at no more time and money",
+            holds: own.snips >= TRUTH
+                && over.low > 0.0
+                && own.latency_s <= logged.limit.latency_s
+                && own.usage_usd <= logged.limit.usage_usd,
+            because: format!(
+                "{} {:.3}, {:+.3} [{:+.3}, {:+.3}] over the published greedy; {:.2} s and {:.4} USD a turn of {:.2} and {:.4}; effective n {:.0}",
+                recipe.policy, own.snips, over.value, over.low, over.high, own.latency_s, own.usage_usd,
+                logged.limit.latency_s, logged.limit.usage_usd, own.effective_n
             ),
         });
     }

@@ -70,6 +70,7 @@ pub fn charts(study: &Study) -> Result<Vec<Chart>, ChartError> {
         let axes = Axes { title, x, y: "reward", names: &[] };
         found.push(Chart { name, svg: chart::points(&axes, &shown)? });
     }
+    found.push(Chart { name: "front-logged", svg: truth(study)? });
     found.push(Chart { name: "action-mix", svg: mix(study)? });
     for ablation in &study.ablations {
         let series = |name: &str, of: &dyn Fn(&Point) -> f64| Series {
@@ -84,6 +85,22 @@ pub fn charts(study: &Study) -> Result<Vec<Chart>, ChartError> {
         found.push(Chart { name: ablation.of, svg: chart::lines(&axes, &shown)? });
     }
     Ok(found)
+}
+
+/// What policies would have scored by the log, against their time.
+fn truth(study: &Study) -> Result<String, ChartError> {
+    let swept = |name: &str, points: &[crate::logged::front::Point]| Series {
+        name: name.into(),
+        points: points.iter().map(|point| (point.evaluation.latency_s, point.evaluation.snips)).collect(),
+    };
+    let mut series =
+        vec![swept("recipe, by limit", &study.logged.by_limit), swept("recipe, by weight", &study.logged.by_weight)];
+    series.extend(study.logged.rows.iter().map(|row| Series {
+        name: row.policy.clone(),
+        points: vec![(row.evaluation.latency_s, row.evaluation.snips)],
+    }));
+    let title = "Logged scores, off-policy";
+    chart::points(&Axes { title, x: "simulated seconds of a turn", y: "score (snips)", names: &[] }, &series)
 }
 
 /// Shares of the classes of actions, by contender.
@@ -172,6 +189,32 @@ fn write(page: &mut String, study: &Study, charts: &[Chart]) -> std::fmt::Result
             pair.difference,
             pair.low,
             pair.high
+        )?;
+    }
+    write!(
+        page,
+        "</table><h2>By the logged scores</h2><p>What answers were worth to the judge, told from turns in which the log did "
+    )?;
+    write!(
+        page,
+        "what a policy would have done; what is learnt is learnt without the dialogue that it is judged on.</p><table>"
+    )?;
+    write!(page, "<tr><th>policy<th>snips<th>95 %<th>dr<th>95 %<th>effective n<th>s a turn<th>10⁻³ USD a turn</tr>")?;
+    for row in &study.logged.rows {
+        let (own, note) = (&row.evaluation, if row.in_sample { " (in sample)" } else { "" });
+        write!(
+            page,
+            "<tr><td>{}{note}<td>{:.3}<td>{:.2} to {:.2}<td>{:.3}<td>{:.2} to {:.2}<td>{:.0}<td>{:.2}<td>{:.2}</tr>",
+            escape(&row.policy),
+            own.snips,
+            own.snips_low,
+            own.snips_high,
+            own.dr,
+            own.dr_low,
+            own.dr_high,
+            own.effective_n,
+            own.latency_s,
+            own.usage_usd * 1e3
         )?;
     }
     write!(page, "</table><h2>Charts</h2>")?;
