@@ -48,7 +48,7 @@ pub enum DatasetError {
     },
     /// JSON that is not of the schema, where the place could be told.
     #[error(
-        "{path}: dialogue {dialogue}{}: {}{source}",
+        "{path}: dialogue {dialogue}{}: {}{source}; a table is a JSON array of dialogues in the M4A1 schema",
         turn.map_or_else(String::new, |turn| format!(", turn {turn}")),
         field.as_ref().map_or_else(String::new, |field| format!("{field}: "))
     )]
