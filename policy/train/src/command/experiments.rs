@@ -111,7 +111,10 @@ fn print(study: &Study) {
     }
     println!();
     for pair in &study.paired {
-        println!("{} less {:<12} {:+.4} [{:+.4}, {:+.4}]", pair.of, pair.against, pair.difference, pair.low, pair.high);
+        println!(
+            "{} less {:<12} {:+.4} [{:+.4}, {:+.4}]",
+            pair.of, pair.against, pair.difference.value, pair.difference.low, pair.difference.high
+        );
     }
     println!();
     for verdict in &study.verdicts {

@@ -12,6 +12,7 @@
 
 mod ablation;
 mod jobs;
+mod mix;
 mod published;
 mod row;
 mod split;
@@ -29,6 +30,7 @@ use crate::logged::recipe::{Recipe, greedy};
 use crate::published::{EpisodeError, NAMED_BUDGETS};
 
 pub use ablation::{Ablation, Point};
+pub use mix::Mix;
 pub use row::{Paired, Row, Run, Spread};
 pub use split::{Split, splits};
 pub use verdict::Verdict;
@@ -93,6 +95,8 @@ pub struct Study {
     pub rows: Vec<Row>,
     /// The learnt policy less each other contender, under the first budget.
     pub paired: Vec<Paired>,
+    /// What the learnt policy does for each task, under the first budget.
+    pub mix: Vec<Mix>,
     /// One parameter of the environment varied at a time.
     pub ablations: Vec<Ablation>,
     /// The other yardstick: what policies would have scored by the logged scores.
@@ -111,9 +115,11 @@ pub fn study(args: &Args, watch: &(dyn Fn(Progress) + Sync)) -> Result<Study, Ex
     let mut rows = published::rows(&splits, args.training_seeds, watch)?;
     rows.sort_by_key(|row| NAMED_BUDGETS.iter().position(|budget| *budget == row.budget));
     let paired = row::paired(&rows, published::LEARNT);
+    let learnt = rows.iter().find(|row| row.method == published::LEARNT && row.budget == NAMED_BUDGETS[0]);
+    let mix = learnt.map_or_else(Vec::new, |row| mix::mix(row, &splits));
     let ablations = ablation::all(&splits, watch)?;
     let verdicts = verdict::all(&rows, &ablations, &logged);
-    Ok(Study { args: args.clone(), dataset_sha256, rows, paired, ablations, logged, verdicts })
+    Ok(Study { args: args.clone(), dataset_sha256, rows, paired, mix, ablations, logged, verdicts })
 }
 
 /// The comparison on logged scores, over all dialogues.

@@ -1,7 +1,10 @@
 //! Results of contenders, and their differences.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
+use crate::bootstrap::{Interval, interval};
 use crate::published::{Budget, Evaluation};
 
 /// One contender on one split.
@@ -57,16 +60,9 @@ pub struct Paired {
     pub of: String,
     /// The second.
     pub against: String,
-    /// Mean difference of reward.
-    pub difference: f64,
-    /// Lower end of its interval at 95 %, drawing dialogues within splits.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
+    /// Mean difference of reward over the conversations of all splits, with its interval at 95 %.
+    pub difference: Interval,
 }
-
-/// Draws of an interval.
-const DRAWS: usize = 2_000;
 
 impl Row {
     /// From its runs, of which there is at least one.
@@ -97,20 +93,16 @@ impl Row {
         }
     }
 
-    /// Reward of each dialogue of each split, the training seeds averaged.
-    fn by_dialogue(&self) -> Vec<Vec<f64>> {
-        let mut splits: Vec<(u64, Vec<f64>, f64)> = Vec::new();
+    /// Dialogue and reward of each conversation of each split, the training seeds averaged.
+    fn conversations(&self) -> Vec<(u64, f64)> {
+        let mut sums: BTreeMap<(u64, usize), (u64, f64, f64)> = BTreeMap::new();
         for run in &self.runs {
-            match splits.iter_mut().find(|(split, ..)| *split == run.split) {
-                Some((_, sums, count)) => {
-                    sums.iter_mut().zip(&run.result.rewards).for_each(|(sum, reward)| *sum += reward);
-                    *count += 1.0;
-                }
-                None => splits.push((run.split, run.result.rewards.clone(), 1.0)),
+            for (place, (dialogue, reward)) in run.result.rewards.iter().enumerate() {
+                let (_, sum, count) = sums.entry((run.split, place)).or_insert((*dialogue, 0.0, 0.0));
+                (*sum, *count) = (*sum + reward, *count + 1.0);
             }
         }
-        splits.sort_by_key(|(split, ..)| *split);
-        splits.into_iter().map(|(_, sums, count)| sums.iter().map(|sum| sum / count).collect()).collect()
+        sums.into_values().map(|(dialogue, sum, count)| (dialogue, sum / count)).collect()
     }
 }
 
@@ -128,33 +120,16 @@ pub(super) fn paired(rows: &[Row], of: &str) -> Vec<Paired> {
     let first = rows.first().map(|row| row.budget);
     let here = || rows.iter().filter(|row| Some(row.budget) == first && !row.shielded);
     let Some(own) = here().find(|row| row.method == of) else { return Vec::new() };
-    let mine = own.by_dialogue();
+    let mine = own.conversations();
+    // A dialogue may be in the test part of several splits: what is drawn is dialogues.
+    let dialogues: Vec<u64> = mine.iter().map(|(dialogue, _)| *dialogue).collect();
     here()
         .filter(|row| row.method != of)
         .map(|row| {
-            let other = row.by_dialogue();
-            let differences: Vec<Vec<f64>> =
-                mine.iter().zip(&other).map(|(a, b)| a.iter().zip(b).map(|(a, b)| a - b).collect()).collect();
-            let (difference, low, high) = interval(&differences);
-            Paired { of: of.into(), against: row.method.clone(), difference, low, high }
+            let other = row.conversations();
+            let difference = |index: usize| mine[index].1 - other[index].1;
+            let mean = |drawn: &[usize]| drawn.iter().map(|index| difference(*index)).sum::<f64>() / drawn.len() as f64;
+            Paired { of: of.into(), against: row.method.clone(), difference: interval(&dialogues, 0, mean) }
         })
         .collect()
-}
-
-/// Mean over splits of the mean over dialogues, with its bootstrap interval.
-fn interval(splits: &[Vec<f64>]) -> (f64, f64, f64) {
-    let mut rng = trimtab_scenes::Rng::for_purpose(0, "paired");
-    let mut draw = |drawn: bool| {
-        let of = |dialogues: &Vec<f64>| {
-            let count = dialogues.len().max(1);
-            let one = |index: usize| dialogues[if drawn { rng.below(count) } else { index }];
-            (0..dialogues.len()).map(one).sum::<f64>() / count as f64
-        };
-        splits.iter().map(of).sum::<f64>() / splits.len().max(1) as f64
-    };
-    let mean = draw(false);
-    let mut drawn: Vec<f64> = (0..DRAWS).map(|_| draw(true)).collect();
-    drawn.sort_by(f64::total_cmp);
-    let at = |share: f64| drawn[((DRAWS - 1) as f64 * share).round() as usize];
-    (mean, at(0.025), at(0.975))
 }

@@ -73,6 +73,8 @@ pub trait Chooser {
 /// What came of one episode.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Outcome {
+    /// Number of the dialogue.
+    pub dialogue: u64,
     /// Mean over its turns.
     pub reward: f64,
     /// Mean over its turns.
@@ -108,9 +110,9 @@ pub struct Evaluation {
     pub episodes: usize,
     /// One string of digits for each episode.
     pub actions: Vec<String>,
-    /// Reward of each episode, for paired comparisons.
+    /// Number of the dialogue and reward of each episode, for paired comparisons.
     #[serde(skip)]
-    pub rewards: Vec<f64>,
+    pub rewards: Vec<(u64, f64)>,
 }
 
 impl Evaluation {
@@ -126,7 +128,7 @@ impl Evaluation {
             over_latency: mean(&|o| f64::from(u8::from(o.latency_s > budget.seconds))),
             over_usage: mean(&|o| f64::from(u8::from(o.usage_usd > budget.usd))),
             episodes: outcomes.len(),
-            rewards: outcomes.iter().map(|o| o.reward).collect(),
+            rewards: outcomes.iter().map(|o| (o.dialogue, o.reward)).collect(),
             actions: outcomes.into_iter().map(|o| o.actions).collect(),
         }
     }
@@ -182,6 +184,7 @@ fn play(
     }
     let turns = episode.turns() as f64;
     Ok(Outcome {
+        dialogue: episode.id,
         reward: reward / turns,
         response: response / turns,
         association: association / turns,

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::chart::{self, Axes, ChartError, Series};
 use crate::experiment::{Point, Row, Study};
-use crate::published::{ACTIONS, Budget, NAMED_BUDGETS, class_of};
+use crate::published::{ACTIONS, Budget, CLASSES, NAMED_BUDGETS, class_of};
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#222}\
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.25em .7em;text-align:right;border-bottom:1px solid #ddd}\
@@ -72,6 +72,7 @@ pub fn charts(study: &Study) -> Result<Vec<Chart>, ChartError> {
     }
     found.push(Chart { name: "front-logged", svg: truth(study)? });
     found.push(Chart { name: "action-mix", svg: mix(study)? });
+    found.push(Chart { name: "action-mix-by-task", svg: by_task(study)? });
     for ablation in &study.ablations {
         let series = |name: &str, of: &dyn Fn(&Point) -> f64| Series {
             name: name.into(),
@@ -103,6 +104,21 @@ fn truth(study: &Study) -> Result<String, ChartError> {
     chart::points(&Axes { title, x: "simulated seconds of a turn", y: "score (snips)", names: &[] }, &series)
 }
 
+/// Classes of actions, as in a legend.
+const CLASS_NAMES: [&str; CLASSES] = ["local", "cloud, text", "one view", "two views", "three views"];
+
+/// What the learnt policy does for each task.
+fn by_task(study: &Study) -> Result<String, ChartError> {
+    let names: Vec<String> = study.mix.iter().map(|mix| mix.task.to_owned()).collect();
+    let part = |(class, name): (usize, &str)| Series {
+        name: name.into(),
+        points: study.mix.iter().enumerate().map(|(at, mix)| (at as f64, mix.shares[class])).collect(),
+    };
+    let parts: Vec<Series> = CLASS_NAMES.into_iter().enumerate().map(part).collect();
+    let title = "What the planner's policy does, by task";
+    chart::stacked(&Axes { title, x: "", y: "share of turns", names: &names }, &parts)
+}
+
 /// Shares of the classes of actions, by contender.
 fn mix(study: &Study) -> Result<String, ChartError> {
     let rows: Vec<&Row> = study
@@ -116,7 +132,7 @@ fn mix(study: &Study) -> Result<String, ChartError> {
         let of = |digit: u8| class_of(usize::from(digit - b'0').min(ACTIONS - 1));
         digits().filter(|digit| of(*digit) == class).count() as f64 / digits().count().max(1) as f64
     };
-    let parts: Vec<Series> = ["local", "cloud, text", "one view", "two views", "three views"]
+    let parts: Vec<Series> = CLASS_NAMES
         .into_iter()
         .enumerate()
         .map(|(class, name)| Series {
@@ -186,9 +202,9 @@ fn write(page: &mut String, study: &Study, charts: &[Chart]) -> std::fmt::Result
             "<tr><td>{} less {}<td>{:+.4}<td>{:+.4} to {:+.4}</tr>",
             escape(&pair.of),
             escape(&pair.against),
-            pair.difference,
-            pair.low,
-            pair.high
+            pair.difference.value,
+            pair.difference.low,
+            pair.difference.high
         )?;
     }
     write!(
