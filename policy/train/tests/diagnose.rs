@@ -29,16 +29,7 @@ fn policy(bias: &[(usize, f32)], slopes: &[(usize, usize, f32)]) -> PublishedPol
     };
     bias.iter().for_each(|(action, bias)| layer.bias[*action] = *bias);
     slopes.iter().for_each(|(place, action, slope)| layer.weight[place * ACTIONS + action] = *slope);
-    PublishedPolicy {
-        layout,
-        ramps: Vec::new(),
-        network: Mlp { layers: vec![layer], activation: Activation::Tanh },
-        algorithm: "by hand".into(),
-        seed: 0,
-        dataset_sha256: String::new(),
-        turns: 0,
-        budgets_seen: String::new(),
-    }
+    PublishedPolicy::new(layout, Vec::new(), Mlp { layers: vec![layer], activation: Activation::Tanh })
 }
 
 fn always_local() -> PublishedPolicy {

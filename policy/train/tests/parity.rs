@@ -50,16 +50,8 @@ fn the_shipped_policy_scores_alike() {
 fn a_policy_of_the_published_layout_scores_alike() {
     let mut rng = Rng::for_purpose(4, "network");
     let ramps = ramps();
-    let policy = PublishedPolicy {
-        layout: Layout::Tmo1Rc,
-        network: Mlp::random(&[ramps.len(), 32, 16, 9], &mut rng),
-        ramps,
-        algorithm: "none".into(),
-        seed: 4,
-        dataset_sha256: String::new(),
-        turns: 1,
-        budgets_seen: String::new(),
-    };
+    let network = Mlp::random(&[ramps.len(), 32, 16, 9], &mut rng);
+    let policy = PublishedPolicy::new(Layout::Tmo1Rc, ramps, network);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.onnx");
     policy.write(Weights::Int8, &path).unwrap();

@@ -28,16 +28,7 @@ fn int8_files_decide_as_their_networks() {
         let mut training = Training::published(name, 1).unwrap();
         training.recipe.steps = 10_000;
         let trained = training.learn(&episodes, &response, &costs, &mut |_| {}).unwrap();
-        let mut policy = PublishedPolicy {
-            layout: training.layout(),
-            ramps: Vec::new(),
-            network: trained.network,
-            algorithm: name.into(),
-            seed: 1,
-            dataset_sha256: String::new(),
-            turns: 84,
-            budgets_seen: String::new(),
-        };
+        let mut policy = PublishedPolicy::new(training.layout(), Vec::new(), trained.network);
         let path = folder.path().join(format!("{name}.onnx"));
         policy.for_int8(&episodes, &costs).unwrap().write(Weights::Int8, &path).unwrap();
         let mut file = FileChooser::load(&path).unwrap();

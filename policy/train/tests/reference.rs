@@ -138,16 +138,7 @@ fn a_plan_in_a_network_keeps_every_budget() {
     let (costs, response) = (Costs::default(), Response::fit(&split.train));
     let plan = Plan::new(&split.train, &response, &costs);
     let (ramps, network) = distil(&plan, &response, &costs, &DistilRecipe::default(), &mut |_| ());
-    let policy = PublishedPolicy {
-        layout: Layout::Tmo1Rc,
-        ramps,
-        network,
-        algorithm: "planner".into(),
-        seed: 1,
-        dataset_sha256: String::new(),
-        turns: 1,
-        budgets_seen: String::new(),
-    };
+    let policy = PublishedPolicy::new(Layout::Tmo1Rc, ramps, network);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.onnx");
     policy.write(Weights::Int8, &path).unwrap();

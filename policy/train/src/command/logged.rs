@@ -13,7 +13,7 @@ use trimtab_train::logged::evaluation::held_out;
 use trimtab_train::logged::file::on_candidates;
 use trimtab_train::logged::recipe::Recipe;
 
-use super::train::{PARITY_MIN, Train, parity};
+use super::train::{Train, agree, parity};
 use super::{progress, prompts};
 
 /// Distils the recipe for logged scores into a policy file.
@@ -59,10 +59,5 @@ pub(super) fn train(command: &Train, learning: &learn::Recipe) -> anyhow::Result
         println!("  mean charge                 {:.2} s, {:.5} USD", in_sample.latency_s, in_sample.usage_usd);
         println!("  int8 as float               {:.2} % of decisions", 100.0 * parity);
     }
-    ensure!(
-        parity >= PARITY_MIN,
-        "int8 weights change {:.2} % of the decisions, more than 1 %",
-        100.0 * (1.0 - parity)
-    );
-    Ok(())
+    agree(parity)
 }

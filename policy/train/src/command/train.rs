@@ -19,7 +19,7 @@ use trimtab_train::policy::{Policy, QUALITY_REGRESSION};
 use super::{logged, parse_preference, progress, published};
 
 /// Share of decisions that int8 weights may not change.
-pub(super) const PARITY_MIN: f64 = 0.99;
+const PARITY_MIN: f64 = 0.99;
 
 /// Where to train.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -158,12 +158,7 @@ impl Train {
             println!("  view threshold    {:.2}", policy.view_threshold);
             println!("  int8 as float     {:.2} % of decisions", 100.0 * parity);
         }
-        ensure!(
-            parity >= PARITY_MIN,
-            "int8 weights change {:.2} % of the decisions, more than 1 %",
-            100.0 * (1.0 - parity)
-        );
-        Ok(())
+        agree(parity)
     }
 }
 
@@ -193,13 +188,15 @@ impl Quantise {
                 turns.len()
             );
         }
-        ensure!(
-            parity >= PARITY_MIN,
-            "int8 weights change {:.2} % of the decisions, more than 1 %",
-            100.0 * (1.0 - parity)
-        );
-        Ok(())
+        agree(parity)
     }
+}
+
+/// Refuses a file that decides otherwise than what it was made of: `parity` is the share of decisions that are the same.
+pub(super) fn agree(parity: f64) -> anyhow::Result<()> {
+    let changed = 100.0 * (1.0 - parity);
+    ensure!(parity >= PARITY_MIN, "int8 weights change {changed:.2} % of the decisions, more than 1 %");
+    Ok(())
 }
 
 fn same_encoder(policy: &Policy, table: &Table) -> anyhow::Result<()> {

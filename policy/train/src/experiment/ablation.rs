@@ -4,12 +4,11 @@ use serde::Serialize;
 
 use trimtab_core::observation::Layout;
 
-use super::published::policy;
 use super::row::Spread;
 use super::{ExperimentError, Progress, Split, jobs};
 use crate::learner::published::{Budgets, NextState, Regime, Training};
 use crate::learner::{A2c, Constraint, Method, Recipe};
-use crate::published::{Budget, Costs, Greedy, HISTORY, Response, evaluate, oracle};
+use crate::published::{Budget, Costs, Greedy, HISTORY, PublishedPolicy, Response, evaluate, oracle};
 
 /// A parameter and what follows from its values.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -111,7 +110,7 @@ fn penalty(splits: &[Split], watch: &(dyn Fn(Progress) + Sync)) -> Result<Ablati
             let regime = Regime { budgets: Budgets::Fixed(PENALISED), ..Regime::PLAIN };
             let training = Training { recipe, regime, next_state: NextState::Logged };
             let trained = training.learn(&split.train, &response, &costs, &mut |_| ())?;
-            let mut policy = policy(Layout::Tmo1, Vec::new(), trained.network);
+            let mut policy = PublishedPolicy::new(Layout::Tmo1, Vec::new(), trained.network);
             let result = evaluate(&split.test, &response, &costs, PENALISED, false, &mut policy)?;
             over += result.over_latency.max(result.over_usage) / splits.len() as f64;
             rewards.push(result.reward);

@@ -6,10 +6,9 @@ use super::row::{Row, Run};
 use super::{ExperimentError, Progress, Split, jobs};
 use crate::export::Weights;
 use crate::learner::published::Training;
-use crate::network::Mlp;
 use crate::published::{
     Budget, Chooser, Constant, Costs, DistilRecipe, Drawn, Evaluation, FileChooser, Greedy, NAMED_BUDGETS, Plan,
-    Planner, PublishedPolicy, Ramp, Response, distil, evaluate, oracle,
+    Planner, PublishedPolicy, Response, distil, evaluate, oracle,
 };
 
 /// The policy that is shipped for this environment: the plan in a network, as int8 file.
@@ -124,7 +123,7 @@ impl<'a> Field<'a> {
     fn learnt(&self, plan: &Plan, seed: u64) -> Result<Vec<Found>, ExperimentError> {
         let recipe = DistilRecipe { seed, ..DistilRecipe::default() };
         let (ramps, network) = distil(plan, &self.response, &self.costs, &recipe, &mut |_| ());
-        let policy = policy(Layout::Tmo1Rc, ramps, network);
+        let policy = PublishedPolicy::new(Layout::Tmo1Rc, ramps, network);
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("policy.onnx");
         policy.for_int8(&self.split.train, &self.costs)?.write(Weights::Int8, &path)?;
@@ -142,7 +141,7 @@ impl<'a> Field<'a> {
     fn published(&self, name: &str, seed: u64) -> Result<Vec<Found>, ExperimentError> {
         let Some(training) = Training::published(name, seed) else { return Ok(Vec::new()) };
         let trained = training.learn(&self.split.train, &self.response, &self.costs, &mut |_| ())?;
-        let mut policy = policy(training.layout(), Vec::new(), trained.network);
+        let mut policy = PublishedPolicy::new(training.layout(), Vec::new(), trained.network);
         let mut found = Vec::new();
         for budget in NAMED_BUDGETS {
             for shielded in [false, true] {
@@ -150,19 +149,5 @@ impl<'a> Field<'a> {
             }
         }
         Ok(found)
-    }
-}
-
-/// A policy that is played here and kept nowhere.
-pub(super) fn policy(layout: Layout, ramps: Vec<Ramp>, network: Mlp) -> PublishedPolicy {
-    PublishedPolicy {
-        layout,
-        ramps,
-        network,
-        algorithm: String::new(),
-        seed: 0,
-        dataset_sha256: String::new(),
-        turns: 0,
-        budgets_seen: String::new(),
     }
 }

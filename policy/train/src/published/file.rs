@@ -42,6 +42,21 @@ pub struct PublishedPolicy {
 }
 
 impl PublishedPolicy {
+    /// One that says nothing of where it comes from.
+    #[must_use]
+    pub fn new(layout: Layout, ramps: Vec<Ramp>, network: Mlp) -> Self {
+        Self {
+            layout,
+            ramps,
+            network,
+            algorithm: String::new(),
+            seed: 0,
+            dataset_sha256: String::new(),
+            turns: 0,
+            budgets_seen: String::new(),
+        }
+    }
+
     /// The score of each action in a state with so much left of the budget.
     #[must_use]
     pub fn score(&self, state: State, remaining: Budget) -> [f32; ACTIONS] {

@@ -17,7 +17,7 @@ use trimtab_train::published::{
 };
 
 use crate::command::progress;
-use crate::command::train::PARITY_MIN;
+use crate::command::train::agree;
 
 /// What is learnt where `--algo` says nothing.
 const PLANNER: &str = "planner";
@@ -114,12 +114,7 @@ pub(in crate::command) fn train(
         println!("  reward on the training dialogues  {:.4}", int8.reward);
         println!("  int8 as float                     {:.2} % of decisions", 100.0 * parity);
     }
-    ensure!(
-        parity >= PARITY_MIN,
-        "int8 weights change {:.2} % of the decisions, more than 1 %",
-        100.0 * (1.0 - parity)
-    );
-    Ok(())
+    agree(parity)
 }
 
 /// Plans, and distils the plan.
