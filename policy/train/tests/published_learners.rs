@@ -28,7 +28,8 @@ fn int8_files_decide_as_their_networks() {
         let mut training = Training::published(name, 1).unwrap();
         training.recipe.steps = 10_000;
         let trained = training.learn(&episodes, &response, &costs, &mut |_| {}).unwrap();
-        let mut policy = PublishedPolicy::new(training.layout(), Vec::new(), trained.network);
+        let nameless = PublishedPolicy::new(training.layout(), Vec::new(), trained.network);
+        let mut policy = PublishedPolicy { algorithm: name.into(), ..nameless };
         let path = folder.path().join(format!("{name}.onnx"));
         policy.for_int8(&episodes, &costs).unwrap().write(Weights::Int8, &path).unwrap();
         let mut file = FileChooser::load(&path).unwrap();
