@@ -424,7 +424,8 @@ impl Budgets {
     }
 
     /// Adds to a hold that will not do, or says which budget is short. `account` is the turn's without this hold; `spare`
-    /// must be left afterwards.
+    /// must be left afterwards. From now on the hold belongs to the present windows, whose budgets have room for it: what was
+    /// left of an earlier window knew nothing of the addition.
     pub fn raise(
         &mut self,
         now: Millis,
@@ -437,7 +438,7 @@ impl Budgets {
         self.check(&account.with(hold), &extra.plus(spare))?;
         let open = self.open.iter_mut().find(|open| open.id == hold.id).ok_or(Short::Holds)?;
         hold.cost = hold.cost.plus(extra);
-        open.cost = hold.cost;
+        (open.cost, open.opened) = (hold.cost, self.now);
         Ok(())
     }
 

@@ -240,3 +240,24 @@ fn an_excess_is_debited_in_full_and_reported() {
     assert!(budgets.check(&account, &Cost { energy: Joules::from_micro(11), ..Cost::ZERO }).is_err());
     assert!(budgets.check(&account, &Cost { energy: Joules::from_micro(10), ..Cost::ZERO }).is_ok());
 }
+
+/// A hold that is raised after its hour has ended counts in the hour that had room for the rest of it, also when the runtime
+/// dies: the hour in which it was first opened may be full.
+#[test]
+fn a_raised_hold_belongs_to_the_hour_of_the_raise() {
+    let bytes = |n: u64| Cost { bytes: Bytes::new(n), ..Cost::ZERO };
+    let limit = Budget::bytes(Window::Hour, Bytes::new(100));
+    let account = Account::new(ConversationId::of("c"));
+    let mut budgets = Budgets::default();
+    budgets.set_limits(&[limit]).unwrap();
+    let hold = budgets.reserve(Millis::ZERO, &account, bytes(53)).unwrap();
+    budgets.settle(Millis::ZERO, hold, bytes(53));
+    let mut hold = budgets.reserve(Millis::ZERO, &account, bytes(23)).unwrap();
+    budgets.raise(Millis::new(HOUR), &account, &mut hold, bytes(44), Cost::ZERO).unwrap();
+    let mut reborn = Budgets::new(*budgets.spent(), HoldId(2));
+    reborn.set_limits(&[limit]).unwrap();
+    reborn.adopt(budgets.open()[0]).unwrap();
+    assert_eq!(reborn.left(&limit, &account), 33, "it is reserved in the second hour");
+    reborn.settle_late(Millis::new(HOUR), hold.id(), bytes(48)).unwrap();
+    assert_eq!(reborn.left(&limit, &account), 52, "and debited there");
+}

@@ -145,7 +145,7 @@ pub(super) fn insert_hold(
     step.prepare(
         "INSERT INTO holds (hold, turn, conversation, action, opened, latency, energy, money, bytes, orphan)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-         ON CONFLICT (hold) DO UPDATE SET latency = ?6, energy = ?7, money = ?8, bytes = ?9, orphan = ?10
+         ON CONFLICT (hold) DO UPDATE SET opened = ?5, latency = ?6, energy = ?7, money = ?8, bytes = ?9, orphan = ?10
              WHERE counted IS NULL",
     )?
     .execute(params![
