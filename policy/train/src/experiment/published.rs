@@ -11,7 +11,7 @@ use crate::published::{
     Planner, PublishedPolicy, Response, distil, evaluate, oracle,
 };
 
-/// The policy that is shipped for this environment: the plan in a network, as int8 file.
+/// What the lab makes for this environment: the plan in a network, as int8 file.
 pub(super) const LEARNT: &str = "planner, distilled, int8";
 pub(super) const GREEDY: &str = "greedy";
 pub(super) const ORACLE: &str = "oracle";
