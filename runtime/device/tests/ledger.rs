@@ -397,6 +397,7 @@ async fn a_handle_is_shared_and_its_last_drop_frees_the_file() {
 #[derive(Clone, Debug)]
 enum Op {
     Reserve { conversation: u64, nano: u64 },
+    Raise { pick: usize, nano: u64 },
     Settle { pick: usize, share: u64 },
     Leave { pick: usize },
     Late { pick: usize, share: u64 },
@@ -407,6 +408,7 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         5 => (0_u64..3, 1_u64..60).prop_map(|(conversation, nano)| Op::Reserve { conversation, nano }),
+        2 => (any::<usize>(), 0_u64..1000).prop_map(|(pick, nano)| Op::Raise { pick, nano }),
         3 => (any::<usize>(), 0_u64..=120).prop_map(|(pick, share)| Op::Settle { pick, share }),
         2 => any::<usize>().prop_map(|pick| Op::Leave { pick }),
         2 => (any::<usize>(), 0_u64..=100).prop_map(|(pick, share)| Op::Late { pick, share }),
@@ -460,6 +462,13 @@ proptest! {
                     let open = *budgets.open().last().unwrap();
                     ledger.persist_hold(&open, turn, None, "").unwrap();
                     live.push((hold, id, turn));
+                }
+                Op::Raise { pick, nano } if !live.is_empty() => {
+                    let index = pick % live.len();
+                    let (hold, id, turn) = &mut live[index];
+                    budgets.raise(now, &Account::new(*id), hold, money(nano), Cost::ZERO).unwrap();
+                    let open = *budgets.open().iter().find(|open| open.id == hold.id()).unwrap();
+                    ledger.persist_hold(&open, *turn, None, "").unwrap();
                 }
                 Op::Settle { pick, share } if !live.is_empty() => {
                     let (hold, id, turn) = live.swap_remove(pick % live.len());
@@ -523,7 +532,7 @@ proptest! {
                     budgets = again;
                     number = 0;
                 }
-                Op::Reserve { .. } | Op::Settle { .. } | Op::Leave { .. } | Op::Late { .. } => {}
+                Op::Reserve { .. } | Op::Raise { .. } | Op::Settle { .. } | Op::Leave { .. } | Op::Late { .. } => {}
             }
         }
     }
