@@ -21,7 +21,7 @@ pub struct Preference {
 
 impl Default for Preference {
     fn default() -> Self {
-        Self { quality: 1.0, association: 0.05, latency: 0.3, cost: 0.04, energy: 0.05 }
+        Self { quality: 1.0, association: 0.05, latency: 0.3, cost: 0.03, energy: 0.05 }
     }
 }
 

@@ -161,7 +161,8 @@ fn policy_prompt(file: &PolicyFile, turn: &Turn) -> Result<[f32; trimtab_core::l
     embedding.map_or(Ok([0.0; trimtab_core::limits::PROMPT_FEATURES]), |embedding| file.project(&embedding))
 }
 
-fn likeliest(turn: &Turn) -> TaskKind {
+/// The task as the device estimates it.
+pub(crate) fn likeliest(turn: &Turn) -> TaskKind {
     let best = turn.tasks.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1));
     best.map_or(TaskKind::Unknown, |(index, _)| TaskKind::KNOWN[index])
 }

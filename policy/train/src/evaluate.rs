@@ -73,16 +73,23 @@ pub fn evaluate(
     turns: &[&Turn],
     preference: &Preference,
 ) -> Result<Report, PolicyError> {
-    let mut decisions = Vec::with_capacity(turns.len());
-    for turn in turns {
-        let chosen = chooser.choose(turn, preference)?;
-        let tried = &turn.tried[chosen];
-        decisions.push(Decision {
-            chosen,
+    let chosen: Vec<usize> =
+        turns.iter().map(|turn| chooser.choose(turn, preference)).collect::<Result<_, PolicyError>>()?;
+    Ok(judge(name, turns, &chosen, preference))
+}
+
+/// What came of choosing these places among the tried actions of these turns.
+#[must_use]
+pub fn judge(name: &str, turns: &[&Turn], chosen: &[usize], preference: &Preference) -> Report {
+    let decide = |(turn, chosen): (&&Turn, &usize)| {
+        let tried = &turn.tried[*chosen];
+        Decision {
+            chosen: *chosen,
             right: f64::from(u8::from(tried.right)),
             reward: f64::from(reward(turn, tried, preference)),
-        });
-    }
+        }
+    };
+    let decisions: Vec<Decision> = turns.iter().zip(chosen).map(decide).collect();
     let count = turns.len().max(1) as f64;
     let taken = || turns.iter().zip(&decisions).map(|(turn, d)| (turn, &turn.tried[d.chosen]));
     let mean = |of: &dyn Fn(&crate::dataset::Tried) -> f64| taken().map(|(_, tried)| of(tried)).sum::<f64>() / count;
@@ -94,7 +101,7 @@ pub fn evaluate(
             taken().filter(|(turn, tried)| turn.setting.nodes[tried.action.node.get()].name == node.name).count();
         (node.name.clone(), 100.0 * hits as f64 / count)
     });
-    Ok(Report {
+    Report {
         name: name.into(),
         turns: turns.len(),
         right_percent: bootstrap::mean(&decisions.iter().map(|d| 100.0 * d.right).collect::<Vec<_>>(), SEED),
@@ -107,7 +114,7 @@ pub fn evaluate(
         node_percent: node_percent.collect(),
         views: mean(&|tried| tried.action.views.len() as f64),
         decisions,
-    })
+    }
 }
 
 impl Report {

@@ -26,5 +26,6 @@ pub mod network;
 pub mod policy;
 pub mod projection;
 pub mod published;
+pub mod recorded;
 pub mod report;
 mod whole;

@@ -7,6 +7,7 @@ mod diagnose;
 mod estimator;
 mod evaluate;
 mod experiments;
+mod file;
 mod logged;
 mod prompts;
 mod published;
@@ -31,6 +32,7 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab train --data a.json --out logged.onnx
   trimtab-lab evaluate --env logged --train a.json --test b.json --policy logged.onnx
   trimtab-lab compare --env logged --data M4A1.json
+  trimtab-lab compare --env trimtab --train table --data held-out --policy policy.onnx --chart front.svg
   trimtab-lab estimator --train a.json --test b.json --kind prompt
   trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
   trimtab-lab dataset stats table
@@ -56,7 +58,7 @@ enum Command {
     Evaluate(evaluate::Evaluate),
     /// Says how well the score of an answer is predicted.
     Estimator(estimator::Estimator),
-    /// Compares every policy on one log.
+    /// Compares every policy and rule on one log or one recorded table.
     Compare(compare::Compare),
     /// Writes a trained policy with int8 weights and checks that it decides as with float weights.
     Quantise(train::Quantise),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use trimtab_engine::{Encoder, PolicyFile};
+use trimtab_engine::Encoder;
 use trimtab_scenes::Split;
 use trimtab_train::collect::Plan;
 use trimtab_train::dataset::LoggedTable;
@@ -46,10 +46,4 @@ pub(super) fn read(path: &PathBuf) -> anyhow::Result<Prompts> {
         vector.iter_mut().for_each(|x| *x /= size);
     }
     Ok(prompts)
-}
-
-/// The view threshold that a policy file asks for; 0 where it asks for none.
-pub(super) fn view_threshold(file: &PolicyFile, path: &Path) -> anyhow::Result<f32> {
-    let threshold = file.metadata("view_threshold").map_or(Ok(0.0), str::parse);
-    threshold.with_context(|| format!("{}: view_threshold is no number", path.display()))
 }

@@ -19,7 +19,8 @@ use trimtab_train::logged::recipe::Recipe;
 use trimtab_train::published::{Episode, FileChooser, VIEWS};
 
 use super::{Algorithm, Evaluate, names};
-use crate::command::prompts::{embed, encoder, view_threshold};
+use crate::command::file::view_threshold;
+use crate::command::prompts::{embed, encoder};
 
 /// The ways to choose in a log that have a name.
 const ALL: [Algorithm; 5] = [Algorithm::Local, Algorithm::Text, Algorithm::Image, Algorithm::Greedy, Algorithm::Recipe];

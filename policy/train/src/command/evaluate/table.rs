@@ -1,11 +1,8 @@
 //! `evaluate --env trimtab`: off a recorded table in which every action was run.
 
-use std::path::Path;
-
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use serde_json::json;
 use trimtab_core::Preference;
-use trimtab_engine::PolicyFile;
 use trimtab_train::choose::{Chooser, TaskTable};
 use trimtab_train::dataset::{Table, Turn};
 use trimtab_train::evaluate::{Comparison, Report, evaluate};
@@ -13,8 +10,7 @@ use trimtab_train::learn::untrained;
 use trimtab_train::policy::Policy;
 
 use super::{Algorithm, Evaluate, names};
-use crate::command::progress;
-use crate::command::prompts::view_threshold;
+use crate::command::{file, progress};
 
 /// The ways that a recorded table can be chosen from.
 const ALL: [Algorithm; 7] = [
@@ -39,7 +35,7 @@ impl Evaluate {
         let bar = progress((algorithms.len() + 1) as u64, "evaluate");
         let mut reports = Vec::new();
         if let Some(path) = &self.policy {
-            reports.push(evaluate(&self.file(path, &table)?, "policy", &turns, &preference)?);
+            reports.push(evaluate(&file::chooser(path, &table)?, "policy", &turns, &preference)?);
         }
         bar.inc(1);
         for algorithm in algorithms {
@@ -64,19 +60,6 @@ impl Evaluate {
             }
         }
         Ok(())
-    }
-
-    fn file(&self, path: &Path, table: &Table) -> anyhow::Result<Chooser> {
-        let file = PolicyFile::load(path)?;
-        let trained = file.metadata("encoder_sha256").unwrap_or_default();
-        ensure!(
-            trained == table.encoder_sha256(),
-            "{}: trained with encoder {trained}, the table was collected with {}",
-            path.display(),
-            table.encoder_sha256()
-        );
-        let view_threshold = view_threshold(&file, path)?;
-        Ok(Chooser::File { file: Box::new(file), view_threshold })
     }
 
     fn chooser(&self, algorithm: Algorithm, fit: &Table, preference: &Preference) -> anyhow::Result<Chooser> {

@@ -20,6 +20,7 @@ use crate::published::{ACTIONS, Budget, Costs, Episode, ResponseModel, State, cl
 
 pub use budgets::{Budgets, Regime};
 pub use check::EnvironmentError;
+pub(crate) use training::CONSTRAINED;
 pub use training::Training;
 
 /// An action that takes more than so many budgets counts as so many: a drawn budget can be next to nothing.

@@ -8,7 +8,7 @@ use crate::learner::{CurvePoint, Method, Recipe, Trained, train};
 use crate::published::{Costs, Episode, ResponseModel};
 
 /// Before the name of a method: its published RC form.
-const CONSTRAINED: &str = "rc-";
+pub(crate) const CONSTRAINED: &str = "rc-";
 
 /// Everything that a training in the published environment follows from, besides the dialogues.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]

@@ -1,9 +1,6 @@
-//! `compare`: every policy on one log.
-
-use std::path::PathBuf;
+//! `compare --env logged`: every policy on one log.
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
 use trimtab_core::observation::Layout;
 use trimtab_engine::PolicyFile;
 use trimtab_train::choose::Chooser;
@@ -16,48 +13,13 @@ use trimtab_train::logged::front::{Comparison, Contender, Point, compare};
 use trimtab_train::logged::recipe::{Owner, Recipe, greedy};
 use trimtab_train::published::{Budget, Costs, Episode, FileChooser};
 
-use super::{progress, prompts};
-
-/// Where to compare.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
-enum Environment {
-    /// A log of one action a turn, off-policy.
-    Logged,
-}
-
-#[derive(Args, Debug)]
-pub(super) struct Compare {
-    /// Where to compare.
-    #[arg(long, value_enum, default_value_t = Environment::Logged)]
-    env: Environment,
-    /// Table files, or folders of them. What is learnt is learnt anew without each dialogue that it is judged on.
-    #[arg(long, required = true, num_args = 1..)]
-    data: Vec<PathBuf>,
-    /// Distils a policy file from the recipe without each dialogue too, and judges that.
-    #[arg(long)]
-    distilled: bool,
-    /// Policy files that are shown beside the others; they may have been trained on these very dialogues.
-    #[arg(long, num_args = 1..)]
-    policy: Vec<PathBuf>,
-    /// Folder of the text encoder; without it the shipped one.
-    #[arg(long)]
-    encoder: Option<PathBuf>,
-    /// Of the distillation and of the draws of intervals.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Prints the result as JSON.
-    #[arg(long)]
-    json: bool,
-}
+use super::Compare;
+use crate::command::file::view_threshold;
+use crate::command::{progress, prompts};
 
 impl Compare {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        match self.env {
-            Environment::Logged => self.logged(),
-        }
-    }
-
-    fn logged(&self) -> anyhow::Result<()> {
+    /// Compares on logged scores.
+    pub(super) fn on_log(&self) -> anyhow::Result<()> {
         let log = LoggedTable::read(&self.data)?;
         let (charges, none, recipe) = (Charges::default(), Prompts::new(), Recipe::default());
         let others = self.others(&log, &charges, &recipe)?;
@@ -99,7 +61,7 @@ impl Compare {
         for (policy, file) in sighted {
             file.check_encoder(&encoder.fingerprint())?;
             let preference = preference_of(file).with_context(|| policy.clone())?.unwrap_or_default();
-            let view_threshold = prompts::view_threshold(file, policy.as_ref())?;
+            let view_threshold = view_threshold(file, policy.as_ref())?;
             let chooser = Chooser::File { file: Box::new(file.clone()), view_threshold };
             let choices = on_candidates(&turns, &chooser, &preference)?;
             others.push(Contender { policy: policy.clone(), in_sample: true, choices });
