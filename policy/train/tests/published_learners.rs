@@ -40,3 +40,28 @@ fn int8_files_decide_as_their_networks() {
         assert!(share >= 0.99, "{name}: int8 decides alike in {share}");
     }
 }
+
+/// Neighbours that agree are believed, neighbours that do not are believed less, the more so the more is asked for.
+#[test]
+fn pessimism_takes_off_what_neighbours_disagree_on() {
+    let alike = |score: fn(usize) -> f64| -> Vec<Episode> {
+        let episode = |id: usize| Episode {
+            id: id as u64,
+            tasks: vec![1],
+            association: vec![[0.2; 3]],
+            logged: vec![0],
+            scores: vec![score(id)],
+        };
+        (0..10).map(episode).collect()
+    };
+    let local = |episodes: &[Episode], errors: f64| {
+        Response::fit(episodes).pessimistic(errors).of(episodes[0].logged_states()[0])[0]
+    };
+    let agreed = alike(|_| 0.8);
+    assert!((local(&agreed, 2.0) - 0.8).abs() < 1e-12);
+    let divided = alike(|id| (id % 2) as f64);
+    let bounds = [0.0, 1.0, 2.0].map(|errors| local(&divided, errors));
+    assert!(bounds[0] > bounds[1] && bounds[1] > bounds[2], "{bounds:?}");
+    // Five neighbours of 0 and 1 are three of one and two of the other: a deviation of √0.24.
+    assert!((bounds[0] - bounds[1] - (0.24_f64 / 5.0).sqrt()).abs() < 1e-12, "{bounds:?}");
+}

@@ -5,7 +5,6 @@ use serde_json::json;
 use trimtab_train::choose::Chooser;
 use trimtab_train::dataset::{LoggedTable, Turn};
 use trimtab_train::estimator::{Kind, Prompts};
-use trimtab_train::export::{self, Weights};
 use trimtab_train::learn;
 use trimtab_train::logged::charge::Charges;
 use trimtab_train::logged::distil::{ALGORITHM, Distilled, Source};
@@ -13,7 +12,7 @@ use trimtab_train::logged::evaluation::held_out;
 use trimtab_train::logged::file::on_candidates;
 use trimtab_train::logged::recipe::Recipe;
 
-use super::train::{Train, agree, parity};
+use super::train::{Train, write};
 use super::{progress, prompts};
 
 /// Distils the recipe for logged scores into a policy file.
@@ -41,11 +40,10 @@ pub(super) fn train(command: &Train, learning: &learn::Recipe) -> anyhow::Result
     let choices = on_candidates(&turns, &Chooser::Policy(Box::new(policy.clone())), &preference)?;
     let in_sample = held_out(&log, &log, &choices, Kind::ShrunkMeans, &Prompts::new(), &charges, learning.seed)?;
     policy.origin.scores = json!({"recipe agreement": agreement, "training turns, in sample": in_sample});
-    export::write(&policy, Weights::Int8, &command.out)?;
+    let parity = write(&policy, &command.out, &turns, &preference)?;
     if let Some(path) = &command.checkpoint {
         policy.save(path)?;
     }
-    let parity = parity(&policy, &command.out, &turns, &preference)?;
     if command.json {
         let report = json!({
             "policy": command.out, "algorithm": ALGORITHM, "turns": turns.len(), "seed": learning.seed,
@@ -59,5 +57,5 @@ pub(super) fn train(command: &Train, learning: &learn::Recipe) -> anyhow::Result
         println!("  mean charge                 {:.2} s, {:.5} USD", in_sample.latency_s, in_sample.usage_usd);
         println!("  int8 as float               {:.2} % of decisions", 100.0 * parity);
     }
-    agree(parity)
+    Ok(())
 }

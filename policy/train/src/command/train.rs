@@ -100,7 +100,10 @@ impl Train {
         if self.env == Environment::Published {
             return published::train(&self.data, self.algo.as_deref(), self.seed, &self.learning, &self.out, self.json);
         }
-        ensure!(self.learning.curve.is_none(), "--curve: is of --env published; leave it out");
+        let given = [("--curve", self.learning.curve.is_some()), ("--pessimism", self.learning.pessimism.is_some())];
+        if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
+            bail!("{name}: is of --env published; leave it out");
+        }
         let extended = |(_, dialogue): &(PathBuf, Dialogue)| dialogue.trimtab.is_some();
         if !read_dialogues(&self.data)?.dialogues.iter().any(extended) {
             self.learning.refuse_for(trimtab_train::logged::distil::ALGORITHM)?;
@@ -136,7 +139,8 @@ impl Train {
             scores["held-out scenes"] = score(&policy, &turns, &task_table, &self.preference)?;
         }
         policy.origin.scores = scores.clone();
-        export::write(&policy, Weights::Int8, &self.out)?;
+        let turns: Vec<&Turn> = table.turns().iter().collect();
+        let parity = write(&policy, &self.out, &turns, &self.preference)?;
         if let Some(path) = &self.card {
             let card = serde_json::to_string_pretty(&card(&policy, &table, &self.out)?)?;
             std::fs::write(path, card + "\n").with_context(|| format!("{}: cannot be written", path.display()))?;
@@ -144,8 +148,6 @@ impl Train {
         if let Some(path) = &self.checkpoint {
             policy.save(path)?;
         }
-        let turns: Vec<&Turn> = table.turns().iter().collect();
-        let parity = parity(&policy, &self.out, &turns, &self.preference)?;
         let report = json!({
             "policy": self.out, "turns": turns.len(), "seed": self.seed, "view_threshold": policy.view_threshold,
             "scores": scores, "int8_agreement": parity,
@@ -158,7 +160,7 @@ impl Train {
             println!("  view threshold    {:.2}", policy.view_threshold);
             println!("  int8 as float     {:.2} % of decisions", 100.0 * parity);
         }
-        agree(parity)
+        Ok(())
     }
 }
 
@@ -175,9 +177,8 @@ impl Quantise {
         let policy = Policy::load(&self.checkpoint)?;
         let table = Table::read(&self.data)?;
         same_encoder(&policy, &table)?;
-        export::write(&policy, Weights::Int8, &self.out)?;
         let turns: Vec<&Turn> = table.turns().iter().collect();
-        let parity = parity(&policy, &self.out, &turns, &Preference::default())?;
+        let parity = write(&policy, &self.out, &turns, &Preference::default())?;
         if self.json {
             println!("{}", json!({"policy": self.out, "turns": turns.len(), "int8_agreement": parity}));
         } else {
@@ -188,7 +189,7 @@ impl Quantise {
                 turns.len()
             );
         }
-        agree(parity)
+        Ok(())
     }
 }
 
@@ -264,11 +265,19 @@ fn round(x: f64) -> f64 {
     (x * 1e4).round() / 1e4
 }
 
-/// Share of turns in which the written file, run by the engine, decides as the float weights do.
-pub(super) fn parity(policy: &Policy, path: &Path, turns: &[&Turn], preference: &Preference) -> anyhow::Result<f64> {
-    let file = PolicyFile::load(path).with_context(|| "the file just written does not load")?;
+/// Writes the file with int8 weights, unless it decides otherwise than the float weights do when the engine runs it. Returns the
+/// share of these turns in which both decide alike.
+pub(super) fn write(policy: &Policy, out: &Path, turns: &[&Turn], preference: &Preference) -> anyhow::Result<f64> {
+    // What a check refuses never stands where it was asked for.
+    let scratch = tempfile::tempdir().context("no temporary folder")?;
+    let tried = scratch.path().join("policy.onnx");
+    export::write(policy, Weights::Int8, &tried)?;
+    let file = PolicyFile::load(&tried).context("the file just written does not load")?;
     let int8 = Chooser::File { file: Box::new(file), view_threshold: policy.view_threshold };
     let float = Chooser::Policy(Box::new(policy.clone()));
     let int8 = evaluate(&int8, "int8", turns, preference)?;
-    Ok(int8.agreement(&evaluate(&float, "float", turns, preference)?))
+    let parity = int8.agreement(&evaluate(&float, "float", turns, preference)?);
+    agree(parity)?;
+    export::write(policy, Weights::Int8, out)?;
+    Ok(parity)
 }

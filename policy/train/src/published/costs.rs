@@ -14,6 +14,17 @@ const TOTAL_TOKENS: f64 = 2048.0;
 const USD_PER_KWH: f64 = 0.1668;
 const JOULES_PER_KWH: f64 = 3.6e6;
 
+/// How long a local answer is taken to take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LocalTime {
+    /// As published: the formula divides by the prompt length, so an answer costs as much as two tokens.
+    #[default]
+    Published,
+    /// Two operations for each parameter and each token of the published prompt length, at peak arithmetic: 5.85 s on a Jetson
+    /// TX2, where logged local turns took 7.27 s. Source of two operations a parameter: Kaplan et al. 2020, section 2.1.
+    Corrected,
+}
+
 /// A local device.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Device {
@@ -82,7 +93,17 @@ impl Costs {
     /// On that device, over that network.
     #[must_use]
     pub fn of(device: &Device, network: &Network) -> Self {
-        let local = 2.0 * PARAMETERS / PROMPT_TOKENS * TOTAL_TOKENS / (device.gflops * 1e9);
+        Self::with(device, network, LocalTime::Published)
+    }
+
+    /// The same with another local time, and the joules that follow from it.
+    #[must_use]
+    pub fn with(device: &Device, network: &Network, time: LocalTime) -> Self {
+        let tokens = match time {
+            LocalTime::Published => TOTAL_TOKENS / PROMPT_TOKENS,
+            LocalTime::Corrected => PROMPT_TOKENS,
+        };
+        let local = 2.0 * PARAMETERS * tokens / (device.gflops * 1e9);
         let local_usd = device.watts * local * USD_PER_KWH / JOULES_PER_KWH;
         let with_local = |local: f64, cloud: &[f64; VIEWS + 1]| -> [f64; CLASSES] {
             std::array::from_fn(|class| if class == 0 { local } else { cloud[class - 1] })
@@ -122,5 +143,14 @@ mod tests {
         assert!((costs.seconds[0] - 0.011_428_571_428_571_429).abs() < 1e-15);
         assert!((costs.usd[0] - 7.942_857_142_857_142e-9).abs() < 1e-20);
         assert_eq!((costs.latency[0], costs.latency[4], costs.usage[4]), (0.0, 1.0, 1.0));
+    }
+
+    #[test]
+    fn a_corrected_local_answer_takes_seconds() {
+        let costs = Costs::with(&DEVICES[3], &NETWORKS[0], LocalTime::Corrected);
+        assert!((costs.seconds[0] - 5.851).abs() < 1e-3, "{}", costs.seconds[0]);
+        // 15 W for that long.
+        assert!((costs.usd[0] - 4.0667e-6).abs() < 1e-9, "{}", costs.usd[0]);
+        assert_eq!(costs.seconds[1..], Costs::default().seconds[1..]);
     }
 }

@@ -32,7 +32,7 @@ mod rules;
 mod state;
 
 pub use agreement::{Agreement, agreement};
-pub use costs::{CLASSES, Costs, DEVICES, Device, NETWORKS, Network, class_of};
+pub use costs::{CLASSES, Costs, DEVICES, Device, LocalTime, NETWORKS, Network, class_of};
 pub use distil::{DistilRecipe, NAMED_BUDGETS, distil};
 pub use encoding::{Ramp, observe, ramps};
 pub use episode::{ACTIONS, Episode, EpisodeError, VIEWS};

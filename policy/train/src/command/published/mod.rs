@@ -5,10 +5,19 @@ mod train;
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
-use clap::Args;
-use trimtab_train::published::{Budget, Costs, DEVICES, Episode, NEIGHBOURS, NETWORKS, Response};
+use clap::{Args, ValueEnum};
+use trimtab_train::published::{Budget, Costs, DEVICES, Episode, LocalTime, NEIGHBOURS, NETWORKS, Response};
 
 pub(super) use train::{Learning, train};
+
+/// How long a local answer takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Local {
+    /// By the published formula: as long as two tokens.
+    Published,
+    /// Two operations for each parameter and each of 1,024 tokens, at the device's peak.
+    Corrected,
+}
 
 /// The published environment's own settings.
 #[derive(Args, Debug)]
@@ -31,6 +40,9 @@ pub(super) struct Setting {
     /// Published environment: the network, as in the paper.
     #[arg(long, default_value = "Wired")]
     network: String,
+    /// Published environment: how long a local answer takes.
+    #[arg(long, value_enum, default_value_t = Local::Published)]
+    local_time: Local,
     /// Published environment: neighbours of the response.
     #[arg(long, default_value_t = NEIGHBOURS)]
     neighbours: usize,
@@ -45,7 +57,11 @@ impl Setting {
         let network = NETWORKS.iter().find(|network| network.name == self.network).with_context(|| {
             format!("--network {:?}: one of {}", self.network, NETWORKS.map(|network| network.name).join(", "))
         })?;
-        Ok(Costs::of(device, network))
+        let time = match self.local_time {
+            Local::Published => LocalTime::Published,
+            Local::Corrected => LocalTime::Corrected,
+        };
+        Ok(Costs::with(device, network, time))
     }
 
     /// What a conversation may take.
