@@ -9,6 +9,7 @@ mod evaluate;
 mod experiments;
 mod file;
 mod logged;
+mod plot;
 mod prompts;
 mod published;
 mod train;
@@ -28,6 +29,7 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab train --env published --data a.json --out published.onnx
   trimtab-lab evaluate --env published --train a.json --test b.json --policy published.onnx --shield --latency-budget 10
   trimtab-lab train --env published --algo rc-ppo --data a.json --out rc-ppo.onnx --curve curve.json
+  trimtab-lab plot curve.json --out curve.svg
   trimtab-lab diagnose rc-ppo.onnx --train a.json --test b.json
   trimtab-lab train --data a.json --out logged.onnx
   trimtab-lab evaluate --env logged --train a.json --test b.json --policy logged.onnx
@@ -66,6 +68,8 @@ enum Command {
     Experiments(experiments::Experiments),
     /// The same as a page with charts.
     Report(experiments::Report),
+    /// Draws learning curves.
+    Plot(plot::Plot),
     /// Names the known failures of policies of the published layouts, with the remedy.
     Diagnose(diagnose::Diagnose),
     /// Looks at tables and splits them.
@@ -85,6 +89,7 @@ impl Arguments {
             Command::Quantise(command) => command.run(),
             Command::Experiments(command) => command.run(),
             Command::Report(command) => command.run(),
+            Command::Plot(command) => command.run(),
             Command::Diagnose(command) => command.run(),
             Command::Dataset(command) => command.run(),
         }
