@@ -27,4 +27,5 @@ pub mod policy;
 pub mod projection;
 pub mod published;
 pub mod report;
+pub mod robot;
 mod whole;
