@@ -38,7 +38,7 @@ impl Site {
         let settings = Settings { serve: true, explore, budgets, ..Settings::shipped().unwrap() };
         let recording = Recording::generate(9, Split::Train, 2 * TURNS, FrameSize { width: 320, height: 240 }).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let line = |(index, said): (usize, &trimtab_rig::recording::Turn)| {
+        let line = |(index, said): (usize, &trimtab_scenes::Turn)| {
             let conversation = format!("kitchen {}", index / TURNS);
             json!({"conversation": conversation, "prompt": said.prompt.text, "expected": said.prompt.answer})
                 .to_string()
