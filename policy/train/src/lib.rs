@@ -28,4 +28,5 @@ pub mod projection;
 pub mod published;
 pub mod recorded;
 pub mod report;
+pub mod robot;
 mod whole;

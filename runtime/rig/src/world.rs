@@ -81,6 +81,8 @@ pub struct Settings {
     pub view_threshold: Option<f32>,
     /// Opens the device's API.
     pub serve: bool,
+    /// The API takes turns that name the actions which may be taken.
+    pub explore: bool,
 }
 
 impl Settings {
@@ -105,6 +107,7 @@ impl Settings {
             preference: Preference::default(),
             view_threshold: None,
             serve: false,
+            explore: false,
         })
     }
 }
@@ -329,7 +332,7 @@ impl World {
         let api_config = config.api.clone();
         let device = Box::pin(Device::start(config, parts)).await?;
         check_faults(&settings.models, &device)?;
-        let api = if settings.serve { Some(Api::start(device.clone(), &api_config).await?) } else { None };
+        let api = if settings.serve { Some(serve(&device, api_config).await?) } else { None };
         let mut world = Self {
             settings,
             recording,
@@ -374,7 +377,7 @@ impl World {
             conversation: CONVERSATION.to_owned(),
             prompt: said.prompt.text.clone(),
             turns_before: Some(u16::try_from(index).unwrap_or(u16::MAX)),
-            only,
+            only: only.into_iter().collect(),
             ..Ask::default()
         };
         let news = self.device.ask(ask).map_err(|cause| WorldError::Ask { turn, cause })?;
@@ -395,8 +398,9 @@ impl World {
         }
     }
 
-    /// Offers hold for a time that skipping would use up without the bridge noticing.
-    fn keep_offers(&mut self) {
+    /// Offers hold for a time that skipping would use up without the bridge noticing; turns that come over the API do not see
+    /// to that themselves.
+    pub fn keep_offers(&mut self) {
         const ANNOUNCE_EVERY: Duration = Duration::from_secs(15);
         let skipped = self.clock.skipped();
         if skipped.saturating_sub(self.announced) >= ANNOUNCE_EVERY {
@@ -544,7 +548,11 @@ fn device_config(
         id,
         fleet,
         state_dir: state.join("device"),
-        api: ApiConfig { listen: settings.serve.then(free_address), socket: state.join("trimtab.sock") },
+        api: ApiConfig {
+            listen: settings.serve.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, SERVE_PORT))),
+            socket: state.join("trimtab.sock"),
+            explore: settings.explore,
+        },
         cameras: cameras.collect::<Result<_, WorldError>>()?,
         models: ModelsConfig {
             encoder: settings.models.join("encoder"),
@@ -581,11 +589,13 @@ fn device_config(
     })
 }
 
-/// The usual port of the API if it is free, else any.
-fn free_address() -> SocketAddr {
-    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, SERVE_PORT));
-    match std::net::TcpListener::bind(usual) {
-        Ok(_) => usual,
-        Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+/// At the usual port of the API if it is free, else at any.
+async fn serve(device: &Device, config: ApiConfig) -> Result<Api, ApiError> {
+    match Api::start(device.clone(), &config).await {
+        Err(ApiError::Listen { .. }) => {
+            let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+            Api::start(device.clone(), &ApiConfig { listen, ..config }).await
+        }
+        started => started,
     }
 }

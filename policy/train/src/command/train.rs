@@ -9,7 +9,7 @@ use trimtab_core::Preference;
 use trimtab_engine::PolicyFile;
 use trimtab_train::calibrate::view_threshold;
 use trimtab_train::choose::{Chooser, TaskTable};
-use trimtab_train::dataset::{Dialogue, Table, Turn, read_dialogues};
+use trimtab_train::dataset::{Table, Turn, read_dialogues};
 use trimtab_train::evaluate::evaluate;
 use trimtab_train::export::{self, Weights};
 use trimtab_train::learn::{HELD_OUT_ONE_IN, Progress, Recipe, fit};
@@ -104,8 +104,7 @@ impl Train {
         if let Some((name, _)) = given.iter().find(|(_, given)| *given) {
             bail!("{name}: is of --env published; leave it out");
         }
-        let extended = |(_, dialogue): &(PathBuf, Dialogue)| dialogue.trimtab.is_some();
-        if !read_dialogues(&self.data)?.dialogues.iter().any(extended) {
+        if !read_dialogues(&self.data)?.dialogues.iter().any(|(_, dialogue)| dialogue.ran_every_action()) {
             self.learning.refuse_for(trimtab_train::logged::distil::ALGORITHM)?;
             return logged::train(&self, &self.recipe(learning(self.seed)));
         }
@@ -149,13 +148,14 @@ impl Train {
             policy.save(path)?;
         }
         let report = json!({
-            "policy": self.out, "turns": turns.len(), "seed": self.seed, "view_threshold": policy.view_threshold,
-            "scores": scores, "int8_agreement": parity,
+            "policy": self.out, "turns": turns.len(), "unscored": table.unscored(), "seed": self.seed,
+            "view_threshold": policy.view_threshold, "scores": scores, "int8_agreement": parity,
         });
         if self.json {
             println!("{report}");
         } else {
             println!("{}: {} turns, seed {}", self.out.display(), turns.len(), self.seed);
+            say_unscored(table.unscored());
             println!("  scores            {scores:#}");
             println!("  view threshold    {:.2}", policy.view_threshold);
             println!("  int8 as float     {:.2} % of decisions", 100.0 * parity);
@@ -190,6 +190,13 @@ impl Quantise {
             );
         }
         Ok(())
+    }
+}
+
+/// Says what was not trained on.
+pub(super) fn say_unscored(turns: usize) {
+    if turns > 0 {
+        println!("  left out          {turns} turns that nobody has scored yet");
     }
 }
 
