@@ -23,6 +23,15 @@ pub(super) struct Experiments {
     /// Training seeds of each split.
     #[arg(long, default_value_t = 5)]
     training_seeds: u64,
+    /// Steps of each training of a published learner.
+    #[arg(long, default_value_t = 30_000)]
+    steps: usize,
+    /// A table of your own, file or folder, in which every action was run: shows what carries over from the dialogues to it and back.
+    #[arg(long)]
+    own: Option<PathBuf>,
+    /// Another one to judge on; without it a fifth of the first is held out.
+    #[arg(long, requires = "own")]
+    own_held_out: Option<PathBuf>,
     /// Prints the result as JSON.
     #[arg(long)]
     json: bool,
@@ -53,6 +62,9 @@ impl Experiments {
             data: self.data.clone(),
             ids: self.ids.clone(),
             training_seeds: self.training_seeds.max(1),
+            steps: self.steps.max(1),
+            own: self.own.clone(),
+            own_held_out: self.own_held_out.clone(),
         };
         let bar = progress(0, "experiments");
         let watch = |now: Progress| match now {
@@ -114,6 +126,18 @@ fn print(study: &Study) {
         println!(
             "{} less {:<12} {:+.4} [{:+.4}, {:+.4}]",
             pair.of, pair.against, pair.difference.value, pair.difference.low, pair.difference.high
+        );
+    }
+    println!("\n{:<34} {:>8} {:>20} {:>20} {:>6}", "both yardsticks", "reward", "snips", "dr", "n eff");
+    for judged in &study.judged {
+        let own = &judged.logged;
+        println!(
+            "{:<34} {:>8.4} {:>20} {:>20} {:>6.1}",
+            judged.method,
+            judged.reward.mean,
+            format!("{:.3} [{:.2}, {:.2}]", own.snips, own.snips_low, own.snips_high),
+            format!("{:.3} [{:.2}, {:.2}]", own.dr, own.dr_low, own.dr_high),
+            own.effective_n
         );
     }
     println!();

@@ -11,14 +11,19 @@
 //! Everything follows from one [`Args`] value, which is stored in the result.
 
 mod ablation;
+mod curve;
+mod field;
 mod jobs;
 mod mix;
+mod profile;
 mod published;
 mod row;
 mod split;
+mod transfer;
 mod verdict;
+mod yardstick;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -30,10 +35,16 @@ use crate::logged::recipe::{Recipe, greedy};
 use crate::published::{EpisodeError, NAMED_BUDGETS};
 
 pub use ablation::{Ablation, Point};
+pub use curve::{Curve, CurveMean};
 pub use mix::Mix;
+pub use profile::Profile;
 pub use row::{Paired, Row, Run, Spread};
-pub use split::{Split, splits};
+pub use split::{SPLITS_MAX, Split, splits};
+pub use transfer::{Estimated, OnLog, OnOwn, Swept, Transfer};
 pub use verdict::Verdict;
+pub use yardstick::Judged;
+
+use published::Contest;
 
 /// Of the draws of the intervals on logged scores.
 const DRAWS_SEED: u64 = 1;
@@ -47,6 +58,12 @@ pub struct Args {
     pub ids: PathBuf,
     /// Training seeds of each split: 1 up to this.
     pub training_seeds: u64,
+    /// Steps of each training of a published learner.
+    pub steps: usize,
+    /// A table of our own, in which every action was run; without it nothing is said of transfer.
+    pub own: Option<PathBuf>,
+    /// Another one, to judge on; without it a part of the first is held out.
+    pub own_held_out: Option<PathBuf>,
 }
 
 /// Why an experiment cannot be run.
@@ -66,6 +83,14 @@ pub enum ExperimentError {
         path: PathBuf,
         /// What is wrong.
         what: String,
+    },
+    /// A table of our own that does not hold what is compared.
+    #[error("{path}: {what}")]
+    Own {
+        /// The table.
+        path: PathBuf,
+        /// What is missing, and the remedy.
+        what: &'static str,
     },
     /// A policy file that was just written cannot be run.
     #[error(transparent)]
@@ -97,10 +122,18 @@ pub struct Study {
     pub paired: Vec<Paired>,
     /// What the learnt policy does for each task, under the first budget.
     pub mix: Vec<Mix>,
-    /// One parameter of the environment varied at a time.
+    /// Every contender under both yardsticks.
+    pub judged: Vec<Judged>,
+    /// How the published learners learn.
+    pub curves: Vec<Curve>,
+    /// Every published device and network.
+    pub profiles: Vec<Profile>,
+    /// One thing varied or left out at a time.
     pub ablations: Vec<Ablation>,
-    /// The other yardstick: what policies would have scored by the logged scores.
+    /// What policies would have scored by the logged scores of all dialogues.
     pub logged: Comparison,
+    /// What carries over between the dialogues and a table of our own, where one is given.
+    pub transfer: Option<Transfer>,
     /// What follows.
     pub verdicts: Vec<Verdict>,
 }
@@ -110,27 +143,43 @@ pub struct Study {
 /// # Errors
 /// Data or splits that cannot be read.
 pub fn study(args: &Args, watch: &(dyn Fn(Progress) + Sync)) -> Result<Study, ExperimentError> {
-    let (splits, dataset_sha256) = splits(&args.data, &args.ids)?;
-    let logged = logged(&args.data, watch)?;
-    let mut rows = published::rows(&splits, args.training_seeds, watch)?;
-    rows.sort_by_key(|row| NAMED_BUDGETS.iter().position(|budget| *budget == row.budget));
-    let paired = row::paired(&rows, published::LEARNT);
-    let learnt = rows.iter().find(|row| row.method == published::LEARNT && row.budget == NAMED_BUDGETS[0]);
+    let (splits, table) = splits(&args.data, &args.ids)?;
+    // First what can be refused.
+    let own = args.own.as_deref();
+    let transfer = own.map(|own| transfer::transfer(&table, own, args.own_held_out.as_deref())).transpose()?;
+    let logged = logged(&table, watch);
+    let Contest { rows, fits, curves, profiles } = published::contest(args, &splits, watch)?;
+    let judged = yardstick::judge(&rows, &fits, &splits, &table);
+    let paired = row::paired(&rows, field::LEARNT);
+    let learnt = rows.iter().find(|row| row.method == field::LEARNT && row.budget == NAMED_BUDGETS[0]);
     let mix = learnt.map_or_else(Vec::new, |row| mix::mix(row, &splits));
-    let ablations = ablation::all(&splits, watch)?;
-    let verdicts = verdict::all(&rows, &ablations, &logged);
-    Ok(Study { args: args.clone(), dataset_sha256, rows, paired, mix, ablations, logged, verdicts })
+    let ablations = ablation::all(args, &splits, table.turns(), watch)?;
+    let mut study = Study {
+        args: args.clone(),
+        dataset_sha256: table.sha256().into(),
+        rows,
+        paired,
+        mix,
+        judged,
+        curves,
+        profiles,
+        ablations,
+        logged,
+        transfer,
+        verdicts: Vec::new(),
+    };
+    study.verdicts = verdict::all(&study);
+    Ok(study)
 }
 
 /// The comparison on logged scores, over all dialogues.
-fn logged(data: &Path, watch: &(dyn Fn(Progress) + Sync)) -> Result<Comparison, ExperimentError> {
+fn logged(table: &LoggedTable, watch: &(dyn Fn(Progress) + Sync)) -> Comparison {
     watch(Progress::More(1));
-    let table = LoggedTable::read(&[data.to_path_buf()])?;
     let (charges, prompts) = (Charges::default(), Prompts::new());
     let published = greedy(Kind::Neighbours, table.turns(), &charges, &prompts);
     let found = compare(table.turns(), Recipe::default(), &prompts, &published, &[], DRAWS_SEED);
     watch(Progress::Done);
-    Ok(found)
+    found
 }
 
 /// How far an experiment is.

@@ -121,15 +121,17 @@ pub(super) fn paired(rows: &[Row], of: &str) -> Vec<Paired> {
     let here = || rows.iter().filter(|row| Some(row.budget) == first && !row.shielded);
     let Some(own) = here().find(|row| row.method == of) else { return Vec::new() };
     let mine = own.conversations();
-    // A dialogue may be in the test part of several splits: what is drawn is dialogues.
-    let dialogues: Vec<u64> = mine.iter().map(|(dialogue, _)| *dialogue).collect();
-    here()
-        .filter(|row| row.method != of)
-        .map(|row| {
-            let other = row.conversations();
-            let difference = |index: usize| mine[index].1 - other[index].1;
-            let mean = |drawn: &[usize]| drawn.iter().map(|index| difference(*index)).sum::<f64>() / drawn.len() as f64;
-            Paired { of: of.into(), against: row.method.clone(), difference: interval(&dialogues, 0, mean) }
-        })
-        .collect()
+    let pair = |row: &Row| {
+        let difference = difference(&mine, &row.conversations());
+        Paired { of: of.into(), against: row.method.clone(), difference }
+    };
+    here().filter(|row| row.method != of).map(pair).collect()
+}
+
+/// Mean of the first less the second over the same conversations, each with its dialogue. A dialogue may be in the test part of
+/// several splits: what is drawn is dialogues.
+pub(super) fn difference(of: &[(u64, f64)], against: &[(u64, f64)]) -> Interval {
+    let dialogues: Vec<u64> = of.iter().map(|(dialogue, _)| *dialogue).collect();
+    let one = |index: usize| of[index].1 - against[index].1;
+    interval(&dialogues, 0, |drawn| drawn.iter().map(|index| one(*index)).sum::<f64>() / drawn.len() as f64)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use super::ExperimentError;
-use crate::dataset::LoggedTable;
+use crate::dataset::{LoggedTable, LoggedTurn};
 use crate::published::Episode;
 
 /// One division of the dialogues.
@@ -18,7 +18,14 @@ pub struct Split {
     pub train: Vec<Episode>,
     /// What they are judged on.
     pub test: Vec<Episode>,
+    /// The logged turns of the training part, dialogue by dialogue.
+    pub train_turns: Vec<LoggedTurn>,
+    /// Those of the test part.
+    pub test_turns: Vec<LoggedTurn>,
 }
+
+/// Most splits of a file.
+pub const SPLITS_MAX: usize = 100;
 
 #[derive(Deserialize)]
 struct Ids {
@@ -26,8 +33,8 @@ struct Ids {
     train_ids: BTreeMap<u64, Vec<u64>>,
 }
 
-/// The splits of a file, and the sha256 of the dialogues.
-pub fn splits(data: &Path, ids: &Path) -> Result<(Vec<Split>, String), ExperimentError> {
+/// The splits of a file, and the dialogues.
+pub fn splits(data: &Path, ids: &Path) -> Result<(Vec<Split>, LoggedTable), ExperimentError> {
     let table = LoggedTable::read(&[data.to_path_buf()])?;
     let episodes = Episode::all(&table)?;
     let refuse = |what: String| ExperimentError::Splits { path: ids.into(), what };
@@ -47,11 +54,24 @@ pub fn splits(data: &Path, ids: &Path) -> Result<(Vec<Split>, String), Experimen
         if train.is_empty() || test.is_empty() {
             return Err(refuse(format!("split {seed}: a part without dialogues")));
         }
-        Ok(Split { seed: *seed, train, test })
+        let known = |id: u64, part: &[Episode]| part.iter().filter(|episode| episode.id == id).count();
+        let twice = |episode: &&Episode| known(episode.id, &test) + known(episode.id, &train) > 1;
+        if let Some(episode) = test.iter().chain(&train).find(twice) {
+            return Err(refuse(format!(
+                "split {seed}: dialogue {} is there twice; name it once, in one part",
+                episode.id
+            )));
+        }
+        let turns = |episodes: &[Episode]| -> Vec<LoggedTurn> {
+            let of = |episode: &Episode| table.turns().iter().filter(|turn| turn.dialogue == episode.id).cloned();
+            episodes.iter().flat_map(of).collect()
+        };
+        let (train_turns, test_turns) = (turns(&train), turns(&test));
+        Ok(Split { seed: *seed, train, test, train_turns, test_turns })
     };
-    let splits = ids.test_ids.iter().map(split).collect::<Result<Vec<_>, _>>()?;
-    if splits.is_empty() {
-        return Err(refuse("test_ids: no split".into()));
+    if ids.test_ids.is_empty() || ids.test_ids.len() > SPLITS_MAX {
+        return Err(refuse(format!("test_ids: {} splits; 1 to {SPLITS_MAX} are due", ids.test_ids.len())));
     }
-    Ok((splits, table.sha256().into()))
+    let splits = ids.test_ids.iter().map(split).collect::<Result<Vec<_>, _>>()?;
+    Ok((splits, table))
 }

@@ -37,6 +37,12 @@ impl Charges {
         Self { local: charge(0), cloud: (1..CLASSES).map(charge).collect() }
     }
 
+    /// As measured: of a local answer, then of a cloud answer with no view, one, and so on.
+    #[must_use]
+    pub const fn measured(local: Charge, cloud: Vec<Charge>) -> Self {
+        Self { local, cloud }
+    }
+
     /// The charge of an action; more views than the table has are charged as its last.
     #[must_use]
     pub fn of(&self, action: Action) -> Charge {

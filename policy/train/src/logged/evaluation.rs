@@ -77,15 +77,20 @@ impl<'a> Log<'a> {
         Self { turns, dialogues, propensity, model, charges, seed }
     }
 
-    fn weigh(&self, choices: &[Action]) -> Weighed {
-        assert_eq!(self.turns.len(), choices.len(), "a choice for every turn");
+    fn weigh(&self, choices: &[Vec<Action>]) -> Weighed {
+        let there = choices.len() == self.turns.len() && choices.iter().all(|choices| !choices.is_empty());
+        assert!(there, "a choice for every turn");
         let mut weighed = Weighed { weights: Vec::new(), robust: Vec::new() };
-        for ((turn, choice), values) in self.turns.iter().zip(choices).zip(self.model) {
-            let chosen = Class::of(*choice);
-            let weight = self.propensity.weight(turn, chosen);
-            let expected = values[chosen.index()];
-            weighed.weights.push(weight);
-            weighed.robust.push(expected + weight * (turn.score - expected));
+        for ((turn, choices), values) in self.turns.iter().zip(choices).zip(self.model) {
+            let (mut weights, mut robust) = (0.0, 0.0);
+            for chosen in choices.iter().map(|choice| Class::of(*choice)) {
+                let weight = self.propensity.weight(turn, chosen);
+                let expected = values[chosen.index()];
+                weights += weight;
+                robust += expected + weight * (turn.score - expected);
+            }
+            weighed.weights.push(weights / choices.len() as f64);
+            weighed.robust.push(robust / choices.len() as f64);
         }
         weighed
     }
@@ -101,12 +106,23 @@ impl<'a> Log<'a> {
     /// When there is not one choice for every turn.
     #[must_use]
     pub fn evaluate(&self, choices: &[Action]) -> Evaluation {
+        self.evaluate_pooled(&alone(choices))
+    }
+
+    /// Evaluates several fits of one policy, as the one that acts by any of them: the choices of each turn are those of the fits
+    /// that did not see it, and each counts as much.
+    ///
+    /// # Panics
+    /// When there is a turn without a choice.
+    #[must_use]
+    pub fn evaluate_pooled(&self, choices: &[Vec<Action>]) -> Evaluation {
         let weighed = self.weigh(choices);
         let snips = bootstrap::interval(&self.dialogues, self.seed, |drawn| self.snips(&weighed, drawn));
         let dr = bootstrap::interval(&self.dialogues, self.seed, |drawn| mean(&weighed.robust, drawn));
         let sum: f64 = weighed.weights.iter().sum();
         let squares: f64 = weighed.weights.iter().map(|weight| weight * weight).sum();
-        let charge = self.charges.mean(choices);
+        let charges: Vec<Charge> = choices.iter().map(|choices| self.charges.mean(choices)).collect();
+        let charge = |of: fn(&Charge) -> f64| charges.iter().map(of).sum::<f64>() / charges.len().max(1) as f64;
         let matched = |of: fn(Charge) -> f64| {
             let charged = self.turns.iter().zip(&weighed.weights);
             charged.map(|(turn, weight)| weight * of(self.charges.of(turn.action))).sum::<f64>() / sum
@@ -120,8 +136,8 @@ impl<'a> Log<'a> {
             dr_high: dr.high,
             effective_n: if squares > 0.0 { sum * sum / squares } else { 0.0 },
             matched: weighed.weights.iter().filter(|weight| **weight > 0.0).count(),
-            latency_s: charge.latency_s,
-            usage_usd: charge.usage_usd,
+            latency_s: charge(|charge| charge.latency_s),
+            usage_usd: charge(|charge| charge.usage_usd),
             matched_latency_s: matched(|charge| charge.latency_s),
             matched_usage_usd: matched(|charge| charge.usage_usd),
             turns: self.turns.len(),
@@ -135,6 +151,15 @@ impl<'a> Log<'a> {
     /// When there is not one choice of each for every turn.
     #[must_use]
     pub fn difference(&self, choices: &[Action], other: &[Action]) -> Difference {
+        self.difference_pooled(&alone(choices), &alone(other))
+    }
+
+    /// The same for several fits of each, as in [`Log::evaluate_pooled`].
+    ///
+    /// # Panics
+    /// When there is a turn without a choice of each.
+    #[must_use]
+    pub fn difference_pooled(&self, choices: &[Vec<Action>], other: &[Vec<Action>]) -> Difference {
         let (own, other) = (self.weigh(choices), self.weigh(other));
         let over = |of: &dyn Fn(&[usize]) -> f64| bootstrap::interval(&self.dialogues, self.seed, of);
         Difference {
@@ -177,6 +202,11 @@ pub fn held_out(
     });
     let propensity = Propensity::count(only_train.into_iter().chain(test.turns()));
     Ok(Log::new(test.turns(), propensity, &values, charges, seed).evaluate(choices))
+}
+
+/// One fit that chooses in every turn.
+fn alone(choices: &[Action]) -> Vec<Vec<Action>> {
+    choices.iter().map(|choice| vec![*choice]).collect()
 }
 
 fn mean(values: &[f64], drawn: &[usize]) -> f64 {

@@ -7,12 +7,14 @@ use trimtab_engine::PolicyError;
 use super::candidates::NODES;
 use crate::choose::Chooser;
 use crate::dataset::{LoggedTurn, Turn};
-use crate::published::{self, ACTIONS, Budget, Costs, Scene, State, VIEWS, best};
+use crate::published::{self, ACTIONS, Budget, Costs, ResponseModel, Scene, State, VIEWS, best};
 
 /// The choices of a policy of a published layout. What is left of `budget` is what the logged actions before would have left.
+/// Who looks at the estimate is given that of `responses`; a policy file does not.
 pub fn on_states(
     log: &[LoggedTurn],
     chooser: &mut dyn published::Chooser,
+    responses: Option<&dyn ResponseModel>,
     costs: &Costs,
     budget: Budget,
 ) -> Result<Vec<Action>, PolicyError> {
@@ -23,8 +25,9 @@ pub fn on_states(
         for turn in turns {
             let state = State::read(&turn.context.history.observe());
             let remaining = budget.less(spent);
-            // A policy file does not look at the estimate.
-            let scene = Scene { episode, turn: turn.context.number, state, remaining, responses: &[0.0; ACTIONS] };
+            let number = turn.context.number;
+            let known = responses.map_or([0.0; ACTIONS], |model| model.responses(episode, number, state));
+            let scene = Scene { episode, turn: number, state, remaining, responses: &known };
             all.push(actions[best(&chooser.scores(&scene)?)]);
             spent = spent.plus(costs, turn.action.number(NODES, VIEWS).unwrap_or(0));
         }

@@ -172,6 +172,12 @@ impl ClassPolicy {
     }
 }
 
+/// The action of the best class in a turn of which these scores are expected; the cheaper class among equals.
+#[must_use]
+pub fn chosen(context: &Context, values: &ClassValues, charges: &Charges, weights: Weights) -> Action {
+    best(&offers(context, values, charges), weights).action
+}
+
 /// What each class offers; views only where there are any.
 fn offers(context: &Context, values: &ClassValues, charges: &Charges) -> Vec<Offer> {
     let there = |class: &Class| *class != Class::Image || !context.association.is_empty();

@@ -131,7 +131,7 @@ impl Walk<'_> {
             chances: soft(&worth, SOFTNESS * weight),
             weight: weight as f32,
         });
-        if turn + 1 == TURNS_PLANNED {
+        if turn + 1 == self.planned.turns() {
             return;
         }
         let chosen = super::evaluation::best(&worth);

@@ -15,6 +15,7 @@
 //! yardstick for comparison; [`crate::logged`] is the one for truth.
 
 mod agreement;
+mod beliefs;
 mod costs;
 mod distil;
 mod encoding;
@@ -26,6 +27,7 @@ mod kdtree;
 mod levels;
 mod oracle;
 mod plan;
+mod remembered;
 mod response;
 mod rounding;
 mod rules;
@@ -41,6 +43,7 @@ pub use file::{FileChooser, PublishedPolicy};
 pub use frozen::{FrozenError, FrozenTables};
 pub use oracle::{ORACLE_TURNS_MAX, oracle};
 pub use plan::{Plan, Planned, Planner, TURNS_PLANNED};
+pub use remembered::Remembered;
 pub use response::{NEIGHBOURS, Response, ResponseModel};
-pub use rules::{Constant, Drawn, Greedy, Scripted};
+pub use rules::{Constant, Drawn, Greedy, LookingBack, Restricted, Scripted};
 pub use state::{HISTORY, RECORDS, State, TASKS};

@@ -13,7 +13,8 @@ use std::thread;
 
 use trimtab_engine::PolicyError;
 
-use super::evaluation::{Budget, Chooser, Scene, value};
+use super::beliefs::Beliefs;
+use super::evaluation::{Budget, Chooser, Scene, THIRD, value};
 use super::response::Scratch;
 use super::state::TASKS;
 use super::{ACTIONS, CLASSES, Costs, Episode, HISTORY, Response, State, class_of};
@@ -22,88 +23,16 @@ use super::{ACTIONS, CLASSES, Costs, Episode, HISTORY, Response, State, class_of
 pub const TURNS_PLANNED: usize = HISTORY;
 /// Children of a state: each action, then each task.
 const CHILDREN: usize = ACTIONS * TASKS;
-/// Strengths, in pseudo-counts, of the belief that every length, or every next task, is as likely; ascending.
-const PRIORS: [f64; 6] = [1.0, 4.0, 16.0, 64.0, 256.0, 1024.0];
-/// Counts speak against a prior that makes them less than a tenth as likely as the best one does: ln 10.
-const DOUBT: f64 = std::f64::consts::LN_10;
-/// Pseudo-count of the mean association over all tasks in that of one task.
-const GAIN_PRIOR: f64 = 10.0;
 /// Resolution of the rewards kept for the last turn.
 const STEP: f32 = 1.0 / 4096.0;
-
-/// What the training episodes say of what is not known beforehand.
-#[derive(Clone, PartialEq, Debug)]
-struct Beliefs {
-    /// Weight of each turn's reward.
-    weight: [f64; TURNS_PLANNED],
-    /// Chance of the next task after a task.
-    next: [[f64; TASKS]; TASKS],
-    /// Mean normalised association of each action by task.
-    gain: [[f64; ACTIONS]; TASKS],
-}
-
-impl Beliefs {
-    fn of(episodes: &[Episode]) -> Self {
-        let mut lengths = [0.0; TURNS_PLANNED];
-        let mut next = [[0.0; TASKS]; TASKS];
-        let (mut gain, mut turns) = ([[0.0; ACTIONS]; TASKS], [0.0; TASKS]);
-        for episode in episodes {
-            lengths[episode.turns().min(TURNS_PLANNED) - 1] += 1.0;
-            for pair in episode.tasks.windows(2) {
-                next[usize::from(pair[0])][usize::from(pair[1])] += 1.0;
-            }
-            for (turn, task) in episode.tasks.iter().enumerate() {
-                turns[usize::from(*task)] += 1.0;
-                let seen = episode.normalised_gain(turn);
-                gain[usize::from(*task)].iter_mut().zip(seen).for_each(|(sum, gain)| *sum += gain);
-            }
-        }
-        let total: f64 = turns.iter().sum();
-        let all: [f64; ACTIONS] = std::array::from_fn(|action| gain.iter().map(|row| row[action]).sum::<f64>() / total);
-        for (row, turns) in gain.iter_mut().zip(turns) {
-            row.iter_mut().zip(all).for_each(|(sum, all)| *sum = (*sum + GAIN_PRIOR * all) / (turns + GAIN_PRIOR));
-        }
-        // Lengths that never occurred are taken to be impossible.
-        let possible: Vec<usize> = (0..TURNS_PLANNED).filter(|length| lengths[*length] > 0.0).collect();
-        let mut occurred = [possible.iter().map(|length| lengths[*length]).collect::<Vec<f64>>()];
-        shrink(&mut occurred);
-        for (length, chance) in possible.into_iter().zip(&occurred[0]) {
-            lengths[length] = *chance;
-        }
-        shrink(&mut next);
-        let weight = |turn: usize| (turn..TURNS_PLANNED).map(|n| lengths[n] / (n + 1) as f64).sum();
-        Self { weight: std::array::from_fn(weight), next, gain }
-    }
-}
-
-/// Turns rows of counts into chances, shrunk to all-alike by a symmetric Dirichlet prior: the strongest one that the counts do
-/// not speak against.
-fn shrink<R: AsRef<[f64]> + AsMut<[f64]>>(rows: &mut [R]) {
-    // Logarithm of a rising product, `x (x + 1) … (x + n - 1)`.
-    let rising = |x: f64, n: f64| (0..n as usize).map(|i| (x + i as f64).ln()).sum::<f64>();
-    let evidence = |strength: f64| -> f64 {
-        rows.iter()
-            .map(|row| {
-                let row = row.as_ref();
-                let share = strength / row.len() as f64;
-                row.iter().map(|count| rising(share, *count)).sum::<f64>() - rising(strength, row.iter().sum())
-            })
-            .sum()
-    };
-    let most = PRIORS.into_iter().map(evidence).fold(f64::NEG_INFINITY, f64::max);
-    let strength = PRIORS.into_iter().rfind(|strength| evidence(*strength) >= most - DOUBT).unwrap_or(PRIORS[0]);
-    for row in rows {
-        let row = row.as_mut();
-        let (share, total) = (strength / row.len() as f64, strength + row.iter().sum::<f64>());
-        row.iter_mut().for_each(|count| *count = (*count + share) / total);
-    }
-}
 
 /// The plan's rewards: what every action of every state is expected to bring in its turn.
 #[derive(Clone, Debug)]
 pub struct Plan {
     beliefs: Beliefs,
     costs: Costs,
+    /// Turns of the longest training episode, as far as they are planned.
+    turns: usize,
     /// Weighted reward of each action in each state, turn by turn, for all turns but the last.
     rewards: Vec<Vec<f32>>,
     /// Weighted reward of the best action of each class in each state of the last turn, in [`STEP`]s.
@@ -115,15 +44,36 @@ impl Plan {
     #[must_use]
     pub fn new(episodes: &[Episode], response: &Response, costs: &Costs) -> Self {
         let beliefs = Beliefs::of(episodes);
-        let mut plan = Self { beliefs, costs: *costs, rewards: Vec::new(), last: Vec::new() };
+        let turns = episodes.iter().map(Episode::turns).max().unwrap_or(1).min(TURNS_PLANNED);
+        let mut plan = Self { beliefs, costs: *costs, turns, rewards: Vec::new(), last: Vec::new() };
         let mut scratch = response.scratch();
-        for turn in 0..TURNS_PLANNED - 1 {
+        for turn in 0..turns - 1 {
             let states = TASKS * CHILDREN.pow(turn as u32);
             let rewards = |index| plan.turn_rewards(response, &mut scratch, turn, state(turn, index));
             let level = (0..states).flat_map(rewards).map(|reward| reward as f32).collect();
             plan.rewards.push(level);
         }
         plan.last = plan.last_turn(response);
+        plan
+    }
+
+    /// The same at other costs: the estimate is not asked again.
+    #[must_use]
+    pub fn at(&self, costs: &Costs) -> Self {
+        let mut plan = Self { costs: *costs, ..self.clone() };
+        let shift = |turn: usize, action: usize| {
+            self.beliefs.weight[turn] * THIRD * (self.costs.penalty(action) - costs.penalty(action))
+        };
+        for (turn, rewards) in plan.rewards.iter_mut().enumerate() {
+            let shifts: [f32; ACTIONS] = std::array::from_fn(|action| shift(turn, action) as f32);
+            for rewards in rewards.as_chunks_mut::<ACTIONS>().0 {
+                rewards.iter_mut().zip(shifts).for_each(|(reward, shift)| *reward += shift);
+            }
+        }
+        let shifts = FIRST_OF_CLASS.map(|action| (shift(self.turns - 1, action) as f32 / STEP).round() as i16);
+        for rewards in &mut plan.last {
+            rewards.iter_mut().zip(shifts).for_each(|(reward, shift)| *reward = reward.saturating_add(shift));
+        }
         plan
     }
 
@@ -135,7 +85,7 @@ impl Plan {
 
     /// The last turn has by far the most states: they are shared out to every core.
     fn last_turn(&self, response: &Response) -> Vec<[i16; CLASSES]> {
-        let turn = TURNS_PLANNED - 1;
+        let turn = self.turns - 1;
         let mut last = vec![[i16::MIN; CLASSES]; TASKS * CHILDREN.pow(turn as u32)];
         let workers = thread::available_parallelism().map_or(1, NonZero::get);
         let share = last.len().div_ceil(workers);
@@ -160,7 +110,7 @@ impl Plan {
     /// What every state is worth when a conversation starts with this budget.
     #[must_use]
     pub fn within(&self, budget: Budget) -> Planned<'_> {
-        let values = (0..TURNS_PLANNED - 1).map(|turn| vec![f32::NAN; TASKS * CHILDREN.pow(turn as u32)]).collect();
+        let values = (0..self.turns - 1).map(|turn| vec![f32::NAN; TASKS * CHILDREN.pow(turn as u32)]).collect();
         let mut planned = Planned { plan: self, budget, values };
         for task in 0..TASKS {
             planned.fill(0, task, Budget::NOTHING);
@@ -185,6 +135,12 @@ impl Planned<'_> {
         self.plan.beliefs.weight[turn]
     }
 
+    /// Turns that are planned.
+    #[must_use]
+    pub const fn turns(&self) -> usize {
+        self.plan.turns
+    }
+
     fn allowed(&self, turn: usize, spent: Budget) -> bool {
         let (costs, left) = (&self.plan.costs, self.budget.less(spent));
         let to_come = (TURNS_PLANNED - 1 - turn) as f64;
@@ -193,7 +149,7 @@ impl Planned<'_> {
 
     /// Values a state and all that can follow it.
     fn fill(&mut self, turn: usize, index: usize, spent: Budget) -> f32 {
-        if turn == TURNS_PLANNED - 1 {
+        if turn + 1 == self.plan.turns {
             return self.last(index, spent);
         }
         let task = index % TASKS;
@@ -219,7 +175,7 @@ impl Planned<'_> {
         let rewards = &self.plan.last[index];
         let fits = |class: &usize| {
             let action = FIRST_OF_CLASS[*class];
-            *class == 0 || self.allowed(TURNS_PLANNED - 1, spent.plus(&self.plan.costs, action))
+            *class == 0 || self.allowed(self.plan.turns - 1, spent.plus(&self.plan.costs, action))
         };
         let best = (0..CLASSES).filter(fits).map(|class| rewards[class]).max();
         f32::from(best.unwrap_or(0)) * STEP
@@ -233,20 +189,24 @@ impl Planned<'_> {
         let turn = actions.len().min(TURNS_PLANNED - 1);
         let spent = actions.iter().fold(Budget::NOTHING, |spent, action| spent.plus(&self.plan.costs, *action));
         let index = index_of(state);
-        let rewards = self.plan.turn_rewards(response, &mut response.scratch(), turn, state);
+        // A turn later than any that training has seen counts as the last of them.
+        let rewards = self.plan.turn_rewards(response, &mut response.scratch(), turn.min(self.plan.turns - 1), state);
         std::array::from_fn(|action| {
             let after = spent.plus(&self.plan.costs, action);
             if action > 0 && !self.allowed(turn, after) {
                 return f64::NEG_INFINITY;
             }
-            let to_come: f64 = if turn + 1 == TURNS_PLANNED {
+            let to_come: f64 = if turn + 1 >= self.plan.turns {
                 0.0
             } else {
                 let chances = self.plan.beliefs.next[usize::from(state.task())];
                 let worth = |next: usize| {
                     let below = child(index, action, next);
-                    let value =
-                        if turn + 2 == TURNS_PLANNED { self.last(below, after) } else { self.values[turn + 1][below] };
+                    let value = if turn + 2 == self.plan.turns {
+                        self.last(below, after)
+                    } else {
+                        self.values[turn + 1][below]
+                    };
                     chances[next] * f64::from(value)
                 };
                 (0..TASKS).map(worth).sum()

@@ -83,6 +83,35 @@ impl Chooser for Scripted {
     }
 }
 
+/// Another way to choose, among some of the actions of each turn.
+pub struct Restricted<'a> {
+    /// Scores.
+    pub chooser: &'a mut dyn Chooser,
+    /// Episode by episode, turn by turn: whether an action may be taken.
+    pub allowed: Vec<Vec<[bool; ACTIONS]>>,
+}
+
+impl Chooser for Restricted<'_> {
+    fn scores(&mut self, scene: &Scene<'_>) -> Result<[f64; ACTIONS], PolicyError> {
+        let (scores, allowed) = (self.chooser.scores(scene)?, &self.allowed[scene.episode][scene.turn]);
+        Ok(std::array::from_fn(|action| if allowed[action] { scores[action] } else { f64::NEG_INFINITY }))
+    }
+}
+
+/// Another way to choose that sees only the last turns of the state.
+pub struct LookingBack<'a> {
+    /// Scores.
+    pub chooser: &'a mut dyn Chooser,
+    /// Turns.
+    pub turns: usize,
+}
+
+impl Chooser for LookingBack<'_> {
+    fn scores(&mut self, scene: &Scene<'_>) -> Result<[f64; ACTIONS], PolicyError> {
+        self.chooser.scores(&Scene { state: scene.state.last(self.turns), ..*scene })
+    }
+}
+
 fn one_hot(chosen: usize) -> [f64; ACTIONS] {
     std::array::from_fn(|action| if action == chosen { 1.0 } else { 0.0 })
 }

@@ -21,6 +21,9 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
 ];
 
+/// Behind the points.
+const FAINT: RGBColor = RGBColor(200, 200, 200);
+
 /// A chart that cannot be drawn: a value that is no number, or an axis without length.
 #[derive(Debug, thiserror::Error)]
 #[error("chart {title:?}: {why}")]
@@ -53,17 +56,33 @@ pub struct Axes<'a> {
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
+/// What is joined by lines.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    /// The points of each series.
+    Series,
+    /// Nothing.
+    Nothing,
+    /// The points of which none has more y at no more x.
+    Front,
+}
+
 /// Points joined by lines.
 pub fn lines(axes: &Axes<'_>, series: &[Series]) -> Result<String, ChartError> {
-    draw(axes, series, true)
+    draw(axes, series, Joined::Series)
 }
 
 /// Points alone, each series one colour.
 pub fn points(axes: &Axes<'_>, series: &[Series]) -> Result<String, ChartError> {
-    draw(axes, series, false)
+    draw(axes, series, Joined::Nothing)
 }
 
-fn draw(axes: &Axes<'_>, series: &[Series], joined: bool) -> Result<String, ChartError> {
+/// Points, and a line through those that no other one beats in x and y: less of x is better, and more of y.
+pub fn front(axes: &Axes<'_>, series: &[Series]) -> Result<String, ChartError> {
+    draw(axes, series, Joined::Front)
+}
+
+fn draw(axes: &Axes<'_>, series: &[Series], joined: Joined) -> Result<String, ChartError> {
     framed(axes, |area| {
         let all = || series.iter().flat_map(|series| series.points.iter().copied());
         let (x, y) = (span(all().map(|point| point.0)), span(all().map(|point| point.1)));
@@ -89,10 +108,16 @@ fn draw(axes: &Axes<'_>, series: &[Series], joined: bool) -> Result<String, Char
             .y_desc(axes.y)
             .draw()
             .map_err(|error| error.to_string())?;
+        if joined == Joined::Front {
+            let line = LineSeries::new(unbeaten(all()), FAINT.stroke_width(2));
+            chart.draw_series(line).map_err(|error| error.to_string())?;
+        }
         for (index, series) in series.iter().enumerate() {
             let colour = COLOURS[index % COLOURS.len()];
-            let dots = series.points.iter().map(|point| Circle::new(*point, 4, colour.filled()));
-            if joined {
+            // The same colours again are rings.
+            let dot = if index < COLOURS.len() { colour.filled() } else { colour.stroke_width(2) };
+            let dots = series.points.iter().map(|point| Circle::new(*point, 4, dot));
+            if joined == Joined::Series {
                 chart
                     .draw_series(LineSeries::new(series.points.iter().copied(), colour.stroke_width(2)))
                     .map_err(|error| error.to_string())?;
@@ -101,10 +126,23 @@ fn draw(axes: &Axes<'_>, series: &[Series], joined: bool) -> Result<String, Char
                 .draw_series(dots)
                 .map_err(|error| error.to_string())?
                 .label(series.name.as_str())
-                .legend(move |(x, y)| Circle::new((x + 8, y), 4, colour.filled()));
+                .legend(move |(x, y)| Circle::new((x + 8, y), 4, dot));
         }
         legend(&mut chart)
     })
+}
+
+/// The points of which none has more y at no more x, from the least x.
+fn unbeaten(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
+    let mut sorted: Vec<(f64, f64)> = points.filter(|(x, y)| x.is_finite() && y.is_finite()).collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
+    let mut best = f64::NEG_INFINITY;
+    sorted.retain(|(_, y)| {
+        let more = *y > best;
+        best = best.max(*y);
+        more
+    });
+    sorted
 }
 
 /// Stacked bars: for each name along x, the parts from the bottom up.
@@ -195,4 +233,15 @@ fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
 fn plain(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_front_leaves_out_what_is_beaten() {
+        let points = [(2.0, 0.5), (1.0, 0.4), (1.5, 0.3), (2.0, 0.7), (3.0, 0.7), (f64::NAN, 9.0)];
+        assert_eq!(unbeaten(points.into_iter()), [(1.0, 0.4), (2.0, 0.7)]);
+    }
 }

@@ -45,7 +45,7 @@ impl Compare {
             if file.layout() != Layout::Trimtab1 {
                 Episode::all(log)?;
                 let (costs, budget) = (Costs::default(), Budget::default());
-                let choices = on_states(log.turns(), &mut FileChooser::load(path)?, &costs, budget)?;
+                let choices = on_states(log.turns(), &mut FileChooser::load(path)?, None, &costs, budget)?;
                 others.push(Contender { policy: policy.clone(), in_sample: true, choices });
             }
         }

@@ -62,7 +62,7 @@ impl Evaluate {
             // The refusal of a table with another number of views.
             Episode::all(test)?;
             let (costs, budget) = (self.setting.costs()?, self.setting.budget()?);
-            return Ok(on_states(test.turns(), &mut FileChooser::load(path)?, &costs, budget)?);
+            return Ok(on_states(test.turns(), &mut FileChooser::load(path)?, None, &costs, budget)?);
         }
         let encoder = encoder(self.encoder.as_deref())?;
         file.check_encoder(&encoder.fingerprint())?;
