@@ -76,7 +76,11 @@ fn the_page_has_every_section_and_chart() {
         assert!(drawn.iter().any(|chart| chart.name == name), "no {name}");
     }
     for chart in &drawn {
-        assert!(chart.svg.starts_with("<svg") && text.contains(&format!("<figure id={}>", chart.name)), "{}", chart.name);
+        assert!(
+            chart.svg.starts_with("<svg") && text.contains(&format!("<figure id={}>", chart.name)),
+            "{}",
+            chart.name
+        );
         assert_eq!(drawn.iter().filter(|other| other.name == chart.name).count(), 1, "{}", chart.name);
     }
     let stored = serde_json::to_value(&study).unwrap();

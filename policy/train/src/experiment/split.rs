@@ -63,8 +63,9 @@ pub fn splits(data: &Path, ids: &Path) -> Result<(Vec<Split>, LoggedTable), Expe
             )));
         }
         let turns = |episodes: &[Episode]| -> Vec<LoggedTurn> {
-            let of = |episode: &Episode| table.turns().iter().filter(|turn| turn.dialogue == episode.id).cloned();
-            episodes.iter().flat_map(of).collect()
+            let id = |episode: &Episode| episode.id;
+            let of = |id: u64| table.turns().iter().filter(move |turn| turn.dialogue == id).cloned();
+            episodes.iter().map(id).flat_map(of).collect()
         };
         let (train_turns, test_turns) = (turns(&train), turns(&test));
         Ok(Split { seed: *seed, train, test, train_turns, test_turns })

@@ -43,6 +43,7 @@ impl OwnTurn {
                 score: right,
                 seconds: charge.latency_s,
                 usd: charge.usage_usd,
+                propensity: None,
             }
         })
     }
