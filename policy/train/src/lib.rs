@@ -26,5 +26,8 @@ pub mod network;
 pub mod policy;
 pub mod projection;
 pub mod published;
+pub mod recalibrate;
 pub mod report;
 mod whole;
+
+pub use whole::write as write_whole;

@@ -10,6 +10,7 @@ mod experiments;
 mod logged;
 mod prompts;
 mod published;
+mod recalibrate;
 mod train;
 
 use std::io::IsTerminal;
@@ -33,6 +34,7 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab compare --env logged --data M4A1.json
   trimtab-lab estimator --train a.json --test b.json --kind prompt
   trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
+  trimtab-lab recalibrate --policy policy.onnx --from models/shipped/encoder --to clip --out policy-clip.onnx --write-encoder
   trimtab-lab dataset stats table
   trimtab-lab report --data M4A1.json --ids results.json --out report
 
@@ -64,6 +66,8 @@ enum Command {
     Experiments(experiments::Experiments),
     /// The same as a page with charts.
     Report(experiments::Report),
+    /// Fits a policy file to another encoder than the one it was trained with.
+    Recalibrate(recalibrate::Recalibrate),
     /// Names the known failures of policies of the published layouts, with the remedy.
     Diagnose(diagnose::Diagnose),
     /// Looks at tables and splits them.
@@ -83,6 +87,7 @@ impl Arguments {
             Command::Quantise(command) => command.run(),
             Command::Experiments(command) => command.run(),
             Command::Report(command) => command.run(),
+            Command::Recalibrate(command) => command.run(),
             Command::Diagnose(command) => command.run(),
             Command::Dataset(command) => command.run(),
         }

@@ -11,7 +11,7 @@
 //! Everything follows from one [`Args`] value, which is stored in the result.
 
 mod ablation;
-mod jobs;
+pub(crate) mod jobs;
 mod mix;
 mod published;
 mod row;
