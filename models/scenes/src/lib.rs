@@ -26,7 +26,7 @@ mod topic;
 pub use canvas::{Picture, RenderError, SIDE_MAX};
 pub use caption::{Caption, captions, swapped_caption};
 pub use conversation::{Conversation, TURNS_MAX, Turn, unknown_prompts};
-pub use grade::{grade, words};
+pub use grade::{grade, says, words};
 pub use prompt::{Prompt, TaskKind};
 pub use rng::Rng;
 pub use scene::{CAMERA_NAMES, CAMERAS, Scene, Sighting, Split};

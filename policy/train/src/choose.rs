@@ -98,7 +98,7 @@ pub fn reward(turn: &Turn, tried: &Tried, preference: &Preference) -> f32 {
         memory: Bytes::ZERO,
     };
     let gain = association_gain(&turn.views, tried.action.views);
-    utility(preference, f32::from(u8::from(tried.right)), gain, &spent)
+    utility(preference, tried.score, gain, &spent)
 }
 
 impl Chooser {

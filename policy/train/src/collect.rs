@@ -14,7 +14,9 @@ use trimtab_rig::recording::{FrameSize, Recording, RecordingError};
 use trimtab_rig::world::{Settings, TurnOutcome, World, WorldError};
 use trimtab_scenes::{CAMERA_NAMES, Prompt, Rng, Split};
 
-use crate::dataset::{Dialogue, Interaction, Measured, Node, Outcome, SCHEMA, Setting, TaskCategory, View};
+use crate::dataset::{
+    Dialogue, Interaction, KNOWN_ANSWER, Measured, Node, Outcome, SCHEMA, Setting, TaskCategory, View,
+};
 
 /// Most turns of one dialogue.
 pub const TURNS_MAX: usize = 1_000;
@@ -152,6 +154,8 @@ pub(crate) fn setting(plan: &Plan, seed: u64, encoder: &Encoder, world: &World) 
             Split::HeldOut => "held-out",
         }
         .into(),
+        one_action: false,
+        conversation: None,
         encoder_sha256: encoder.fingerprint().to_string(),
         views: CAMERA_NAMES.map(String::from).to_vec(),
         nodes,
@@ -196,6 +200,11 @@ fn interaction(
             unknown: record.task == TaskKind::Unknown,
             views,
             outcomes: runs.iter().filter_map(|(action, run)| outcome(*action, run)).collect(),
+            logged: None,
+            scored_by: Some(KNOWN_ANSWER.into()),
+            candidates: Vec::new(),
+            asked_unix_ms: None,
+            energy_source: None,
         }),
     };
     (interaction, associations)
@@ -223,5 +232,8 @@ fn outcome(action: Action, run: &TurnOutcome) -> Option<Outcome> {
         energy_uj: record.cost.energy.micro(),
         money_nusd: record.cost.money.nano(),
         bytes_up: record.cost.bytes.get(),
+        score: None,
+        fallback: false,
+        turn: None,
     })
 }

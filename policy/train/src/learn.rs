@@ -76,10 +76,10 @@ pub struct Lesson<'a> {
 }
 
 impl<'a> Lesson<'a> {
-    /// To estimate how likely the answers of some turns are right.
+    /// To estimate how good the answers of some turns are.
     fn of_outcomes(turns: &[&'a Turn]) -> Vec<Self> {
-        let right = |tried: &Tried| f32::from(u8::from(tried.right));
-        turns.iter().map(|turn| Self { turn, targets: turn.tried.iter().map(right).collect() }).collect()
+        let score = |tried: &Tried| tried.score;
+        turns.iter().map(|turn| Self { turn, targets: turn.tried.iter().map(score).collect() }).collect()
     }
 }
 

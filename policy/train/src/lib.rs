@@ -28,6 +28,7 @@ pub mod projection;
 pub mod published;
 pub mod recalibrate;
 pub mod report;
+pub mod robot;
 mod whole;
 
 pub use whole::write as write_whole;

@@ -72,7 +72,8 @@ async fn a_device_takes_the_policy_with_the_encoder_that_it_was_fitted_to() {
 
     let made = recalibrate(&encoder, &out, &["--write-encoder"]);
     let report = report(&made);
-    let figure = |path: &str| report.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}: {report}"));
+    let figure =
+        |path: &str| report.pointer(path).and_then(Value::as_f64).unwrap_or_else(|| panic!("{path}: {report}"));
     assert!(figure("/report/decisions/agreement") >= 0.85, "{report}");
     assert!(figure("/report/fit/prompt_correlation") >= 0.9, "{report}");
     assert!(figure("/report/fit/association_correlation") >= 0.8, "{report}");

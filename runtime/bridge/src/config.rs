@@ -51,6 +51,18 @@ pub struct BridgeConfig {
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(pub String);
 
+impl ApiKey {
+    /// What a header can carry, without the white space around it.
+    pub(crate) fn checked(node: &NodeName, key: &str) -> Result<Self, ConfigError> {
+        let key = key.trim();
+        if key.is_empty() || key.len() > API_KEY_BYTES_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            let fault = format!("is no key: 1 to {API_KEY_BYTES_MAX} printable ASCII characters are");
+            return Err(value(&place(node, "api_key"), fault));
+        }
+        Ok(Self(key.to_owned()))
+    }
+}
+
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ApiKey(…)")
@@ -269,14 +281,7 @@ impl UpstreamConfig {
                     .map_err(|cause| value(&place(&node, "api_key_file"), format!("{}: {cause}", path.display())))?,
             ),
         };
-        let api_key = api_key.map(|key| key.trim().to_owned());
-        if let Some(key) = &api_key {
-            let printable = key.bytes().all(|byte| byte.is_ascii_graphic());
-            if key.is_empty() || key.len() > API_KEY_BYTES_MAX || !printable {
-                let fault = format!("is no key: 1 to {API_KEY_BYTES_MAX} printable ASCII characters are");
-                return Err(value(&place(&node, "api_key"), fault));
-            }
-        }
+        let api_key = api_key.map(|key| ApiKey::checked(&node, &key)).transpose()?;
         check_url(&node, &raw.base_url, api_key.is_some() && !raw.allow_plaintext)?;
         let prices = Prices {
             prompt: price(&node, "prompt", raw.prices.prompt)?,
@@ -286,7 +291,7 @@ impl UpstreamConfig {
         Ok(Self {
             base_url: raw.base_url.trim_end_matches('/').to_owned(),
             model: raw.model,
-            api_key: api_key.map(ApiKey),
+            api_key,
             ca: raw.ca,
             prices,
             images_max: raw.images_max,
@@ -314,7 +319,8 @@ fn read(path: &Path, limit: u64) -> io::Result<String> {
     Ok(text)
 }
 
-fn check_url(node: &NodeName, url: &str, needs_tls: bool) -> Result<(), ConfigError> {
+/// A URL that can be asked, and that carries no key in the clear.
+pub(crate) fn check_url(node: &NodeName, url: &str, needs_tls: bool) -> Result<(), ConfigError> {
     let fault = |fault: &str| Err(value(&place(node, "base_url"), format!("{url:?} {fault}")));
     let Ok(parsed) = url.parse::<hyper::Uri>() else {
         return fault("is no URL");

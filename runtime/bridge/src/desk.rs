@@ -331,7 +331,7 @@ impl Desk {
             words.text.push_str(text);
         };
         self.counters.add(|c| &c.upstream_calls);
-        let calling = node.upstream.call(request, views, max_tokens, listen);
+        let calling = node.upstream.call(&request.messages, &request.prompt, views, max_tokens, listen);
         let called = tokio::select! {
             called = tokio::time::timeout_at(until, calling) => called,
             never = self.stream(device, request, &words) => match never {},

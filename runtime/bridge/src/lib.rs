@@ -9,6 +9,7 @@
 pub mod config;
 mod counters;
 mod desk;
+mod endpoint;
 mod grey;
 mod health;
 mod intake;
@@ -30,6 +31,7 @@ use trimtab_wire::{Topic, filters};
 pub use config::{ApiKey, BridgeConfig, ConfigError, UpstreamConfig};
 pub use counters::Counts;
 pub use desk::{ANSWER_EXPIRY, PUBLISH_WAIT_MAX, STREAM_EVERY};
+pub use endpoint::{Endpoint, EndpointError, NoAnswer, Said};
 pub use health::{FAILURES_MAX, REST_MAX, REST_MIN};
 pub use intake::{DRAIN_MAX, OFFERS_VALID, REQUESTS_MAX, REQUESTS_PER_DEVICE_MAX};
 pub use store::{KEPT_FOR, KEPT_MAX, StoreError};

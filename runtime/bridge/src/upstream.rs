@@ -20,7 +20,7 @@ use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use trimtab_wire::limits::ANSWER_BYTES_MAX;
-use trimtab_wire::{Finish, RefusalReason, Request, Role};
+use trimtab_wire::{Finish, Message, RefusalReason, Role};
 
 use crate::config::UpstreamConfig;
 use crate::sse::EventStream;
@@ -126,13 +126,14 @@ impl Upstream {
     /// Asks; hands every piece of text to `piece` as it comes. Dropping the future ends the call.
     pub(crate) async fn call(
         &self,
-        request: &Request,
+        messages: &[Message],
+        prompt: &str,
         views: &[Bytes],
         max_tokens: u32,
         mut piece: impl FnMut(&str),
     ) -> Result<Reply, CallError> {
         let begun = Stopwatch::start(&self.now);
-        let response = self.send(request, views, max_tokens).await?;
+        let response = self.send(body(&self.config.model, messages, prompt, views, max_tokens)).await?;
         let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let status = response.status();
@@ -160,8 +161,7 @@ impl Upstream {
         draft.reply(begun.elapsed())
     }
 
-    async fn send(&self, request: &Request, views: &[Bytes], max_tokens: u32) -> Result<Response<Incoming>, CallError> {
-        let body = body(&self.config.model, request, views, max_tokens);
+    async fn send(&self, body: Vec<u8>) -> Result<Response<Incoming>, CallError> {
         let mut builder = hyper::Request::post(format!("{}/chat/completions", self.config.base_url))
             .header(CONTENT_TYPE, "application/json")
             .header(ACCEPT, "text/event-stream");
@@ -381,9 +381,8 @@ fn garbled(what: &str) -> CallError {
     CallError::of_node(RefusalReason::UpstreamGarbled, true, detail)
 }
 
-fn body(model: &str, request: &Request, views: &[Bytes], max_tokens: u32) -> Vec<u8> {
-    let mut messages: Vec<Value> = request
-        .messages
+fn body(model: &str, messages: &[Message], prompt: &str, views: &[Bytes], max_tokens: u32) -> Vec<u8> {
+    let mut messages: Vec<Value> = messages
         .iter()
         .map(|message| {
             let role = match message.role {
@@ -395,13 +394,13 @@ fn body(model: &str, request: &Request, views: &[Bytes], max_tokens: u32) -> Vec
         })
         .collect();
     let content = if views.is_empty() {
-        json!(request.prompt)
+        json!(prompt)
     } else {
         let images = views.iter().map(|view| {
             let url = format!("data:image/jpeg;base64,{}", STANDARD.encode(view));
             json!({ "type": "image_url", "image_url": { "url": url } })
         });
-        let text = std::iter::once(json!({ "type": "text", "text": request.prompt }));
+        let text = std::iter::once(json!({ "type": "text", "text": prompt }));
         Value::Array(text.chain(images).collect())
     };
     messages.push(json!({ "role": "user", "content": content }));

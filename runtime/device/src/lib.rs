@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`shell`] | the running device: carries out the steps of each turn with the real parts |
 //! | [`api`] | the OpenAI-compatible API on loopback and on a Unix socket |
+//! | [`client`] | speaks to a running device from outside |
 //! | [`cli`] | the command line of `trimtab` and its exit codes |
 //! | [`config`] | the configuration, checked, with every default |
 //! | [`camera`] | frames of every view, newest first |
@@ -17,6 +18,7 @@
 pub mod api;
 pub mod camera;
 pub mod cli;
+pub mod client;
 pub mod clock;
 pub mod config;
 pub mod ledger;

@@ -81,6 +81,8 @@ pub struct Settings {
     pub view_threshold: Option<f32>,
     /// Opens the device's API.
     pub serve: bool,
+    /// The API takes turns that name the actions which may be taken.
+    pub explore: bool,
 }
 
 impl Settings {
@@ -105,6 +107,7 @@ impl Settings {
             preference: Preference::default(),
             view_threshold: None,
             serve: false,
+            explore: false,
         })
     }
 }
@@ -374,7 +377,7 @@ impl World {
             conversation: CONVERSATION.to_owned(),
             prompt: said.prompt.text.clone(),
             turns_before: Some(u16::try_from(index).unwrap_or(u16::MAX)),
-            only,
+            only: only.into_iter().collect(),
             ..Ask::default()
         };
         let news = self.device.ask(ask).map_err(|cause| WorldError::Ask { turn, cause })?;
@@ -395,8 +398,9 @@ impl World {
         }
     }
 
-    /// Offers hold for a time that skipping would use up without the bridge noticing.
-    fn keep_offers(&mut self) {
+    /// Offers hold for a time that skipping would use up without the bridge noticing; turns that come over the API do not see
+    /// to that themselves.
+    pub fn keep_offers(&mut self) {
         const ANNOUNCE_EVERY: Duration = Duration::from_secs(15);
         let skipped = self.clock.skipped();
         if skipped.saturating_sub(self.announced) >= ANNOUNCE_EVERY {
@@ -544,7 +548,11 @@ fn device_config(
         id,
         fleet,
         state_dir: state.join("device"),
-        api: ApiConfig { listen: settings.serve.then(free_address), socket: state.join("trimtab.sock") },
+        api: ApiConfig {
+            listen: settings.serve.then(free_address),
+            socket: state.join("trimtab.sock"),
+            explore: settings.explore,
+        },
         cameras: cameras.collect::<Result<_, WorldError>>()?,
         models: ModelsConfig {
             encoder: settings.models.join("encoder"),

@@ -29,8 +29,9 @@ pub struct Opening {
     pub time: Millis,
     /// Longest answer, in tokens.
     pub max_tokens: u32,
-    /// Only this action may be taken: how data is collected and how baselines are run.
-    pub only: Option<Action>,
+    /// Only these actions may be taken, the first that the shield admits, as they are: how data is collected and how baselines
+    /// are run. Empty: any action, the one that scores best.
+    pub only: Vec<Action>,
     /// What the conversation has spent before, from the ledger.
     pub spent_before: Cost,
 }

@@ -147,6 +147,15 @@ impl Governor {
     pub fn nodes(&self) -> &[KnownNode] {
         &self.cloud
     }
+    /// The node of that name: `local`, or a cloud node that is known.
+    #[must_use]
+    pub fn node(&self, name: &str) -> Option<NodeIndex> {
+        if name == LOCAL_NAME {
+            return Some(NodeIndex::LOCAL);
+        }
+        let place = self.cloud.iter().position(|node| node.name == name)?;
+        NodeIndex::new(place + 1)
+    }
     /// The local engine.
     #[must_use]
     pub const fn local(&self) -> Option<&LocalEngine> {

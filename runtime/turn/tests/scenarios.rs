@@ -80,7 +80,7 @@ fn opening() -> Opening {
         turns_before: 0,
         time: TIME,
         max_tokens: 64,
-        only: None,
+        only: Vec::new(),
         spent_before: Cost::ZERO,
     }
 }
@@ -524,4 +524,36 @@ fn a_local_answer_may_take_what_the_longest_one_needs_as_far_as_the_budgets_allo
     assert_eq!(energy, Joules::from_micro(700_000 - 15_000 - 120_000), "all but deciding and guard");
     let ((_, until), _) = cuts(&[Budget::latency(Window::Day, Millis::new(300))]);
     assert_eq!(until, Millis::new(300), "deciding took ten of them");
+}
+
+#[test]
+fn asked_actions_are_tried_in_their_order_and_never_past_the_shield() {
+    let decided = |budgets: &[Budget], only: &[Action]| {
+        let mut governor = governor(budgets);
+        let (turn, steps) = Turn::open(Millis::ZERO, Opening { only: only.to_vec(), ..opening() }, &mut governor);
+        let mut run = Run { turn, governor, steps };
+        run.governor.set_shield(trimtab_core::Shield { view_threshold: 0.5 });
+        run.feed(10, Event::Observed(Box::new(observation())));
+        run.feed(12, Event::Unscored { why: "no policy".into() });
+        run
+    };
+    let cloud = |node: &str, set| {
+        let node = governor(&[]).node(node).unwrap();
+        Action { node, views: ViewSet::from_bits(set) }
+    };
+    // The doorway shows nothing, and is sent all the same.
+    let run = decided(&[], &[cloud("good", 0b101), cloud("cheap", 0b000), Action::LOCAL]);
+    let record = run.turn.record();
+    assert_eq!(
+        (record.node.as_str(), record.views_used, record.reason.as_str()),
+        ("good", ViewSet::from_bits(0b101), "only")
+    );
+    assert_eq!(record.candidates.len(), 3);
+
+    let tight = [Budget::money(Window::Turn, Usd::from_nano(1_000_000))];
+    let run = decided(&tight, &[cloud("good", 0b101), cloud("cheap", 0b000), Action::LOCAL]);
+    let record = run.turn.record();
+    assert_eq!((record.node.as_str(), record.reason.as_str()), ("cheap", "only+money_budget"));
+    let run = decided(&tight, &[cloud("good", 0b101)]);
+    assert_eq!((run.record().placement, run.record().reason.as_str()), (Placement::Refused, "money_budget"));
 }

@@ -33,7 +33,7 @@ pub(crate) fn config(state: &Path, mqtt: Option<MqttConfig>) -> Config {
     let standard = Config::standard();
     Config {
         state_dir: state.to_owned(),
-        api: ApiConfig { listen: Some(([127, 0, 0, 1], 0).into()), socket: state.join("trimtab.sock") },
+        api: ApiConfig { listen: Some(([127, 0, 0, 1], 0).into()), socket: state.join("trimtab.sock"), explore: true },
         models: ModelsConfig { encoder: PathBuf::from("no-encoder"), lm: None, policy: None, ..standard.models },
         mqtt,
         ..standard

@@ -65,13 +65,14 @@ impl Stats {
         let dialogues = loaded.dialogues.len();
         let turns = || loaded.dialogues.iter().flat_map(|(_, dialogue)| &dialogue.interactions);
         let mut logged: BTreeMap<String, (usize, f64)> = BTreeMap::new();
-        for turn in turns() {
+        for turn in turns().filter(|turn| turn.is_scored()) {
             let views = turn.image_index.as_ref().map_or(0, Vec::len);
             let place = if turn.action == 0 { "local".into() } else { format!("cloud, {views} views") };
             let (count, score) = logged.entry(format!("{:?}, {place}", turn.task_cat.kind())).or_default();
             (*count, *score) = (*count + 1, *score + f64::from(turn.score));
         }
-        let extended = loaded.dialogues.iter().any(|(_, dialogue)| dialogue.trimtab.is_some());
+        let unscored = turns().filter(|turn| !turn.is_scored()).count();
+        let extended = loaded.dialogues.iter().any(|(_, dialogue)| dialogue.ran_every_action());
         let table = if extended { Some(Table::read(&self.data)?) } else { None };
         let actions = table.as_ref().map(|table| by_action(table.turns()));
         if self.json {
@@ -81,11 +82,15 @@ impl Stats {
                 .collect();
             println!(
                 "{}",
-                json!({"sha256": loaded.sha256, "dialogues": dialogues, "turns": turns().count(), "logged": logged, "actions": actions})
+                json!({"sha256": loaded.sha256, "dialogues": dialogues, "turns": turns().count(), "unscored": unscored, "logged": logged, "actions": actions})
             );
             return Ok(());
         }
-        println!("{dialogues} dialogues, {} turns, sha256 {}\n", turns().count(), loaded.sha256);
+        println!("{dialogues} dialogues, {} turns, sha256 {}", turns().count(), loaded.sha256);
+        if unscored > 0 {
+            println!("{unscored} turns have no score and are left out");
+        }
+        println!();
         println!("{:<34} {:>6} {:>11}", "logged action", "turns", "mean score");
         for (what, (count, score)) in &logged {
             println!("{what:<34} {count:>6} {:>11.3}", score / *count as f64);

@@ -22,6 +22,8 @@ use trimtab_core::Preference;
 const EXAMPLES: &str = "Examples:
   trimtab-lab collect --seeds 1..41 --turns 40 --out table
   trimtab-lab collect --seeds 1..6 --turns 40 --scenes held-out --out held-out
+  trimtab-lab collect --device http://127.0.0.1:8088 --prompts prompts.jsonl --scorer judge:https://api.example.com/v1 \\
+      --judge-model large --judge-key-env JUDGE_KEY --judge-share 0.2 --out log
   trimtab-lab train --data table --seed 1 --out policy.onnx --checkpoint policy.json
   trimtab-lab evaluate --test held-out --train table --policy policy.onnx
   trimtab-lab dataset split --ids results.json --seed 0 --data M4A1.json --train a.json --test b.json
@@ -50,7 +52,7 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Runs every action of every turn for real and writes a table.
+    /// Runs turns for real and writes a table: every action of rendered scenes, or prompts of your own on a running device.
     Collect(collect::Collect),
     /// Fits a policy to a table and writes it as a policy file.
     Train(train::Train),

@@ -9,7 +9,7 @@ use trimtab_core::Preference;
 use trimtab_engine::PolicyFile;
 use trimtab_train::calibrate::view_threshold;
 use trimtab_train::choose::{Chooser, TaskTable};
-use trimtab_train::dataset::{Dialogue, Table, Turn, read_dialogues};
+use trimtab_train::dataset::{Table, Turn, read_dialogues};
 use trimtab_train::evaluate::evaluate;
 use trimtab_train::export::{self, Weights};
 use trimtab_train::learn::{HELD_OUT_ONE_IN, Progress, Recipe, fit};
@@ -101,8 +101,7 @@ impl Train {
             return published::train(&self.data, self.algo.as_deref(), self.seed, &self.learning, &self.out, self.json);
         }
         ensure!(self.learning.curve.is_none(), "--curve: is of --env published; leave it out");
-        let extended = |(_, dialogue): &(PathBuf, Dialogue)| dialogue.trimtab.is_some();
-        if !read_dialogues(&self.data)?.dialogues.iter().any(extended) {
+        if !read_dialogues(&self.data)?.dialogues.iter().any(|(_, dialogue)| dialogue.ran_every_action()) {
             self.learning.refuse_for(trimtab_train::logged::distil::ALGORITHM)?;
             return logged::train(&self, &self.recipe(learning(self.seed)));
         }

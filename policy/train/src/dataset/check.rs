@@ -8,20 +8,21 @@ use trimtab_core::observation::ViewFacts;
 use trimtab_core::{Action, NodeIndex, ViewSet};
 
 use super::store::Loaded;
-use super::{DatasetError, Dialogue, Interaction, Measured, SCHEMA, Setting, Table, Tried, Turn};
+use super::{DatasetError, Dialogue, Interaction, Measured, SCHEMA, SCHEMA_MIN, Setting, Table, Tried, Turn};
 
 /// Largest departure of an embedding from length one.
 const UNIT_TOLERANCE: f32 = 1e-3;
 
 /// Where a fault lies.
-struct Place<'a> {
-    path: &'a Path,
-    dialogue: u64,
-    turn: Option<usize>,
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) path: &'a Path,
+    pub(super) dialogue: u64,
+    pub(super) turn: Option<usize>,
 }
 
 impl Place<'_> {
-    fn refuse(&self, field: &'static str, what: impl Into<String>) -> DatasetError {
+    pub(super) fn refuse(&self, field: &'static str, what: impl Into<String>) -> DatasetError {
         DatasetError::Field {
             path: self.path.into(),
             dialogue: self.dialogue,
@@ -30,7 +31,12 @@ impl Place<'_> {
             what: what.into(),
         }
     }
-    fn ensure(&self, holds: bool, field: &'static str, what: impl Fn() -> String) -> Result<(), DatasetError> {
+    pub(super) fn ensure(
+        &self,
+        holds: bool,
+        field: &'static str,
+        what: impl Fn() -> String,
+    ) -> Result<(), DatasetError> {
         if holds { Ok(()) } else { Err(self.refuse(field, what())) }
     }
 }
@@ -76,6 +82,7 @@ fn logged(place: &Place<'_>, turn: &Interaction, views: usize) -> Result<(), Dat
 pub(super) fn table(loaded: Loaded) -> Result<Table, DatasetError> {
     let mut turns: Vec<Turn> = Vec::new();
     let mut seen: Vec<(u64, PathBuf)> = Vec::new();
+    let mut unscored = 0;
     for (path, found) in loaded.dialogues {
         dialogue(&path, &found)?;
         let place = Place { path: &path, dialogue: found.id, turn: None };
@@ -88,10 +95,18 @@ pub(super) fn table(loaded: Loaded) -> Result<Table, DatasetError> {
                 .refuse("trimtab", "is missing: only the logged action is known; collect with trimtab-lab collect"));
         };
         check_setting(&place, &setting, found.image_paths.len())?;
+        place.ensure(!setting.one_action, "trimtab.one_action", || {
+            "is set: a log of one action a turn; give it to train, estimator or evaluate --env logged".into()
+        })?;
         let setting = Arc::new(setting);
         for (number, interaction) in found.interactions.into_iter().enumerate() {
             let place = Place { turn: Some(number), ..place };
+            let scored = interaction.is_scored();
             let turn = extended(&place, &setting, number, interaction)?;
+            if !scored {
+                unscored += 1;
+                continue;
+            }
             if let Some(first) = turns.first() {
                 belongs(&place, first, &turn)?;
             }
@@ -100,12 +115,17 @@ pub(super) fn table(loaded: Loaded) -> Result<Table, DatasetError> {
     }
     if turns.is_empty() {
         let path = seen.first().map(|(_, path)| path.clone()).unwrap_or_default();
-        return Err(DatasetError::Size {
-            path,
-            what: "no turn in the whole table; collect some with trimtab-lab collect".into(),
-        });
+        return Err(DatasetError::Size { path, what: nothing(unscored) });
     }
-    Ok(Table { turns, sha256: loaded.sha256 })
+    Ok(Table { turns, sha256: loaded.sha256, unscored })
+}
+
+/// What to do where a table has no turn that can be used.
+pub(super) fn nothing(unscored: usize) -> String {
+    if unscored > 0 {
+        return format!("none of its {unscored} turns has a score; have them scored with trimtab-lab collect --scorer");
+    }
+    "no turn in the whole table; collect some with trimtab-lab collect".into()
 }
 
 fn belongs(place: &Place<'_>, first: &Turn, turn: &Turn) -> Result<(), DatasetError> {
@@ -118,8 +138,8 @@ fn belongs(place: &Place<'_>, first: &Turn, turn: &Turn) -> Result<(), DatasetEr
 }
 
 fn check_setting(place: &Place<'_>, setting: &Setting, views: usize) -> Result<(), DatasetError> {
-    place.ensure(setting.schema == SCHEMA, "trimtab.schema", || {
-        format!("{}; this build reads {SCHEMA}", setting.schema)
+    place.ensure((SCHEMA_MIN..=SCHEMA).contains(&setting.schema), "trimtab.schema", || {
+        format!("{}; this build reads {SCHEMA_MIN} to {SCHEMA}", setting.schema)
     })?;
     place.ensure(setting.views.len() == views, "trimtab.views", || {
         format!("{} names for {views} views", setting.views.len())
@@ -189,29 +209,38 @@ fn extended(
 }
 
 fn tried(place: &Place<'_>, setting: &Setting, measured: &Measured) -> Result<Vec<Tried>, DatasetError> {
+    const FIELD: &str = "trimtab.outcomes";
     let mut tried: Vec<Tried> = Vec::new();
     for outcome in &measured.outcomes {
-        let index = setting.nodes.iter().position(|node| node.name == outcome.node);
-        let Some(node) = index.and_then(NodeIndex::new) else {
-            return Err(
-                place.refuse("trimtab.outcomes", format!("node {} is not among the dialogue's nodes", outcome.node))
-            );
-        };
-        let ascending = outcome.views.is_sorted_by(|a, b| a < b);
-        let known = outcome.views.iter().all(|view| *view < measured.views.len());
-        let allowed = !node.is_local() || outcome.views.is_empty();
-        place.ensure(ascending && known && allowed, "trimtab.outcomes", || {
-            format!("views {:?} of node {}: ascending, known, and none for the local node", outcome.views, outcome.node)
-        })?;
-        let views = outcome.views.iter().fold(ViewSet::EMPTY, |set, view| set.with(*view));
-        let action = Action { node, views };
-        place.ensure(tried.iter().all(|other| other.action != action), "trimtab.outcomes", || {
+        let action = action(place, setting, FIELD, &outcome.node, &outcome.views)?;
+        place.ensure(tried.iter().all(|other| other.action != action), FIELD, || {
             format!("node {} with views {:?} is there twice", outcome.node, outcome.views)
         })?;
-        tried.push(Tried { action, quote: outcome.quote.into(), right: outcome.right, cost: outcome.cost() });
+        let score = outcome.score.unwrap_or(f32::from(u8::from(outcome.right)));
+        place.ensure((0.0..=1.0).contains(&score), FIELD, || format!("score {score} is outside 0 to 1"))?;
+        tried.push(Tried { action, quote: outcome.quote.into(), right: outcome.right, score, cost: outcome.cost() });
     }
-    place.ensure(tried.iter().any(|t| t.action == Action::LOCAL), "trimtab.outcomes", || {
-        "the local action was not run".into()
-    })?;
+    place.ensure(tried.iter().any(|t| t.action == Action::LOCAL), FIELD, || "the local action was not run".into())?;
     Ok(tried)
+}
+
+/// The action of a node and views by their names in the dialogue.
+pub(super) fn action(
+    place: &Place<'_>,
+    setting: &Setting,
+    field: &'static str,
+    node: &str,
+    views: &[usize],
+) -> Result<Action, DatasetError> {
+    let index = setting.nodes.iter().position(|known| known.name == node);
+    let Some(index) = index.and_then(NodeIndex::new) else {
+        return Err(place.refuse(field, format!("node {node} is not among the dialogue's nodes")));
+    };
+    let ascending = views.is_sorted_by(|a, b| a < b);
+    let known = views.iter().all(|view| *view < setting.views.len());
+    let allowed = !index.is_local() || views.is_empty();
+    place.ensure(ascending && known && allowed, field, || {
+        format!("views {views:?} of node {node}: ascending, known, and none for the local node")
+    })?;
+    Ok(Action { node: index, views: views.iter().fold(ViewSet::EMPTY, |set, view| set.with(*view)) })
 }

@@ -1,12 +1,17 @@
 //! The table on disk: the published M4A1 schema, in which a turn has one logged action, with an extension that holds the
-//! outcome of **every** action and all that the decision saw. A reader of the plain schema finds what it knows; the
-//! extension sits under one key, `trimtab`.
+//! outcome of **every** action and all that the decision saw; or, where each turn took one action that was drawn at random, its
+//! outcome and how likely every action was. A reader of the plain schema finds what it knows; the extension sits under one
+//! key, `trimtab`.
 
 use serde::{Deserialize, Serialize};
 use trimtab_core::{Bytes, Cost, Joules, Millis, NodeProfile, Preference, Quote, TaskKind, Usd};
 
-/// Version of the extension that this build writes and reads.
-pub const SCHEMA: u32 = 1;
+/// Version of the extension that this build writes.
+pub const SCHEMA: u32 = 2;
+/// Oldest version that it reads: what later ones added may be missing.
+pub const SCHEMA_MIN: u32 = 1;
+/// Who scored an answer by comparing it with a right one.
+pub const KNOWN_ANSWER: &str = "known_answer";
 
 /// One conversation.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -24,6 +29,14 @@ pub struct Dialogue {
     pub trimtab: Option<Setting>,
 }
 
+impl Dialogue {
+    /// Whether the outcome of every action is known, so that it can be part of a table; a log has but one of each turn.
+    #[must_use]
+    pub fn ran_every_action(&self) -> bool {
+        self.trimtab.as_ref().is_some_and(|setting| !setting.one_action)
+    }
+}
+
 /// One turn with its logged action.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Interaction {
@@ -37,7 +50,7 @@ pub struct Interaction {
     pub image_index: Option<Vec<usize>>,
     /// The answer.
     pub answer: String,
-    /// Its score, 0 or more; 0 wrong and 1 right where the right answer is known.
+    /// Its score, 0 or more; 0 wrong and 1 right where the right answer is known, and 0 where there is no score yet.
     pub score: f32,
     /// Seconds until the whole answer was there.
     pub interaction_time: f64,
@@ -46,6 +59,14 @@ pub struct Interaction {
     /// What every action would have done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trimtab: Option<Measured>,
+}
+
+impl Interaction {
+    /// Whether its answers have their scores. Only a turn that was taken from a running device can be without.
+    #[must_use]
+    pub fn is_scored(&self) -> bool {
+        self.trimtab.as_ref().is_none_or(|measured| measured.scored_by.is_some())
+    }
 }
 
 /// The task category, in the words of the published table.
@@ -93,10 +114,16 @@ impl TaskCategory {
 pub struct Setting {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// The seed that scenes, prompts and the logged actions follow from.
+    /// The seed that scenes, prompts and the logged actions follow from; of a device's conversation the actions alone.
     pub seed: u64,
-    /// Which scenes were drawn: `train` or `held-out`.
+    /// Which scenes were drawn: `train` or `held-out`; `device` where a running device was asked.
     pub split: String,
+    /// Every turn took one action, drawn at random: a log, which off-policy evaluation can use.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_action: bool,
+    /// The conversation's name in the file of prompts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
     /// Fingerprint of the encoder that made the embeddings and associations.
     pub encoder_sha256: String,
     /// Names of the views, in camera order.
@@ -143,6 +170,40 @@ pub struct Measured {
     pub views: Vec<View>,
     /// The actions that were run, each at most once.
     pub outcomes: Vec<Outcome>,
+    /// Place of the logged action among the outcomes, where the turn was taken from a running device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logged: Option<usize>,
+    /// Who scored the answers: `known_answer`, `user`, `judge:<model>`. None: nobody yet, so training leaves the turn out.
+    #[serde(default = "known_answer")]
+    pub scored_by: Option<String>,
+    /// In a log, every action with how likely it was to be taken; they sum to one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub candidates: Vec<CandidateFacts>,
+    /// When it was asked, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_unix_ms: Option<u64>,
+    /// Where the joules come from, as in `measured: ina3221`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub energy_source: Option<String>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the default of an optional field")]
+fn known_answer() -> Option<String> {
+    Some(KNOWN_ANSWER.into())
+}
+
+/// An action that could have been taken.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CandidateFacts {
+    /// Name of the node.
+    pub node: String,
+    /// The views it would get, ascending.
+    pub views: Vec<usize>,
+    /// The upper bounds that the device quoted.
+    pub quote: QuoteFacts,
+    /// How likely it was to be taken; 0 where the shield ruled it out.
+    pub propensity: f64,
 }
 
 /// What was known of one view.
@@ -179,6 +240,15 @@ pub struct Outcome {
     pub money_nusd: u64,
     /// Bytes over the uplink.
     pub bytes_up: u64,
+    /// Its score, 0..=1, where it is finer than right or wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<f32>,
+    /// The local model stepped in: answer and costs are those of both.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub fallback: bool,
+    /// The turn on the device, as boot-number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<String>,
 }
 
 /// A quote in whole units.

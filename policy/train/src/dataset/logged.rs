@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use trimtab_core::observation::{TmoHistory, TmoTurn};
 use trimtab_core::{Action, NodeIndex, TaskKind, ViewSet};
 
+use super::explored::class_propensities;
 use super::{DatasetError, Dialogue, Interaction, check, read_dialogues};
 
 /// What an answer says that declines; it scores 0 whatever the judge said. Source: the published environment.
@@ -92,6 +93,8 @@ pub struct LoggedTurn {
     pub seconds: f64,
     /// USD paid.
     pub usd: f64,
+    /// How likely each class was to be taken, in the order of [`Class::ALL`], where the log says so.
+    pub propensity: Option<[f64; Class::ALL.len()]>,
 }
 
 impl LoggedTurn {
@@ -108,19 +111,24 @@ pub struct LoggedTable {
     turns: Vec<LoggedTurn>,
     paths: Vec<(u64, PathBuf)>,
     sha256: String,
+    unscored: usize,
 }
 
 impl LoggedTable {
     /// Reads files and folders of tables in the published schema, extended or not.
     pub fn read(paths: &[PathBuf]) -> Result<Self, DatasetError> {
         let loaded = read_dialogues(paths)?;
-        let mut table = Self { turns: Vec::new(), paths: Vec::new(), sha256: loaded.sha256 };
+        let mut table = Self { turns: Vec::new(), paths: Vec::new(), sha256: loaded.sha256, unscored: 0 };
         for (path, dialogue) in loaded.dialogues {
             table.add(path, dialogue)?;
         }
         if table.turns.is_empty() {
             let path = paths.first().cloned().unwrap_or_default();
-            return Err(DatasetError::Size { path, what: "no dialogues in it; give a table that has some".into() });
+            let what = match table.unscored {
+                0 => "no dialogues in it; give a table that has some".into(),
+                unscored => check::nothing(unscored),
+            };
+            return Err(DatasetError::Size { path, what });
         }
         Ok(table)
     }
@@ -140,19 +148,25 @@ impl LoggedTable {
         for (number, (turn, row)) in dialogue.interactions.into_iter().zip(dialogue.association_score).enumerate() {
             let task = turn.task_cat.kind();
             history.push(TmoTurn { previous, task });
+            let place = check::Place { path: &path, dialogue: dialogue.id, turn: Some(number) };
+            let propensity = class_propensities(&place, dialogue.trimtab.as_ref(), &turn)?;
             let action = logged_action(&turn);
+            let before = previous.replace(action);
+            if !turn.is_scored() {
+                self.unscored += 1;
+                continue;
+            }
             let score = target(&turn);
             let context = Context {
                 question: turn.question.into(),
                 task,
                 number,
                 association: row,
-                previous,
+                previous: before,
                 history: history.clone(),
             };
             let (seconds, usd) = (turn.interaction_time, turn.usage_cost);
-            self.turns.push(LoggedTurn { dialogue: dialogue.id, context, action, score, seconds, usd });
-            previous = Some(action);
+            self.turns.push(LoggedTurn { dialogue: dialogue.id, context, action, score, seconds, usd, propensity });
         }
         self.paths.push((dialogue.id, path));
         Ok(())
@@ -162,6 +176,11 @@ impl LoggedTable {
     #[must_use]
     pub fn turns(&self) -> &[LoggedTurn] {
         &self.turns
+    }
+    /// Turns that were left out because nobody has scored their answers yet.
+    #[must_use]
+    pub const fn unscored(&self) -> usize {
+        self.unscored
     }
     /// sha256 over the files, in the order in which they were read, in hexadecimal.
     #[must_use]

@@ -1,6 +1,7 @@
 //! Tables of turns: what the decision saw, what every action did. Read once, checked whole, then trusted.
 
 mod check;
+mod explored;
 mod file;
 mod locate;
 mod logged;
@@ -12,7 +13,10 @@ use std::sync::Arc;
 use trimtab_core::observation::ViewFacts;
 use trimtab_core::{Action, Cost, NodeProfile, Quote, TaskKind, TaskMix};
 
-pub use file::{Dialogue, Interaction, Measured, Node, Outcome, QuoteFacts, SCHEMA, Setting, TaskCategory, View};
+pub use file::{
+    CandidateFacts, Dialogue, Interaction, KNOWN_ANSWER, Measured, Node, Outcome, QuoteFacts, SCHEMA, SCHEMA_MIN,
+    Setting, TaskCategory, View,
+};
 pub use logged::{Class, Context, LoggedTable, LoggedTurn, cloud};
 pub use store::{Loaded, TABLE_BYTES_MAX, TABLE_FILES_MAX, read_dialogues, shard_path, write_shard};
 
@@ -116,6 +120,8 @@ pub struct Tried {
     pub quote: Quote,
     /// Whether the answer was right.
     pub right: bool,
+    /// How good it was, 0..=1; 0 or 1 where nothing finer is known than wrong or right.
+    pub score: f32,
     /// What it took.
     pub cost: Cost,
 }
@@ -139,6 +145,7 @@ impl Turn {
 pub struct Table {
     turns: Vec<Turn>,
     sha256: String,
+    unscored: usize,
 }
 
 impl Table {
@@ -149,12 +156,17 @@ impl Table {
     /// Of turns that belong together and were checked where they come from, at least one.
     pub(crate) fn of(turns: Vec<Turn>, sha256: String) -> Self {
         assert!(!turns.is_empty(), "a table has at least one turn");
-        Self { turns, sha256 }
+        Self { turns, sha256, unscored: 0 }
     }
     /// The turns, in the order of the files.
     #[must_use]
     pub fn turns(&self) -> &[Turn] {
         &self.turns
+    }
+    /// Turns that were left out because nobody has scored their answers yet.
+    #[must_use]
+    pub const fn unscored(&self) -> usize {
+        self.unscored
     }
     /// sha256 over the files, in the order in which they were read, in hexadecimal.
     #[must_use]

@@ -37,7 +37,7 @@ pub fn candidates(log: &LoggedTable, charges: &Charges, encoder_sha256: &str, pr
 fn candidate_turn(logged: &LoggedTurn, setting: &Arc<Setting>, charges: &Charges, prompts: &Prompts) -> Turn {
     let context = &logged.context;
     let question = context.question.to_string();
-    let tried = |action| Tried { action, quote: quote(action, charges), right: false, cost: Cost::ZERO };
+    let tried = |action| Tried { action, quote: quote(action, charges), right: false, score: 0.0, cost: Cost::ZERO };
     Turn {
         dialogue: logged.dialogue,
         number: context.number,
@@ -88,6 +88,8 @@ fn setting(views: usize, charges: &Charges, encoder_sha256: &str) -> Setting {
         schema: SCHEMA,
         seed: 0,
         split: "logged".into(),
+        one_action: true,
+        conversation: None,
         encoder_sha256: encoder_sha256.into(),
         views: (0..views).map(|view| format!("image {view}")).collect(),
         nodes: vec![

@@ -1,4 +1,4 @@
-//! How often the log took each class.
+//! How often the log took each class; where a turn says how likely it was, that counts in place of the frequency.
 
 use trimtab_core::TaskKind;
 
@@ -34,7 +34,10 @@ impl Propensity {
     /// The weight of a logged turn under a choice.
     #[must_use]
     pub fn weight(&self, turn: &LoggedTurn, chosen: Class) -> f64 {
-        let propensity = self.of(turn.context.task, chosen);
+        let propensity = match turn.propensity {
+            Some(known) => known[chosen.index()],
+            None => self.of(turn.context.task, chosen),
+        };
         if turn.class() == chosen && propensity > 0.0 { 1.0 / propensity } else { 0.0 }
     }
 }

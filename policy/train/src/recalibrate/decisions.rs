@@ -86,6 +86,7 @@ impl Sides<'_> {
                     action: *action,
                     quote: *quote,
                     right: false,
+                    score: 0.0,
                     cost: Cost::ZERO,
                 };
                 let task = encoder.task(embedding);
@@ -146,18 +147,25 @@ impl Sides<'_> {
     /// The turns of one dialogue as the new encoder sees them.
     fn seen_anew(&self, turns: &[Turn]) -> Result<Vec<Turn>, RecalibrateError> {
         let setting = &turns[0].setting;
-        let split = if setting.split == "train" { Split::Train } else { Split::HeldOut };
-        let scenes = Conversation::generate(setting.seed, split, turns.len()).turns;
+        let split = match setting.split.as_str() {
+            "train" => Some(Split::Train),
+            "held-out" => Some(Split::HeldOut),
+            _ => None,
+        };
+        let count = turns.iter().map(|turn| turn.number + 1).max().unwrap_or(0);
+        let scenes = split.map_or_else(Vec::new, |split| Conversation::generate(setting.seed, split, count).turns);
         let encoder = &self.encoders.new;
-        let anew = |(turn, rendered): (&Turn, &trimtab_scenes::Turn)| {
-            if rendered.prompt.text != turn.prompt || turn.views.len() != CAMERAS {
+        let anew = |turn: &Turn| {
+            let known =
+                |rendered: &&trimtab_scenes::Turn| rendered.prompt.text == turn.prompt && turn.views.len() == CAMERAS;
+            let Some(rendered) = scenes.get(turn.number).filter(known) else {
                 let what = format!(
                     "dialogue {}, turn {}: is no rendered scene, so its pictures are not known; give a table of trimtab-lab collect \
                      --seeds, or --prompts and --pictures",
                     turn.dialogue, turn.number
                 );
                 return Err(RecalibrateError::Material { path: "--data".into(), what });
-            }
+            };
             let prompt = encoder.embed_text(&turn.prompt)?;
             let task = encoder.task(&prompt);
             let view = |camera| -> Result<_, RecalibrateError> {
@@ -172,7 +180,7 @@ impl Sides<'_> {
                 ..turn.clone()
             })
         };
-        turns.iter().zip(&scenes).map(anew).collect()
+        turns.iter().map(anew).collect()
     }
 
     fn decide(&self, pairs: &[(Turn, Turn)]) -> Result<[Report; 2], RecalibrateError> {

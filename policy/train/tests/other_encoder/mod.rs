@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use prost::Message;
-use trimtab_quant::proto::{DimensionValue, ModelProto, NodeProto, TensorProto};
 use trimtab_quant::DType;
+use trimtab_quant::proto::{DimensionValue, ModelProto, NodeProto, TensorProto};
 use trimtab_scenes::Rng;
 
 /// Numbers of an embedding of the shipped encoder, and of this one.
@@ -26,7 +26,9 @@ pub fn write(shipped: &Path, folder: &Path) {
     }
     let config = serde_json::json!({"model_type": "clip", "projection_dim": WIDTHS[1], "context": 40});
     fs::write(folder.join("config.json"), config.to_string()).unwrap();
-    for (seed, file, output) in [(1, "onnx/vision_model.onnx", "image_embeds"), (2, "onnx/text_model.onnx", "text_embeds")] {
+    for (seed, file, output) in
+        [(1, "onnx/vision_model.onnx", "image_embeds"), (2, "onnx/text_model.onnx", "text_embeds")]
+    {
         let tower = turned(&fs::read(shipped.join(file)).unwrap(), output, seed);
         fs::write(folder.join(file), tower).unwrap();
     }
@@ -46,8 +48,7 @@ fn turned(bytes: &[u8], output: &str, seed: u64) -> Vec<u8> {
     let mut both = Rng::for_purpose(0, "turn");
     let [from, to] = WIDTHS;
     let scale = 1.0 / (to as f32).sqrt();
-    let turn: Vec<f32> =
-        (0..from * to).map(|_| scale * gauss(&mut both) + ERROR * gauss(&mut noise)).collect();
+    let turn: Vec<f32> = (0..from * to).map(|_| scale * gauss(&mut both) + ERROR * gauss(&mut noise)).collect();
     let shared: Vec<f32> = (0..to).map(|_| SHARED * scale * gauss(&mut both)).collect();
 
     let before = format!("{output}.before");

@@ -7,7 +7,8 @@ use std::path::Path;
 use trimtab_core::{Action, Millis, NodeProfile, Preference, TaskKind, Usd};
 use trimtab_scenes::Rng;
 use trimtab_train::dataset::{
-    Dialogue, Interaction, Measured, Node, Outcome, QuoteFacts, SCHEMA, Setting, TaskCategory, View, write_shard,
+    Dialogue, Interaction, KNOWN_ANSWER, Measured, Node, Outcome, QuoteFacts, SCHEMA, Setting, TaskCategory, View,
+    write_shard,
 };
 
 /// Numbers of an embedding.
@@ -39,6 +40,8 @@ pub(crate) fn setting(seed: u64) -> Setting {
         schema: SCHEMA,
         seed,
         split: "train".into(),
+        one_action: false,
+        conversation: None,
         encoder_sha256: ENCODER.into(),
         views: VIEWS.map(String::from).to_vec(),
         nodes: (0..3).map(|node| Node { name: NODES[node].into(), profile: profile(node) }).collect(),
@@ -104,6 +107,9 @@ fn turn(rng: &mut Rng) -> (Interaction, Vec<f32>) {
                 energy_uj,
                 money_nusd,
                 bytes_up,
+                score: None,
+                fallback: false,
+                turn: None,
             }
         })
         .collect();
@@ -127,6 +133,11 @@ fn turn(rng: &mut Rng) -> (Interaction, Vec<f32>) {
             unknown: false,
             views: views.clone(),
             outcomes,
+            logged: None,
+            scored_by: Some(KNOWN_ANSWER.into()),
+            candidates: Vec::new(),
+            asked_unix_ms: None,
+            energy_source: None,
         }),
     };
     (interaction, views.iter().map(|view| view.association).collect())

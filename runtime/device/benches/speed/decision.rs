@@ -88,7 +88,7 @@ impl Decider {
             turns_before: 3,
             time: TIME,
             max_tokens: MAX_TOKENS,
-            only: None,
+            only: Vec::new(),
             spent_before: Cost::ZERO,
         };
         let (mut turn, _) = Turn::open(self.now, opening, &mut self.governor);

@@ -14,6 +14,7 @@ use trimtab_turn::{Finish, TurnRecord};
 use trimtab_wire::Message;
 
 use super::body::{Fault, PIECES_WAITING_MAX, Reply, event_reply, json_reply};
+use super::explore;
 use super::route::body;
 use super::schema::{CONVERSATION_BYTES_MAX, ChatRequest, MODEL};
 use crate::shell::{Ask, AskError, Decided, Device, News, TurnStream};
@@ -42,6 +43,7 @@ pub(super) async fn complete(
         return Err(Fault::bad_request(message, Some("user")));
     }
     let turns_before = chat.turns_before();
+    let only = explore::actions(&chat.actions, device)?;
     let ask = Ask {
         conversation,
         prompt: chat.prompt,
@@ -49,7 +51,7 @@ pub(super) async fn complete(
         turns_before: Some(turns_before),
         time: None,
         max_tokens: chat.max_tokens,
-        only: None,
+        only,
     };
     let prompt_tokens = device.tokens_of(&ask.prompt);
     let news = match device.ask(ask) {

@@ -11,10 +11,12 @@
 //!
 //! A turn's response carries the headers `x-trimtab-turn`, `-placement`, `-views` and `-reason`; a streamed one sends them
 //! as soon as the decision is made, before its first byte of text. Nobody is asked who they are, so TCP is bound to
-//! loopback only, and a request that a web page sends from elsewhere is refused by its `Host` and `Origin`.
+//! loopback only, and a request that a web page sends from elsewhere is refused by its `Host` and `Origin`. A request may name
+//! the actions that its turn may take, where the configuration allows it.
 
 mod body;
 mod chat;
+mod explore;
 mod route;
 mod schema;
 

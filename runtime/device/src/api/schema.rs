@@ -5,6 +5,7 @@ use trimtab_wire::Role;
 use trimtab_wire::limits::{MESSAGES_MAX, PROMPT_BYTES_MAX, TOKENS_MAX};
 
 use super::body::Fault;
+use super::explore::{self, Named};
 use hyper::StatusCode;
 
 /// The one model that is offered: the runtime decides what answers behind it.
@@ -31,6 +32,8 @@ pub(super) struct ChatRequest {
     /// A last chunk of a stream carries the token counts.
     pub(super) include_usage: bool,
     pub(super) user: Option<String>,
+    /// The only actions that may be taken; none: any.
+    pub(super) actions: Vec<Named>,
 }
 
 impl ChatRequest {
@@ -75,6 +78,7 @@ impl ChatRequest {
             stream: flag(fields.get("stream")),
             include_usage: flag(options.and_then(|options| options.get("include_usage"))),
             user: fields.get("user").and_then(Value::as_str).map(str::to_owned),
+            actions: explore::named(&fields)?,
         })
     }
 }

@@ -10,7 +10,6 @@
 //! | 5 | no such turn |
 //! | 78 | the configuration is wrong |
 
-mod client;
 mod run;
 mod show;
 
@@ -21,8 +20,8 @@ use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 use trimtab_core::TurnId;
 
+use crate::client::{Client, ClientError};
 use crate::config::{Config, ConfigError};
-use client::{Client, ClientError};
 
 /// Why a command did not succeed, and its exit code.
 #[derive(Debug, thiserror::Error)]

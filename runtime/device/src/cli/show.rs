@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use super::client::Answer;
+use crate::client::Answer;
 use crate::config::Config;
 use crate::shell::Inspection;
 
@@ -157,6 +157,7 @@ pub(super) fn inspection(config: &Config, found: &Inspection, as_json: bool) {
             "fleet": config.fleet.as_str(),
             "state_dir": config.state_dir,
             "cameras": config.cameras.iter().map(|camera| camera.name()).collect::<Vec<_>>(),
+            "explore": config.api.explore,
             "budgets": config.budgets.len(),
             "broker": config.mqtt.as_ref().map(|mqtt| format!("{}:{}", mqtt.host, mqtt.port)),
             "models": found.models,
@@ -167,6 +168,9 @@ pub(super) fn inspection(config: &Config, found: &Inspection, as_json: bool) {
         return;
     }
     line(&format!("device {}/{}, state in {}", config.fleet, config.id, config.state_dir.display()));
+    if config.api.explore {
+        line("explore  a request may name the actions that its turn may take");
+    }
     for model in &found.models {
         line(&format!("model  {model}"));
     }

@@ -39,6 +39,7 @@ impl Config {
         if let Some(socket) = &api.socket {
             self.api.socket = path(source, "api.socket", socket)?;
         }
+        self.api.explore = api.explore.unwrap_or(self.api.explore);
         for camera in camera {
             self.camera(&camera, source)?;
         }

@@ -100,6 +100,8 @@ pub struct ApiConfig {
     pub listen: Option<SocketAddr>,
     /// Unix socket; its file permissions say who may.
     pub socket: PathBuf,
+    /// Whether a request may name the actions that its turn may take, for collecting data. The shield judges them all the same.
+    pub explore: bool,
 }
 
 /// Which models run here.
@@ -164,7 +166,7 @@ impl Config {
             // Both constants are names; a test holds them to it.
             id: DeviceId::new(DEVICE_ID).expect("the default device id is a name"),
             fleet: FleetId::new(FLEET_ID).expect("the default fleet is a name"),
-            api: ApiConfig { listen: API_LISTEN.parse().ok(), socket: state_dir.join(API_SOCKET) },
+            api: ApiConfig { listen: API_LISTEN.parse().ok(), socket: state_dir.join(API_SOCKET), explore: false },
             state_dir,
             cameras: Vec::new(),
             models: ModelsConfig::found(),

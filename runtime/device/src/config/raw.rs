@@ -36,6 +36,7 @@ pub(super) struct RawDevice {
 pub(super) struct RawApi {
     pub(super) listen: Text,
     pub(super) socket: Text,
+    pub(super) explore: Option<bool>,
 }
 
 #[derive(Deserialize, Debug)]

@@ -23,8 +23,8 @@ pub struct Ask {
     pub time: Option<Millis>,
     /// Longest answer in tokens; none: the configured length.
     pub max_tokens: Option<u32>,
-    /// Only this action may be taken: how data is collected.
-    pub only: Option<Action>,
+    /// Only these actions may be taken, the first that the shield admits: how data is collected. Empty: any action.
+    pub only: Vec<Action>,
 }
 
 /// Why a prompt was not taken.

@@ -187,6 +187,12 @@ impl Device {
         self.0.eyes.cameras()
     }
 
+    /// Whether a request may name the actions that its turn may take.
+    #[must_use]
+    pub fn explores(&self) -> bool {
+        self.0.config.api.explore
+    }
+
     /// What was found wrong at the start; the device runs all the same, and says so in its status.
     #[must_use]
     pub fn faults(&self) -> &[String] {

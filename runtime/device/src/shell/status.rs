@@ -49,6 +49,7 @@ impl Inner {
                         "closed_because": node.closed.map(|reason| reason.name()),
                         "quality": node.profile.quality,
                         "latency_p50_ms": node.profile.latency_p50.get(),
+                        "profile": node.profile,
                     })
                 })
                 .collect();
@@ -66,7 +67,8 @@ impl Inner {
                     })
                 })
                 .collect();
-            (*governor.link(), nodes, budgets, governor.local().is_some(), *governor.preference())
+            let local = governor.local().map(|local| local.profile);
+            (*governor.link(), nodes, budgets, local, *governor.preference())
         };
         json!({
             "device": self.config.id.as_str(),
@@ -78,7 +80,9 @@ impl Inner {
             "waiting": self.waiting.load(std::sync::atomic::Ordering::Relaxed),
             "models": self.models(),
             "policy": self.policy(),
-            "local": local,
+            "local": local.is_some(),
+            "local_profile": local,
+            "explore": self.config.api.explore,
             "cameras": self.eyes.status(),
             "link": {
                 "configured": self.link.is_some(),

@@ -111,7 +111,7 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
         turns_before: ask.turns_before.unwrap_or(0).max(turns),
         time: ask.time.unwrap_or(inner.config.turn.time),
         max_tokens: ask.max_tokens.unwrap_or(inner.config.turn.max_tokens),
-        only: ask.only,
+        only: ask.only.clone(),
         spent_before,
     };
     let (events, mut happened) = mpsc::channel(EVENTS_MAX);
@@ -290,7 +290,7 @@ impl TurnShell<'_> {
                 Some(index) => governor.nodes().get(index).map(|node| node.name.clone()).unwrap_or_default(),
             };
             Action::all(governor.nodes().len() + 1, views)
-                .filter(|action| self.ask.only.is_none_or(|only| only == *action))
+                .filter(|action| self.ask.only.is_empty() || self.ask.only.contains(action))
                 .map(|action| (action, name(&action)))
                 .take(rows.len())
                 .collect()

@@ -139,3 +139,45 @@ async fn turns_wait_in_a_bounded_queue() {
     device.stop().await;
     assert_eq!(device.ask(ask()).unwrap_err(), AskError::Stopping);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn actions_are_named_only_where_that_is_allowed() {
+    use trimtab_device::shell::{Device, Parts};
+    let chat = |actions: &Value| {
+        let body = json!({
+            "model": "trimtab", "messages": [{"role": "user", "content": "Please turn off the lamp."}],
+            "trimtab": {"actions": actions},
+        });
+        post("/v1/chat/completions", &body.to_string())
+    };
+    let local = json!([{"node": "local"}]);
+    for explore in [false, true] {
+        let home = Home::new();
+        let mut config = home.config();
+        assert!(!config.api.explore, "it has to be asked for");
+        config.api.explore = explore;
+        let api_config = config.api.clone();
+        let device = Device::start(config, Parts::default()).await.unwrap();
+        let api = trimtab_device::api::Api::start(device.clone(), &api_config).await.unwrap();
+        let address = api.address().unwrap();
+        let reply = http(address, &chat(&local)).await;
+        if explore {
+            assert_eq!((reply.status, reply.header("x-trimtab-reason")), (200, Some("only")), "{}", reply.body);
+            for (actions, expect) in [
+                (json!([{"node": "moon"}]), "trimtab.actions[0].node: \"moon\" is no node"),
+                (
+                    json!([{"node": "local"}, {"node": "local", "views": ["roof"]}]),
+                    "actions[1].views: \"roof\" is no camera",
+                ),
+                (json!([{"node": "local", "views": ["wrist"]}]), "the local node takes no views"),
+            ] {
+                let reply = http(address, &chat(&actions)).await;
+                assert!(reply.status == 400 && reply.body.replace("\\\"", "\"").contains(expect), "{}", reply.body);
+            }
+        } else {
+            assert_eq!((reply.status, &reply.json()["error"]["code"]), (403, &json!("explore_not_allowed")));
+        }
+        api.stop().await;
+        device.stop().await;
+    }
+}

@@ -80,7 +80,7 @@ impl Turn {
         let prompt_bytes = (self.opening.prompt.len() as u64).saturating_add(self.opening.context_bytes);
         let (mut rows, mut candidates) = (Vec::new(), Vec::new());
         for action in Action::all(governor.node_count(), views.len()).take(CANDIDATES_MAX) {
-            if self.opening.only.is_some_and(|only| only != action) {
+            if !self.opening.only.is_empty() && !self.opening.only.contains(&action) {
                 continue;
             }
             let quote = governor.quote(action, prompt_bytes, &observation.views, self.opening.max_tokens);
@@ -113,7 +113,7 @@ impl Turn {
         let Scoring { since, observation, mut candidates } = scoring;
         let (scores, mut reason) = match event {
             Event::Scored(scores) if scores.len() == candidates.len() && !observation.unknown => {
-                (Some(scores), String::from(if self.opening.only.is_some() { "only" } else { "best_score" }))
+                (Some(scores), String::from("best_score"))
             }
             Event::Scored(_) if observation.unknown => (None, String::from("out_of_distribution")),
             Event::Scored(scores) => {
@@ -142,9 +142,15 @@ impl Turn {
             }
             None => self.score_by_default(&observation, &mut candidates, governor),
         };
+        let mut shield = governor.shield;
+        if !self.opening.only.is_empty() {
+            self.rank_as_asked(&mut candidates);
+            reason = String::from("only");
+            // What was asked for is run as it was asked for, idle views and all.
+            shield.view_threshold = 0.0;
+        }
         let around = governor.surroundings(&observation.views, observation.memory_left, self.time_left(now));
         let proposal = self.proposal(&candidates, governor);
-        let shield = governor.shield;
         let (verdict, ruled_out) = shield.review(now, &mut governor.budgets, &proposal, &around);
         self.record.candidates = candidates
             .iter()
@@ -178,6 +184,14 @@ impl Turn {
                 self.act(now, since, approved, observation, governor)
             }
             Err(refusal) => self.refuse(now, refusal.best.map_or("no_candidate", |reason| reason.name())),
+        }
+    }
+
+    /// Scores that put the candidates in the order in which they were asked for.
+    fn rank_as_asked(&self, candidates: &mut [Candidate]) {
+        for candidate in candidates {
+            let place = self.opening.only.iter().position(|action| *action == candidate.action);
+            candidate.score = -(place.unwrap_or(self.opening.only.len()) as f32);
         }
     }
 

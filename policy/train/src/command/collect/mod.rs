@@ -1,4 +1,6 @@
-//! `collect`.
+//! `collect`: from rendered scenes, or from a running device.
+
+mod device;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -23,21 +25,23 @@ enum Scenes {
 #[derive(Args, Debug)]
 pub(super) struct Collect {
     /// One dialogue for each seed from the first up to, not including, the last, as in 1..31.
-    #[arg(long, value_parser = parse_seeds)]
-    seeds: Range<u64>,
+    #[arg(long, value_parser = parse_seeds, required_unless_present = "device", conflicts_with = "device")]
+    seeds: Option<Range<u64>>,
     /// Turns of each dialogue.
-    #[arg(long, default_value_t = 40)]
+    #[arg(long, default_value_t = 40, conflicts_with = "device")]
     turns: usize,
     /// Which scenes and prompts.
-    #[arg(long, value_enum, default_value_t = Scenes::Train)]
+    #[arg(long, value_enum, default_value_t = Scenes::Train, conflicts_with = "device")]
     scenes: Scenes,
     /// A network of models/shipped/cloud-profile.toml; without it the primary one.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "device")]
     network: Option<String>,
     /// A price table of the same file; without it the primary one.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "device")]
     prices: Option<String>,
-    /// Folder of the table: one file for each seed. Seeds that are there already are not run again.
+    #[command(flatten)]
+    device: device::Device,
+    /// Folder of the table: one file for each seed or conversation. Those that are there already are not run again.
     #[arg(long)]
     out: PathBuf,
     /// Prints the result as JSON.
@@ -47,6 +51,7 @@ pub(super) struct Collect {
 
 impl Collect {
     pub(super) fn run(self) -> anyhow::Result<()> {
+        let Some(seeds) = self.seeds else { return self.device.run(&self.out, self.json) };
         let split = match self.scenes {
             Scenes::Train => Split::Train,
             Scenes::HeldOut => Split::HeldOut,
@@ -60,7 +65,7 @@ impl Collect {
         }
         let encoder = plan.encoder()?;
         let runtime = tokio::runtime::Runtime::new().context("no threads to run on")?;
-        let missing: Vec<u64> = self.seeds.clone().filter(|seed| !shard_path(&self.out, *seed).exists()).collect();
+        let missing: Vec<u64> = seeds.filter(|seed| !shard_path(&self.out, *seed).exists()).collect();
         let bar = progress((missing.len() * plan.turns) as u64, "collect");
         let mut left_out = 0;
         for seed in &missing {

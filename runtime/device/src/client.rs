@@ -1,4 +1,4 @@
-//! Speaks to a running runtime over its Unix socket or a URL.
+//! Speaks to a running runtime over its Unix socket or a URL: for the command line, and for tools beside it.
 
 use std::path::PathBuf;
 
@@ -13,21 +13,44 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
 /// Largest response, bytes.
-const RESPONSE_BYTES_MAX: usize = 8 << 20;
+pub const RESPONSE_BYTES_MAX: usize = 8 << 20;
 
 /// Why the runtime did not answer as asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ClientError {
+pub enum ClientError {
+    /// Nobody listens there.
     #[error("no runtime answers at {place} ({cause}); start it with `trimtab run`")]
-    Unreachable { place: String, cause: String },
+    Unreachable {
+        /// The socket or address.
+        place: String,
+        /// The operating system's reason.
+        cause: String,
+    },
+    /// Not a URL that can be spoken to.
     #[error("{url:?} is no URL of a runtime; write it as http://127.0.0.1:8088")]
-    Url { url: String },
+    Url {
+        /// As given.
+        url: String,
+    },
+    /// The connection ended early, or what came is no JSON.
     #[error("the runtime's answer broke off: {cause}; ask again")]
-    Broken { cause: String },
+    Broken {
+        /// Why.
+        cause: String,
+    },
+    /// A body beyond the limit.
     #[error("the runtime's answer is larger than {RESPONSE_BYTES_MAX} bytes")]
     Large,
+    /// It refused.
     #[error("{message}")]
-    Status { status: u16, code: Option<String>, message: String },
+    Status {
+        /// Of HTTP.
+        status: u16,
+        /// The short name of the reason, where it gave one.
+        code: Option<String>,
+        /// Its own words.
+        message: String,
+    },
 }
 
 #[derive(Debug)]
@@ -38,23 +61,28 @@ enum Place {
 
 /// One runtime.
 #[derive(Debug)]
-pub(super) struct Client {
+pub struct Client {
     place: Place,
 }
 
 /// What it said.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) headers: HeaderMap,
-    pub(super) body: Value,
+pub struct Answer {
+    /// The headers, among them what was decided.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Value,
 }
 
 impl Client {
-    pub(super) fn on_socket(path: PathBuf) -> Self {
+    /// On its Unix socket.
+    #[must_use]
+    pub const fn on_socket(path: PathBuf) -> Self {
         Self { place: Place::Socket(path) }
     }
 
-    pub(super) fn at(url: &str) -> Result<Self, ClientError> {
+    /// At a URL like `http://127.0.0.1:8088`; what follows the port is not looked at.
+    pub fn at(url: &str) -> Result<Self, ClientError> {
         let fault = || ClientError::Url { url: url.to_owned() };
         let uri: Uri = url.parse().map_err(|_| fault())?;
         let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(fault)?;
@@ -62,11 +90,13 @@ impl Client {
         Ok(Self { place: Place::Address(format!("{}:{port}", authority.host())) })
     }
 
-    pub(super) async fn get(&self, path: &str) -> Result<Value, ClientError> {
+    /// Asks for a path.
+    pub async fn get(&self, path: &str) -> Result<Value, ClientError> {
         Ok(self.request(Method::GET, path, &[], None).await?.body)
     }
 
-    pub(super) async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer, ClientError> {
+    /// Sends JSON to a path.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> Result<Answer, ClientError> {
         self.request(Method::POST, path, headers, Some(body)).await
     }
 
