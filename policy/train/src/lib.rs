@@ -8,6 +8,7 @@
 //! | score | the owner's value of a candidate, from its quality and its quote: what is chosen by |
 //! | reward | the same value with what happened in place of estimates: what is evaluated |
 
+pub mod agent;
 pub mod bootstrap;
 pub mod calibrate;
 pub mod choose;
