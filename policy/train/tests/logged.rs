@@ -15,8 +15,11 @@ use trimtab_train::logged::recipe::{Owner, Recipe, Weights, greedy, trained};
 use trimtab_train::logged::values::{fitted, leave_one_dialogue_out};
 
 fn evaluate(table: &LoggedTable, model: Kind, choices: &[Action]) -> Evaluation {
+    evaluate_turns(table.turns(), model, choices)
+}
+
+fn evaluate_turns(turns: &[LoggedTurn], model: Kind, choices: &[Action]) -> Evaluation {
     let charges = Charges::default();
-    let turns = table.turns();
     let values = leave_one_dialogue_out(turns, |others, own| fitted(model, others, own, &Prompts::new()));
     Log::new(turns, Propensity::count(turns), &values, &charges, 1).evaluate(choices)
 }
@@ -31,10 +34,14 @@ fn worth(table: &LoggedTable, class: Class) -> f64 {
     turns.iter().map(|turn| truth(question(turn), class)).sum::<f64>() / turns.len() as f64
 }
 
+/// How likely [`knowing`] answers a question locally.
+fn local_share(question: usize) -> f32 {
+    if question.is_multiple_of(2) { 0.8 } else { 0.2 }
+}
+
 /// Sends easy questions to the local model and hard ones away, so that the frequencies of a task do not tell the log's.
 fn knowing(question: usize, rng: &mut Rng) -> Class {
-    let local = if question.is_multiple_of(2) { 0.8 } else { 0.2 };
-    match (rng.chance(local), rng.chance(0.5)) {
+    match (rng.chance(local_share(question)), rng.chance(0.5)) {
         (true, _) => Class::Local,
         (false, true) => Class::Text,
         (false, false) => Class::Image,
@@ -55,6 +62,19 @@ fn either_half_of_doubly_robust_is_enough() {
     let with_model = evaluate(&knowing, Kind::ShrunkMeans, &local(&knowing));
     assert!(off(with_model.snips, &knowing) > 0.15, "wrong frequencies: {with_model:?}");
     assert!(off(with_model.dr, &knowing) < 0.05, "right model: {with_model:?}");
+}
+
+#[test]
+fn propensities_that_the_log_notes_count_in_place_of_frequencies() {
+    let knowing = table(&dialogues(400, 0.3, knowing));
+    let mut turns = knowing.turns().to_vec();
+    for turn in &mut turns {
+        let local = f64::from(local_share(question(turn)));
+        turn.propensity = Some([local, (1.0 - local) / 2.0, (1.0 - local) / 2.0]);
+    }
+    let noted = evaluate_turns(&turns, Kind::Constant, &constant(Class::Local, &turns));
+    let worth = worth(&knowing, Class::Local);
+    assert!((noted.snips - worth).abs() < 0.05 && (noted.dr - worth).abs() < 0.05, "{worth}: {noted:?}");
 }
 
 #[test]

@@ -61,11 +61,11 @@ impl Endpoint {
         name: NodeName,
         url: &str,
         model: &str,
-        key: Option<String>,
+        key: Option<ApiKey>,
         prices: Prices,
         timeout: Duration,
     ) -> Result<Self, EndpointError> {
-        let api_key = key.map(|key| ApiKey::checked(&name, &key)).transpose()?;
+        let api_key = key.map(|key| ApiKey::checked(&name, &key.0)).transpose()?;
         crate::config::check_url(&name, url, api_key.is_some())?;
         let config = UpstreamConfig {
             base_url: url.trim_end_matches('/').to_owned(),

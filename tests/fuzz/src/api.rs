@@ -93,8 +93,10 @@ pub(crate) fn chat_seeds() -> Vec<Seed> {
     let picture = json!({"model": "trimtab", "max_completion_tokens": 1, "messages": [
         {"role": "system", "content": ""}, {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]});
     let other = json!({"model": "large", "messages": []});
+    let explore = json!({"model": "trimtab", "messages": [{"role": "user", "content": "hi"}],
+        "trimtab": {"actions": [{"node": "local"}, {"node": "good", "views": ["wrist"]}]}});
     let seed = |(name, value): (&str, Value)| (name.to_owned(), value.to_string().into_bytes());
-    [("full", full), ("picture", picture), ("other", other)].map(seed).into()
+    [("full", full), ("picture", picture), ("other", other), ("explore", explore)].map(seed).into()
 }
 
 pub(crate) fn http_seeds() -> Vec<Seed> {

@@ -13,7 +13,7 @@ use trimtab_train::logged::evaluation::held_out;
 use trimtab_train::logged::file::on_candidates;
 use trimtab_train::logged::recipe::Recipe;
 
-use super::train::{Train, agree, parity};
+use super::train::{Train, agree, parity, say_unscored};
 use super::{progress, prompts};
 
 /// Distils the recipe for logged scores into a policy file.
@@ -48,12 +48,13 @@ pub(super) fn train(command: &Train, learning: &learn::Recipe) -> anyhow::Result
     let parity = parity(&policy, &command.out, &turns, &preference)?;
     if command.json {
         let report = json!({
-            "policy": command.out, "algorithm": ALGORITHM, "turns": turns.len(), "seed": learning.seed,
+            "policy": command.out, "algorithm": ALGORITHM, "turns": turns.len(), "unscored": log.unscored(), "seed": learning.seed,
             "preference": preference, "recipe_agreement": agreement, "int8_agreement": parity, "in_sample": in_sample,
         });
         println!("{report}");
     } else {
         println!("{}: {ALGORITHM}, {} turns, seed {}", command.out.display(), turns.len(), learning.seed);
+        say_unscored(log.unscored());
         println!("  chooses the recipe's class  {:.1} % of the training turns", 100.0 * agreement);
         println!("  snips in sample             {:.3}", in_sample.snips);
         println!("  mean charge                 {:.2} s, {:.5} USD", in_sample.latency_s, in_sample.usage_usd);

@@ -146,13 +146,14 @@ impl Train {
         let turns: Vec<&Turn> = table.turns().iter().collect();
         let parity = parity(&policy, &self.out, &turns, &self.preference)?;
         let report = json!({
-            "policy": self.out, "turns": turns.len(), "seed": self.seed, "view_threshold": policy.view_threshold,
-            "scores": scores, "int8_agreement": parity,
+            "policy": self.out, "turns": turns.len(), "unscored": table.unscored(), "seed": self.seed,
+            "view_threshold": policy.view_threshold, "scores": scores, "int8_agreement": parity,
         });
         if self.json {
             println!("{report}");
         } else {
             println!("{}: {} turns, seed {}", self.out.display(), turns.len(), self.seed);
+            say_unscored(table.unscored());
             println!("  scores            {scores:#}");
             println!("  view threshold    {:.2}", policy.view_threshold);
             println!("  int8 as float     {:.2} % of decisions", 100.0 * parity);
@@ -188,6 +189,13 @@ impl Quantise {
             );
         }
         agree(parity)
+    }
+}
+
+/// Says what was not trained on.
+pub(super) fn say_unscored(turns: usize) {
+    if turns > 0 {
+        println!("  left out          {turns} turns that nobody has scored yet");
     }
 }
 

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde_json::json;
-use trimtab_bridge::{Endpoint, EndpointError};
+use trimtab_bridge::{ApiKey, Endpoint};
 use trimtab_core::Usd;
 use trimtab_scenes::Rng;
 use trimtab_wire::NodeName;
@@ -70,8 +70,8 @@ pub struct Terms {
     pub url: String,
     /// The model, as the endpoint calls it.
     pub model: String,
-    /// Sent as bearer token; never printed.
-    pub key: Option<String>,
+    /// Sent as bearer token.
+    pub key: Option<ApiKey>,
     /// Of the turns, how many are judged, 0..=1.
     pub share: f32,
     /// None: as much as there is.
@@ -99,7 +99,7 @@ impl Judge {
         let name = NodeName::new("judge").expect("a plain word is a name");
         let key = terms.key.clone();
         let endpoint = Endpoint::new(name, &terms.url, &terms.model, key, prices, WAIT_MAX);
-        Ok(Self { endpoint: endpoint.map_err(EndpointError::from)?, terms, spent: Usd::ZERO, calls: 0, failures: 0 })
+        Ok(Self { endpoint: endpoint?, terms, spent: Usd::ZERO, calls: 0, failures: 0 })
     }
 
     /// Who scored, as feedback names it.

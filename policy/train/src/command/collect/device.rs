@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::json;
+use trimtab_bridge::ApiKey;
 use trimtab_train::dataset::{LoggedTable, Table, shard_path, write_shard};
 use trimtab_train::robot::conversation::collect;
 use trimtab_train::robot::folder::{collected, number};
@@ -106,8 +107,7 @@ impl Device {
         }
         bar.finish_and_clear();
         let bar = progress(conversations.len() as u64, "score");
-        let scoring = score(&runtime, out, &conversations, &mut scorer, &mut || bar.inc(1));
-        let tally = threads.block_on(scoring)?;
+        let tally = threads.block_on(score(&runtime, out, &conversations, &mut scorer, &mut || bar.inc(1)))?;
         bar.finish_and_clear();
         let sha256 = read_back(out, &conversations, &tally)?;
         let (calls, spent) = match &scorer {
@@ -161,7 +161,7 @@ impl Device {
             std::env::var(name)
                 .with_context(|| format!("--judge-key-env: variable {name} is not set in the environment"))
         };
-        let key = self.judge_key_env.as_ref().map(key).transpose()?;
+        let key = self.judge_key_env.as_ref().map(key).transpose()?.map(ApiKey);
         let (share, budget, prices, seed) = (self.judge_share, self.judge_budget, self.judge_prices, self.seed);
         Ok(Scorer::Judge(Box::new(Judge::new(Terms { url, model, key, share, budget, prices, seed })?)))
     }
