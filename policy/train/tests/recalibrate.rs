@@ -11,7 +11,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use trimtab_rig::recording::{FrameSize, Recording};
 use trimtab_rig::world::{Settings, World, WorldError};
-use trimtab_scenes::{CAMERAS, Conversation, Split};
+use trimtab_scenes::{CAMERAS, Split};
 use trimtab_train::published::{PublishedPolicy, ramps};
 
 fn shipped(name: &str) -> PathBuf {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::runtime::{self, Runtime};
-use trimtab_bridge::{Endpoint, EndpointError};
+use trimtab_bridge::{ApiKey, Endpoint, EndpointError};
 use trimtab_core::Usd;
 use trimtab_wire::NodeName;
 use trimtab_wire::price::Prices;
@@ -59,7 +59,7 @@ pub struct Terms {
     /// The model, as the endpoint calls it.
     pub model: String,
     /// Sent as bearer token; never printed.
-    pub key: Option<String>,
+    pub key: Option<ApiKey>,
     /// Longest wait for one answer.
     pub wait: Duration,
     /// Most calls; later turns are answered locally.

@@ -29,6 +29,7 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab dataset split --ids results.json --seed 0 --data M4A1.json --train a.json --test b.json
   trimtab-lab train --env published --data a.json --out published.onnx
   trimtab-lab evaluate --env published --train a.json --test b.json --policy published.onnx --shield --latency-budget 10
+  trimtab-lab evaluate --env published --train a.json --test b.json --algo llm --llm-url http://127.0.0.1:11434/v1 --llm-model NAME
   trimtab-lab train --env published --algo rc-ppo --data a.json --out rc-ppo.onnx --curve curve.json
   trimtab-lab diagnose rc-ppo.onnx --train a.json --test b.json
   trimtab-lab train --data a.json --out logged.onnx

@@ -6,7 +6,7 @@
 //! | what | fitted | kept in |
 //! |---|---|---|
 //! | the prompt's numbers | an affine map from the new embedding, by ridge regression | projection and normaliser of the policy |
-//! | association of a set of views | slope and offset of one column of the row | nodes in front of the policy's normaliser |
+//! | association of a set of views | one column of the row, from its neighbours | nodes in front of the policy's normaliser |
 //! | probability that a view shows what is asked | scale and bias of a logistic function | `config.json` of the encoder |
 //! | task kinds, and what is like none of them | a task head | `task_head.json` of the encoder |
 //!

@@ -1,8 +1,8 @@
 //! The policy file with another encoder: constants and metadata that change, and one column in front of the normaliser.
 //!
 //! ```text
-//! candidates ─┬─ · column scale ──────────────────────────────────┬─ + ─► normaliser …
-//!             └─ number of views ─ clip 0..1 ─ · column offset ───┘
+//! candidates ─┬─ the column from its neighbours ────────── + ─► normaliser …
+//!             └─ number of views ─ clip 0..1 ─ · offset ───┘
 //! candidates ─► everything else, as before
 //! ```
 
@@ -52,11 +52,15 @@ impl Change<'_> {
     /// The rows with their associations as the old encoder had them.
     fn seen_anew(&self, g: &mut Graph) -> String {
         let name = |part: &str| format!("recalibrated.{part}");
-        let only = |value: f32, rest: f32| -> Vec<f32> {
-            (0..TRIMTAB1_WIDTH).map(|index| if index == place() { value } else { rest }).collect()
-        };
-        let scale = g.initializer_f32(&name("scale"), &only(self.column.scale, 1.0), &[1, TRIMTAB1_WIDTH]);
-        let offset = g.initializer_f32(&name("offset"), &only(self.column.offset, 0.0), &[1, TRIMTAB1_WIDTH]);
+        let width = TRIMTAB1_WIDTH;
+        // Every column as it is, but for the one that is computed.
+        let mut mix = vec![0.0; width * width];
+        (0..width).filter(|index| *index != place()).for_each(|index| mix[index * width + index] = 1.0);
+        self.column.weights.iter().for_each(|(from, weight)| mix[from * width + place()] = *weight);
+        let mut added = vec![0.0; width];
+        added[place()] = self.column.offset;
+        let mix = g.initializer_f32(&name("mix"), &mix, &[width, width]);
+        let offset = g.initializer_f32(&name("offset"), &added, &[1, width]);
         let first = column("views") as i64;
         let from = g.initializer_i64(&name("from"), &[first], &[1]);
         let to = g.initializer_i64(&name("to"), &[first + 1], &[1]);
@@ -64,13 +68,13 @@ impl Change<'_> {
         let most = g.initializer_f32(&name("most"), &[VIEWS_MAX as f32], &[]);
         let (low, high) = (g.initializer_f32(&name("low"), &[0.0], &[]), g.initializer_f32(&name("high"), &[1.0], &[]));
         let (share, count, any) = (name("share"), name("count"), name("any"));
-        let (added, scaled, rows) = (name("added"), name("scaled"), name("rows"));
+        let (added, mixed, rows) = (name("added"), name("mixed"), name("rows"));
         g.node("Slice", &["candidates", &from, &to, &axis], &[&share], &[]);
         g.node("Mul", &[&share, &most], &[&count], &[]);
         g.node("Clip", &[&count, &low, &high], &[&any], &[]);
         g.node("MatMul", &[&any, &offset], &[&added], &[]);
-        g.node("Mul", &["candidates", &scale], &[&scaled], &[]);
-        g.node("Add", &[&scaled, &added], &[&rows], &[]);
+        g.node("MatMul", &["candidates", &mix], &[&mixed], &[]);
+        g.node("Add", &[&mixed, &added], &[&rows], &[]);
         rows
     }
 

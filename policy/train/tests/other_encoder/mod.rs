@@ -14,12 +14,12 @@ const WIDTHS: [usize; 2] = [64, 96];
 /// An int8 weight moves by up to this many steps.
 const STEPS: usize = 2;
 /// Errors of a tower's turn, against entries of one over the root of the width.
-const ERROR: f32 = 0.02;
+const ERROR: f32 = 0.01;
 /// Length of what all embeddings share.
 const SHARED: f32 = 1.2;
 
 /// Writes the folder; it has neither calibration nor task head.
-pub fn write(shipped: &Path, folder: &Path) {
+pub(crate) fn write(shipped: &Path, folder: &Path) {
     fs::create_dir_all(folder.join("onnx")).unwrap();
     for file in ["preprocessor_config.json", "tokenizer.json", "card.json"] {
         fs::copy(shipped.join(file), folder.join(file)).unwrap();
@@ -44,12 +44,12 @@ fn turned(bytes: &[u8], output: &str, seed: u64) -> Vec<u8> {
             *byte = (moved.clamp(-127, 127) as i8).cast_unsigned();
         }
     }
-    // The turn and the shared direction are those of both towers.
+    // The turn and the shared direction are those of both towers: directions at right angles to each other.
     let mut both = Rng::for_purpose(0, "turn");
     let [from, to] = WIDTHS;
-    let scale = 1.0 / (to as f32).sqrt();
-    let turn: Vec<f32> = (0..from * to).map(|_| scale * gauss(&mut both) + ERROR * gauss(&mut noise)).collect();
-    let shared: Vec<f32> = (0..to).map(|_| SHARED * scale * gauss(&mut both)).collect();
+    let mut directions = directions(from + 1, to, &mut both);
+    let shared: Vec<f32> = directions.pop().unwrap().into_iter().map(|x| SHARED * x).collect();
+    let turn: Vec<f32> = directions.concat().into_iter().map(|x| x + ERROR * gauss(&mut noise)).collect();
 
     let before = format!("{output}.before");
     let last = graph.node.iter_mut().find(|node| node.output[0] == output).unwrap();
@@ -77,6 +77,21 @@ fn constant(name: &str, values: &[f32], shape: &[usize]) -> TensorProto {
         name: Some(name.into()),
         raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
     }
+}
+
+/// Unit vectors at right angles to each other, each drawn and freed of what it shares with those before it.
+fn directions(count: usize, width: usize, rng: &mut Rng) -> Vec<Vec<f32>> {
+    let mut found: Vec<Vec<f32>> = Vec::new();
+    for _ in 0..count {
+        let mut drawn: Vec<f32> = (0..width).map(|_| gauss(rng)).collect();
+        for other in &found {
+            let shared: f32 = drawn.iter().zip(other).map(|(a, b)| a * b).sum();
+            drawn.iter_mut().zip(other).for_each(|(a, b)| *a -= shared * b);
+        }
+        let length = drawn.iter().map(|x| x * x).sum::<f32>().sqrt();
+        found.push(drawn.into_iter().map(|x| x / length).collect());
+    }
+    found
 }
 
 /// About a standard normal number.

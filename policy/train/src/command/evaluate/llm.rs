@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 use indicatif::ProgressBar;
+use trimtab_bridge::ApiKey;
 use trimtab_core::{Preference, Usd};
 use trimtab_train::agent::{Agent, CALLS, Counts, Terms, WAIT, decide};
 use trimtab_train::choose::Chooser;
@@ -46,7 +47,7 @@ impl Llm {
         Ok(Agent::new(Terms {
             url: self.llm_url.clone().context("--llm-url: is missing; --algo llm asks the endpoint there")?,
             model: self.llm_model.clone().context("--llm-model: is missing; give the model's name at the endpoint")?,
-            key: self.llm_key_env.as_ref().map(key).transpose()?,
+            key: self.llm_key_env.as_ref().map(key).transpose()?.map(ApiKey),
             wait: Duration::from_secs(self.llm_wait),
             calls_max: self.llm_calls,
             prices: self.llm_prices.unwrap_or(free),
