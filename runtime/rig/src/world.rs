@@ -332,7 +332,7 @@ impl World {
         let api_config = config.api.clone();
         let device = Box::pin(Device::start(config, parts)).await?;
         check_faults(&settings.models, &device)?;
-        let api = if settings.serve { Some(Api::start(device.clone(), &api_config).await?) } else { None };
+        let api = if settings.serve { Some(serve(&device, api_config).await?) } else { None };
         let mut world = Self {
             settings,
             recording,
@@ -549,7 +549,7 @@ fn device_config(
         fleet,
         state_dir: state.join("device"),
         api: ApiConfig {
-            listen: settings.serve.then(free_address),
+            listen: settings.serve.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, SERVE_PORT))),
             socket: state.join("trimtab.sock"),
             explore: settings.explore,
         },
@@ -589,11 +589,13 @@ fn device_config(
     })
 }
 
-/// The usual port of the API if it is free, else any.
-fn free_address() -> SocketAddr {
-    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, SERVE_PORT));
-    match std::net::TcpListener::bind(usual) {
-        Ok(_) => usual,
-        Err(_) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+/// At the usual port of the API if it is free, else at any.
+async fn serve(device: &Device, config: ApiConfig) -> Result<Api, ApiError> {
+    match Api::start(device.clone(), &config).await {
+        Err(ApiError::Listen { .. }) => {
+            let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+            Api::start(device.clone(), &ApiConfig { listen, ..config }).await
+        }
+        started => started,
     }
 }

@@ -38,7 +38,7 @@ impl Site {
         let settings = Settings { serve: true, explore, budgets, ..Settings::shipped().unwrap() };
         let recording = Recording::generate(9, Split::Train, 2 * TURNS, FrameSize { width: 320, height: 240 }).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let line = |(index, said): (usize, &trimtab_rig::recording::Turn)| {
+        let line = |(index, said): (usize, &trimtab_scenes::Turn)| {
             let conversation = format!("kitchen {}", index / TURNS);
             json!({"conversation": conversation, "prompt": said.prompt.text, "expected": said.prompt.answer})
                 .to_string()
@@ -54,20 +54,24 @@ impl Site {
         format!("http://{}", self.world.api().unwrap())
     }
 
-    /// Runs the program on the file of prompts while the device goes on.
+    /// Collects with the file of prompts.
     async fn collect(&mut self, out: &str, arguments: &[&str]) -> Output {
         let prompts = self.folder.path().join("prompts.jsonl");
         let url = self.url();
         let given = ["--device", &url, "--prompts", prompts.to_str().unwrap()];
-        self.lab(out, &[&given, arguments].concat()).await
+        self.collect_from(out, &[&given, arguments].concat()).await
     }
 
-    async fn lab(&mut self, out: &str, arguments: &[&str]) -> Output {
+    async fn collect_from(&mut self, out: &str, arguments: &[&str]) -> Output {
+        let out = self.folder.path().join(out);
+        self.lab(&[&["collect", "--out", out.to_str().unwrap()], arguments].concat()).await
+    }
+
+    /// Runs the program while the device goes on.
+    async fn lab(&mut self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_trimtab-lab"));
-        command.arg("collect").args(arguments).arg("--out").arg(self.folder.path().join(out)).arg("--json");
-        command
-            .env("JUDGE_KEY", "secret-of-the-judge")
-            .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
+        command.args(arguments).arg("--json").env("JUDGE_KEY", "secret-of-the-judge");
+        command.current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."));
         let mut running = tokio::task::spawn_blocking(move || command.output().unwrap());
         loop {
             tokio::select! {
@@ -165,6 +169,16 @@ async fn a_log_with_propensities_is_scored_by_and_by_and_trains_a_policy() {
     let source = Source::new(&table, &charges, &encoder.fingerprint().to_string(), &vectors);
     let recipe = learn::Recipe { epochs: 2, ..learning(1) };
     assert!(source.distil(None, &Recipe::default(), &recipe, &mut |_| {}).is_ok());
+
+    let log = site.folder.path().join("log").to_str().unwrap().to_owned();
+    let stats = report(&site.lab(&["dataset", "stats", &log]).await);
+    assert_eq!((&stats["turns"], &stats["unscored"]), (&json!(2 * TURNS), &json!(0)));
+    let parts = ["--train", &log, "--test", &log];
+    let estimated = report(&site.lab(&[&["estimator"], &parts[..]].concat()).await);
+    assert_eq!(estimated["n"], json!(2 * TURNS));
+    let judged = ["evaluate", "--env", "logged", "--algo", "image"];
+    let judged = report(&site.lab(&[&judged, &parts[..]].concat()).await);
+    assert!(judged["effective_n"].as_f64().unwrap() >= 1.0, "{judged}");
     site.world.stop().await;
 }
 
@@ -212,17 +226,17 @@ async fn what_cannot_be_collected_is_told_with_its_remedy() {
     let prompts = site.folder.path().join("prompts.jsonl");
     let (path, url) = (prompts.to_str().unwrap().to_owned(), site.url());
     let gone = ["--device", "http://127.0.0.1:9", "--prompts", &path];
-    let gone = refusal(&site.lab("refused", &gone).await);
+    let gone = refusal(&site.collect_from("refused", &gone).await);
     assert!(gone.contains("no runtime answers at 127.0.0.1:9") && gone.contains("trimtab run"), "{gone}");
     std::fs::write(
         &prompts,
         "{\"conversation\": \"b\", \"prompt\": \"hello\"}\n{\"conversation\": \"b\", \"prompt\": 7}\n",
     )
     .unwrap();
-    let line = refusal(&site.lab("kept", &["--device", &url, "--prompts", &path]).await);
+    let line = refusal(&site.collect_from("kept", &["--device", &url, "--prompts", &path]).await);
     assert!(line.contains("prompts.jsonl: line 2: prompt: 7 is no text"), "{line}");
     std::fs::write(&prompts, "{\"conversation\": \"b\", \"prompt\": \"hello\"}\n").unwrap();
-    let other = refusal(&site.lab("kept", &["--device", &url, "--prompts", &path]).await);
+    let other = refusal(&site.collect_from("kept", &["--device", &url, "--prompts", &path]).await);
     assert!(other.contains("seed-000001.json: holds conversation \"kitchen 0\", not \"b\""), "{other}");
     site.world.stop().await;
 }

@@ -22,7 +22,12 @@ enum Scenes {
     HeldOut,
 }
 
+const EXAMPLES: &str = "Examples:
+  trimtab-lab collect --seeds 1..41 --turns 40 --out table
+  trimtab-lab collect --device http://127.0.0.1:8088 --prompts prompts.jsonl --scorer expected --every-action --out table";
+
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Collect {
     /// One dialogue for each seed from the first up to, not including, the last, as in 1..31.
     #[arg(long, value_parser = parse_seeds, required_unless_present = "device", conflicts_with = "device")]
