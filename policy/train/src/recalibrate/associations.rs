@@ -25,7 +25,7 @@ pub(super) fn place() -> usize {
 /// the views show, and the column itself. All of them are zero for the empty set, as the old one is.
 const READ: [usize; 6] = [0, 2, 3, 4, 6, 7];
 /// Penalty on the weights, as a share of the mean square of what is read: columns of small sets say nearly the same.
-const PENALTY: f64 = 1e-4;
+const PENALTY: f64 = 1e-5;
 
 /// The old column from what a new row says of its set of views, and an offset for sets that hold any.
 #[derive(Clone, PartialEq, Debug)]

@@ -6,11 +6,11 @@ use trimtab_engine::{Embedding, Encoder, ModelError, RgbFrame};
 
 /// The encoder that a policy was trained with, and the one that it is to run with.
 #[derive(Clone, Debug)]
-pub struct Encoders {
+pub(super) struct Encoders {
     /// Trained with.
-    pub old: Encoder,
+    pub(super) old: Encoder,
     /// To run with.
-    pub new: Encoder,
+    pub(super) new: Encoder,
 }
 
 /// The embeddings of one thing.
@@ -42,7 +42,7 @@ pub(super) struct Moment {
 
 /// Everything to fit to, or to measure on.
 #[derive(Clone, PartialEq, Debug, Default)]
-pub struct Material {
+pub(super) struct Material {
     /// Prompts; those of kind `Unknown` are like none of the kinds.
     pub(super) said: Vec<Said>,
     /// Views.

@@ -35,10 +35,10 @@ use trimtab_quant::EditError;
 use crate::collect::CollectError;
 use crate::dataset::{DatasetError, Table};
 use crate::experiment::Progress;
+use material::{Encoders, Material};
 
 pub use decisions::{Decisions, SHEETS, Sheet, sheets};
 pub use folder::complete;
-pub use material::{Encoders, Material};
 pub use measure::{Fit, Report};
 pub use own::{PICTURE_BYTES_MAX, PICTURES_MAX, PICTURES_MIN, PROMPTS_BYTES_MAX, PROMPTS_MAX, PROMPTS_MIN};
 pub use scenes::{SCENES_FITTED, SCENES_HELD_OUT};

@@ -103,7 +103,7 @@ impl<'a> Pairs<'a> {
             (0..size).for_each(|i| matrix[i * size + i] += (penalty * spread).max(f64::MIN_POSITIVE.sqrt()));
             let factor = Cholesky::of(matrix, size);
             let mut map = PromptMap { matrix: Vec::with_capacity(PROMPT_FEATURES * width), ..PromptMap::nothing() };
-            for index in 0..PROMPT_FEATURES {
+            for (index, aim) in aim.iter().enumerate() {
                 let target = column(index);
                 let weights: Vec<f64> = if wide {
                     let dual = factor.solve(&target);
@@ -113,7 +113,7 @@ impl<'a> Pairs<'a> {
                 } else {
                     factor.solve(&(0..size).map(|i| dot(row(i), &target)).collect::<Vec<_>>())
                 };
-                map.offset[index] = (aim[index] - dot(&weights, &mean)) as f32;
+                map.offset[index] = (aim - dot(&weights, &mean)) as f32;
                 map.matrix.extend(weights.iter().map(|w| *w as f32));
             }
             map
