@@ -9,9 +9,9 @@ use trimtab_core::{TaskKind, TaskMix};
 use crate::folder::{Fingerprint, Folder, ONNX_BYTES_MAX};
 use crate::network::{Network, OnnxFile};
 use crate::preprocess::Preprocessor;
-use crate::task_head::TaskHead;
+use crate::task_head::{TaskHead, TaskHeadFile};
 use crate::tokenizer::Tokenizer;
-use crate::{Card, ModelError, RgbFrame};
+use crate::{Calibration, Card, ModelError, RgbFrame};
 
 const CONTENTS: &str =
     "config.json, preprocessor_config.json, tokenizer.json, onnx/vision_model.onnx and onnx/text_model.onnx";
@@ -91,7 +91,7 @@ pub struct Encoder {
     preprocessor: Preprocessor,
     tokenizer: Tokenizer,
     head: Option<TaskHead>,
-    calibration: Option<(f32, f32)>,
+    calibration: Option<Calibration>,
     dimension: usize,
     context: usize,
     fingerprint: Fingerprint,
@@ -148,7 +148,11 @@ impl Encoder {
             preprocessor,
             tokenizer,
             head,
-            calibration: config.logit_scale.zip(config.logit_bias).filter(|(s, b)| s.is_finite() && b.is_finite()),
+            calibration: config
+                .logit_scale
+                .zip(config.logit_bias)
+                .filter(|(s, b)| s.is_finite() && b.is_finite())
+                .map(|(scale, bias)| Calibration { scale, bias }),
             dimension,
             context,
             fingerprint,
@@ -189,7 +193,24 @@ impl Encoder {
     /// Probability that a view with this association shows what the prompt asks, 0..=1;
     /// `None` when the folder carries no calibration (`logit_scale` and `logit_bias`).
     pub fn shows_probability(&self, association: f32) -> Option<f32> {
-        self.calibration.map(|(scale, bias)| 1.0 / (1.0 + (-(scale * association + bias)).exp()))
+        self.calibration.map(|calibration| calibration.probability(association))
+    }
+
+    /// The same for every folder: without a calibration the association itself, brought to 0..=1, has to do.
+    pub fn shows(&self, association: f32) -> f32 {
+        self.shows_probability(association).unwrap_or((association + 1.0) / 2.0)
+    }
+
+    /// The same encoder with another calibration than its folder's, or with one where the folder has none.
+    #[must_use]
+    pub fn with_calibration(self, calibration: Calibration) -> Self {
+        Self { calibration: Some(calibration), ..self }
+    }
+
+    /// The same encoder with another task head than its folder's, or with one where the folder has none.
+    pub fn with_task_head(self, file: TaskHeadFile) -> Result<Self, ModelError> {
+        let head = TaskHead::check(Path::new("task_head.json"), file, self.dimension)?;
+        Ok(Self { head: Some(head), ..self })
     }
 
     /// What kind of task a prompt with this embedding is.

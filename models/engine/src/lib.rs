@@ -4,6 +4,7 @@
 //! `onnx/*.onnx`. Whatever is wrong with a file is said when it is loaded, with the file, the place and the remedy;
 //! nothing that has loaded can panic on an input.
 
+mod calibration;
 mod card;
 mod encoder;
 mod error;
@@ -18,6 +19,7 @@ mod task_head;
 mod tokenizer;
 mod vqa;
 
+pub use calibration::Calibration;
 pub use card::Card;
 pub use encoder::{Embedding, Encoder, TaskEstimate};
 pub use error::ModelError;
@@ -25,6 +27,7 @@ pub use folder::{Fingerprint, JSON_BYTES_MAX, ONNX_BYTES_MAX};
 pub use frame::{FRAME_PIXELS_MAX, FRAME_SIDE_MAX, FrameError, RgbFrame};
 pub use language::{Finish, GenerateOptions, Generation, LanguageModel, Session, Token};
 pub use policy::{LAYOUT_VERSION, POLICY_BYTES_MAX, PROJECTION, PolicyError, PolicyFile, Scores};
+pub use task_head::{Lessons, Regression, TaskHeadFile};
 pub use tokenizer::{Encoding, TokenId, Tokenizer, WORD_BYTES_MAX};
 pub use vqa::{VQA_VIEWS_MAX, Vqa, VqaAnswer};
 

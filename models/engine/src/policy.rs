@@ -93,8 +93,12 @@ impl PolicyFile {
     /// Loads a policy. Its metadata must name a known `layout` and `layout_version`; a `trimtab-1` policy also names
     /// its encoder (`encoder_sha256`) and holds the projection of the prompt ([`PROJECTION`]).
     pub fn load(path: &Path) -> Result<Self, PolicyError> {
-        let bytes = folder::read(path, POLICY_BYTES_MAX)?;
-        let file = OnnxFile::decode(path, &bytes)?;
+        Self::decode(path, &folder::read(path, POLICY_BYTES_MAX)?)
+    }
+
+    /// The same from the bytes of the file; `path` is named in errors.
+    pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self, PolicyError> {
+        let file = OnnxFile::decode(path, bytes)?;
         let metadata: BTreeMap<String, String> =
             file.metadata().map(|(key, value)| (key.into(), value.into())).collect();
         let required =
@@ -131,7 +135,7 @@ impl PolicyFile {
             layout,
             metadata,
             projection,
-            sha256: Fingerprint::of(&[("policy", &bytes)]),
+            sha256: Fingerprint::of(&[("policy", bytes)]),
         })
     }
 

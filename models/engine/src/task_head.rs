@@ -1,13 +1,17 @@
 //! The task classifier: a calibrated linear head on the unit text embedding, and the distance to what it has seen.
 
+mod fit;
+
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use trimtab_core::{TaskKind, TaskMix};
 
 use crate::encoder::{Embedding, TaskEstimate};
 use crate::{ModelError, softmax};
+
+pub use fit::{Lessons, Regression};
 
 /// Most centroids of training prompts.
 const CENTROIDS_MAX: usize = 65_536;
@@ -16,10 +20,10 @@ const CENTROIDS_MAX: usize = 65_536;
 const NUMBER_MAX: f32 = 1e9;
 const TEMPERATURE_RANGE: RangeInclusive<f32> = 1e-6..=1e6;
 
-/// `task_head.json` as it is written.
-#[derive(Deserialize)]
+/// `task_head.json` as it is written. Made by [`TaskHeadFile::fit`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct File {
+pub struct TaskHeadFile {
     labels: Vec<String>,
     weight: Vec<Vec<f32>>,
     bias: Vec<f32>,
@@ -39,7 +43,7 @@ pub(crate) struct TaskHead {
 }
 
 impl TaskHead {
-    pub(crate) fn check(path: &Path, file: File, dimension: usize) -> Result<Self, ModelError> {
+    pub(crate) fn check(path: &Path, file: TaskHeadFile, dimension: usize) -> Result<Self, ModelError> {
         let bad = |key: &str, problem: String| ModelError::config(path, key, problem);
         if file.weight.len() != file.labels.len() || file.bias.len() != file.labels.len() {
             return Err(bad("weight", format!("one row and one bias for each of the {} labels", file.labels.len())));

@@ -336,6 +336,14 @@ impl Graph {
         Ok(model.encode_to_vec())
     }
 
+    /// The nodes and constants alone. Fails with the first mistake made while building.
+    pub(crate) fn into_parts(self) -> Result<(Vec<NodeProto>, Vec<TensorProto>), GraphError> {
+        match self.first_error {
+            Some(error) => Err(error),
+            None => Ok((self.nodes, self.initialisers)),
+        }
+    }
+
     fn initializer(&mut self, name: &str, dtype: DType, count: usize, raw: Vec<u8>, shape: &[usize]) -> String {
         if elements(shape) != Some(count) {
             self.fail(GraphError::Shape { name: name.into(), shape: shape.to_vec(), have: count });

@@ -17,9 +17,11 @@
 //! # Ok::<(), trimtab_quant::GraphError>(())
 //! ```
 
+mod edit;
 mod graph;
 pub mod proto;
 mod quantise;
 
+pub use edit::{Edit, EditError};
 pub use graph::{Attr, DType, Dim, Graph, GraphError, IR_VERSION, OPSET};
 pub use quantise::{Int8Weight, STEPS_MAX};

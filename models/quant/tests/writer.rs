@@ -3,7 +3,7 @@
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 use prost::Message;
 use trimtab_quant::proto::ModelProto;
-use trimtab_quant::{DType, Graph, GraphError, Int8Weight};
+use trimtab_quant::{DType, Edit, EditError, Graph, GraphError, Int8Weight};
 
 /// A weight of rank three, any magnitude that a trained layer could have and far beyond.
 fn weight() -> impl Strategy<Value = (Vec<usize>, usize, Vec<f32>)> {
@@ -104,4 +104,41 @@ fn mistakes_are_named() {
         },
         GraphError::NotFinite { name: "w".into(), index: 1, value: f32::INFINITY },
     );
+}
+
+#[test]
+fn a_file_is_changed_where_it_is_told_and_nowhere_else() {
+    let mut g = Graph::new("g");
+    g.input("x", DType::F32, &["N".into(), 2.into()]);
+    let w = g.initializer_f32("w", &[1.0, 2.0], &[1, 2]);
+    let y = g.op("Sub", &["x", &w], &[]);
+    g.output(&y, DType::F32, &["N".into(), 2.into()]);
+    g.metadata("key", "old");
+    let bytes = g.to_bytes().unwrap();
+    let mut edit = Edit::of(&bytes).unwrap();
+    assert_eq!(edit.to_bytes(), bytes);
+    assert_eq!(edit.constant("w"), Ok((vec![1.0, 2.0], vec![1, 2])));
+
+    edit.set_constant("w", &[3.0, 4.0, 5.0], &[3, 1]).unwrap();
+    edit.set_metadata("key", "new");
+    let twice = |g: &mut Graph| {
+        let two = g.initializer_f32("two", &[2.0], &[]);
+        g.node("Mul", &["x", &two], &["twice"], &[]);
+        "twice".into()
+    };
+    edit.divert("Sub", "x", &["N".into(), 2.into()], twice).unwrap();
+    let model = ModelProto::decode(edit.to_bytes().as_slice()).unwrap();
+    let graph = model.graph.unwrap();
+    let read: Vec<_> = graph.node.iter().map(|node| (node.op_type.as_deref().unwrap(), node.input.clone())).collect();
+    assert_eq!(read, [("Mul", vec!["x".into(), "two".into()]), ("Sub", vec!["twice".into(), "w".into()])]);
+    assert_eq!(edit.constant("w"), Ok((vec![3.0, 4.0, 5.0], vec![3, 1])));
+    assert_eq!(model.metadata_props[0].value.as_deref(), Some("new"));
+
+    let again = edit.divert("Sub", "x", &["N".into(), 2.into()], |_| "x".into());
+    assert!(matches!(again, Err(EditError::Reader { count: 0, .. })), "{again:?}");
+    assert!(matches!(edit.set_constant("v", &[], &[0]), Err(EditError::Constant { .. })));
+    assert!(matches!(Edit::of(&bytes[..bytes.len() - 3]), Err(EditError::Corrupt(_))));
+    // A field that the writer does not know, as another exporter writes them.
+    let foreign = [&bytes[..], &[0x28, 0x01]].concat();
+    assert_eq!(Edit::of(&foreign).unwrap_err(), EditError::Foreign);
 }

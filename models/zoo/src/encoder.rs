@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::{log_sigmoid, log_softmax, relu};
 use burn::tensor::{Device, Int, Tensor, TensorData};
+use trimtab_engine::Calibration;
 use trimtab_quant::{DType, Graph, GraphError};
 use trimtab_scenes::{
     CAMERAS, Conversation, Prompt, Rng, Scene, Sighting, Split, TaskKind, Topic, captions, swapped_caption,
@@ -240,15 +241,14 @@ pub fn train(seed: u64, budget: Budget) -> (DualEncoder, Run) {
 }
 
 const CALIBRATION_TURNS: usize = 1200;
-const CALIBRATION_STEPS: usize = 400;
 
 /// Scale and bias that turn a cosine into the probability that the view shows what the prompt asks: a logistic
 /// regression on training scenes that the towers were not fitted to.
 #[must_use]
-pub fn calibrate(model: &DualEncoder, seed: u64) -> (f32, f32) {
+pub fn calibrate(model: &DualEncoder, seed: u64) -> Calibration {
     let device = Device::flex();
     let turns = Conversation::generate(seed ^ 0xca11, Split::Train, CALIBRATION_TURNS).turns;
-    let mut pairs: Vec<(f64, f64)> = Vec::new();
+    let mut pairs: Vec<(f32, f32)> = Vec::new();
     for chunk in turns.chunks(SCENES) {
         let mut pixels = Vec::new();
         for turn in chunk {
@@ -264,29 +264,9 @@ pub fn calibrate(model: &DualEncoder, seed: u64) -> (f32, f32) {
             for camera in 0..CAMERAS {
                 let view = &seen[(i * CAMERAS + camera) * WIDTH..][..WIDTH];
                 let cosine: f32 = said[i * WIDTH..][..WIDTH].iter().zip(view).map(|(a, b)| a * b).sum();
-                pairs.push((f64::from(cosine), f64::from(u8::from(turn.prompt.relevant(&turn.scene, camera)))));
+                pairs.push((cosine, f32::from(u8::from(turn.prompt.relevant(&turn.scene, camera)))));
             }
         }
     }
-    let (mut scale, mut bias) = (10.0_f64, -5.0_f64);
-    for _ in 0..CALIBRATION_STEPS {
-        // Newton's method on the mean log-likelihood; the damping keeps a separable set finite.
-        let (mut g, mut h) = ([0.0; 2], [1e-6, 0.0, 1e-6]);
-        for &(x, y) in &pairs {
-            let p = 1.0 / (1.0 + (-(scale * x + bias)).exp());
-            let w = p * (1.0 - p);
-            g[0] += (y - p) * x;
-            g[1] += y - p;
-            h[0] += w * x * x;
-            h[1] += w * x;
-            h[2] += w;
-        }
-        let determinant = h[0] * h[2] - h[1] * h[1];
-        if determinant.abs() < 1e-12 {
-            break;
-        }
-        scale += 0.5 * (h[2] * g[0] - h[1] * g[1]) / determinant;
-        bias += 0.5 * (h[0] * g[1] - h[1] * g[0]) / determinant;
-    }
-    (scale as f32, bias as f32)
+    Calibration::fit(&pairs)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::module::Module;
 use serde_json::{Map, Value, json};
+use trimtab_engine::{Calibration, TaskHeadFile};
 
 use crate::bpe::{END, USER};
 use crate::corpus::{CHANNEL_DEVIATION, CHANNEL_MEAN, TEXT_CONTEXT, vocabulary};
@@ -13,7 +14,6 @@ use crate::encoder::{self, DualEncoder};
 use crate::fit::Run;
 use crate::lm::{self, Lm};
 use crate::scores::Measured;
-use crate::task_head::TaskHead;
 use crate::vqa::{self, Grade, Vqa};
 
 /// The folder of one model under the folder of all.
@@ -118,8 +118,8 @@ impl Folder {
 pub fn write_encoder(
     shipped: &Path,
     model: &DualEncoder,
-    head: &TaskHead,
-    calibration: (f32, f32),
+    head: &TaskHeadFile,
+    calibration: Calibration,
     seed: u64,
     run: Run,
 ) -> Result<Folder> {
@@ -130,7 +130,7 @@ pub fn write_encoder(
         "config.json",
         &json!({
             "model_type": "trimtab-dual-encoder", "projection_dim": encoder::WIDTH, "context": TEXT_CONTEXT,
-            "logit_scale": calibration.0, "logit_bias": calibration.1, "vocab_size": vocabulary().len()
+            "logit_scale": calibration.scale, "logit_bias": calibration.bias, "vocab_size": vocabulary().len()
         }),
     )?;
     folder.write_preprocessor(encoder::IMAGE_SIDE)?;

@@ -138,7 +138,7 @@ fn ran_as_asked(action: Action, outcome: &TurnOutcome) -> bool {
         && record.views_used == action.views
 }
 
-fn setting(plan: &Plan, seed: u64, encoder: &Encoder, world: &World) -> Result<Setting, CollectError> {
+pub(crate) fn setting(plan: &Plan, seed: u64, encoder: &Encoder, world: &World) -> Result<Setting, CollectError> {
     let Settings { network, prices, profile, preference, .. } = &plan.settings;
     let link = profile.network(network)?;
     let nodes = world.device().with_governor(|governor| {

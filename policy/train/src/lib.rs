@@ -8,6 +8,7 @@
 //! | score | the owner's value of a candidate, from its quality and its quote: what is chosen by |
 //! | reward | the same value with what happened in place of estimates: what is evaluated |
 
+pub mod agent;
 pub mod bootstrap;
 pub mod calibrate;
 pub mod choose;
@@ -26,7 +27,10 @@ pub mod network;
 pub mod policy;
 pub mod projection;
 pub mod published;
+pub mod recalibrate;
 pub mod recorded;
 pub mod report;
 pub mod robot;
 mod whole;
+
+pub use whole::write as write_whole;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Writes a file, its folder first where there is none: to a temporary file, which is synced and moved into place. A reader
 /// sees the old contents or the new ones, and may be another user.
-pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
+pub fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let mut builder = tempfile::Builder::new();

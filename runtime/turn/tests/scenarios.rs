@@ -532,7 +532,7 @@ fn asked_actions_are_tried_in_their_order_and_never_past_the_shield() {
         let mut governor = governor(budgets);
         let (turn, steps) = Turn::open(Millis::ZERO, Opening { only: only.to_vec(), ..opening() }, &mut governor);
         let mut run = Run { turn, governor, steps };
-        run.governor.set_shield(trimtab_core::Shield { view_threshold: 0.5 });
+        run.governor.set_shield(Shield { view_threshold: 0.5 });
         run.feed(10, Event::Observed(Box::new(observation())));
         run.feed(12, Event::Unscored { why: "no policy".into() });
         run

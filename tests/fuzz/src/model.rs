@@ -86,6 +86,10 @@ pub(crate) fn policy(bytes: &[u8]) {
         Err(fault) => return told(&fault, &["policy.onnx"]),
     };
     assert!(policy.metadata("layout").is_some());
+    // The lab changes policy files; what it can read it writes back as it was.
+    if let Ok(edit) = trimtab_quant::Edit::of(bytes) {
+        assert_eq!(edit.to_bytes(), bytes);
+    }
     let direction = Embedding::unit(vec![1.0; tiny::DIMENSION]).expect("it has a direction");
     if let Err(fault) = policy.project(&direction) {
         told(&fault, &["policy.onnx"]);

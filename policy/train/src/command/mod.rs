@@ -12,6 +12,7 @@ mod logged;
 mod plot;
 mod prompts;
 mod published;
+mod recalibrate;
 mod train;
 
 use std::io::IsTerminal;
@@ -30,6 +31,7 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab dataset split --ids results.json --seed 0 --data M4A1.json --train a.json --test b.json
   trimtab-lab train --env published --data a.json --out published.onnx
   trimtab-lab evaluate --env published --train a.json --test b.json --policy published.onnx --shield --latency-budget 10
+  trimtab-lab evaluate --env published --train a.json --test b.json --algo llm --llm-url http://127.0.0.1:11434/v1 --llm-model NAME
   trimtab-lab train --env published --algo rc-ppo --data a.json --out rc-ppo.onnx --curve curve.json
   trimtab-lab plot curve.json --out curve.svg
   trimtab-lab diagnose rc-ppo.onnx --train a.json --test b.json
@@ -39,6 +41,7 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab compare --env trimtab --train table --data held-out --policy policy.onnx --chart front.svg
   trimtab-lab estimator --train a.json --test b.json --kind prompt
   trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
+  trimtab-lab recalibrate --policy policy.onnx --from models/shipped/encoder --to clip --out policy-clip.onnx --write-encoder
   trimtab-lab dataset stats table
   trimtab-lab report --data M4A1.json --ids results.json --out report
 
@@ -72,6 +75,8 @@ enum Command {
     Report(experiments::Report),
     /// Draws learning curves.
     Plot(plot::Plot),
+    /// Fits a policy file to another encoder than the one it was trained with.
+    Recalibrate(recalibrate::Recalibrate),
     /// Names the known failures of policies of the published layouts, with the remedy.
     Diagnose(diagnose::Diagnose),
     /// Looks at tables and splits them.
@@ -92,6 +97,7 @@ impl Arguments {
             Command::Experiments(command) => command.run(),
             Command::Report(command) => command.run(),
             Command::Plot(command) => command.run(),
+            Command::Recalibrate(command) => command.run(),
             Command::Diagnose(command) => command.run(),
             Command::Dataset(command) => command.run(),
         }

@@ -2,7 +2,7 @@
 
 /// The lower factor `L` of a matrix `L · Lᵀ`, row by row.
 #[derive(Clone, Debug)]
-pub(super) struct Cholesky {
+pub(crate) struct Cholesky {
     size: usize,
     lower: Vec<f64>,
 }
@@ -12,7 +12,7 @@ impl Cholesky {
     ///
     /// # Panics
     /// When the matrix is not positive definite: the callers add a positive number to its diagonal.
-    pub(super) fn of(mut matrix: Vec<f64>, size: usize) -> Self {
+    pub(crate) fn of(mut matrix: Vec<f64>, size: usize) -> Self {
         for row in 0..size {
             for column in 0..=row {
                 let (above, below) = matrix.split_at(row * size);
@@ -36,7 +36,7 @@ impl Cholesky {
     }
 
     /// `x` with `L · Lᵀ · x = b`.
-    pub(super) fn solve(&self, b: &[f64]) -> Vec<f64> {
+    pub(crate) fn solve(&self, b: &[f64]) -> Vec<f64> {
         let mut x = self.forward(b);
         for row in (0..self.size).rev() {
             x[row] /= self.lower[row * self.size + row];

@@ -12,7 +12,7 @@
 //! Every estimator is fitted anew for every part that is left out; none keeps what it saw of a turn that it is judged on.
 
 pub mod calibration;
-mod cholesky;
+pub(crate) mod cholesky;
 pub mod evaluation;
 pub mod features;
 pub mod means;

@@ -8,7 +8,7 @@ use std::thread;
 use super::Progress;
 
 /// Runs every job; the results are in the order of the jobs.
-pub(super) fn run<J: Sync, T: Send>(
+pub(crate) fn run<J: Sync, T: Send>(
     jobs: &[J],
     watch: &(dyn Fn(Progress) + Sync),
     work: impl Fn(&J) -> T + Sync,

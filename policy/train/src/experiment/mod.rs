@@ -13,7 +13,7 @@
 mod ablation;
 mod curve;
 mod field;
-mod jobs;
+pub(crate) mod jobs;
 mod mix;
 mod profile;
 mod published;

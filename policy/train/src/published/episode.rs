@@ -103,6 +103,7 @@ impl Episode {
 }
 
 /// The views that an action uploads.
-pub(super) fn views_of(action: usize) -> ViewSet {
+#[must_use]
+pub fn views_of(action: usize) -> ViewSet {
     Action::all(2, VIEWS).nth(action).map_or(ViewSet::EMPTY, |action| action.views)
 }

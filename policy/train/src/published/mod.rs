@@ -37,7 +37,7 @@ pub use agreement::{Agreement, agreement};
 pub use costs::{CLASSES, Costs, DEVICES, Device, LocalTime, NETWORKS, Network, class_of};
 pub use distil::{DistilRecipe, NAMED_BUDGETS, distil};
 pub use encoding::{Ramp, observe, ramps};
-pub use episode::{ACTIONS, Episode, EpisodeError, VIEWS};
+pub use episode::{ACTIONS, Episode, EpisodeError, VIEWS, views_of};
 pub use evaluation::{Budget, Chooser, Evaluation, Outcome, Scene, best, evaluate, value};
 pub use file::{FileChooser, PublishedPolicy};
 pub use frozen::{FrozenError, FrozenTables};

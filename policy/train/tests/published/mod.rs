@@ -1,5 +1,7 @@
 //! Tables of the published schema whose true scores are known, and files of them.
 
+#![allow(dead_code, reason = "each test binary uses what it needs")]
+
 use std::path::PathBuf;
 
 use tempfile::TempDir;

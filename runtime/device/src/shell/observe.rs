@@ -146,8 +146,7 @@ fn seen_view(
     frame: &Frame,
 ) -> (SeenView, Option<UploadView>) {
     let association = encoder.association(prompt, embedding);
-    // Without a calibration the association itself, brought to 0..=1, has to do.
-    let shows = encoder.shows_probability(association).unwrap_or((association + 1.0) / 2.0);
+    let shows = encoder.shows(association);
     let upload = frame.for_upload();
     let view = SeenView {
         name: camera.name().to_owned(),

@@ -1,5 +1,6 @@
 //! `evaluate`: one file for each environment.
 
+mod llm;
 mod logged;
 mod published;
 mod table;
@@ -51,12 +52,14 @@ enum Algorithm {
     Image,
     /// Off a log: the class of the highest expected score within what the greedy is charged.
     Recipe,
+    /// A language model behind an OpenAI-compatible endpoint, asked turn by turn.
+    Llm,
     /// Always the action of that number.
     Constant(usize),
 }
 
 /// Names that are all there is to say.
-const NAMED: [(&str, Algorithm); 11] = [
+const NAMED: [(&str, Algorithm); 12] = [
     ("local", Algorithm::Local),
     ("cloud", Algorithm::Cloud),
     ("random", Algorithm::Random),
@@ -68,6 +71,7 @@ const NAMED: [(&str, Algorithm); 11] = [
     ("text", Algorithm::Text),
     ("image", Algorithm::Image),
     ("recipe", Algorithm::Recipe),
+    ("llm", Algorithm::Llm),
 ];
 
 impl fmt::Display for Algorithm {
@@ -123,6 +127,8 @@ pub(super) struct Evaluate {
     /// Off a log: folder of the text encoder; without it the shipped one.
     #[arg(long)]
     encoder: Option<PathBuf>,
+    #[command(flatten)]
+    llm: llm::Llm,
     #[command(flatten)]
     setting: Setting,
     /// Prints the result as JSON.

@@ -9,7 +9,7 @@ use trimtab_train::evaluate::{Comparison, Report, evaluate};
 use trimtab_train::learn::untrained;
 use trimtab_train::policy::Policy;
 
-use super::{Algorithm, Evaluate, names};
+use super::{Algorithm, Evaluate, llm, names};
 use crate::command::{file, progress};
 
 /// The ways that a recorded table can be chosen from.
@@ -38,8 +38,16 @@ impl Evaluate {
             reports.push(evaluate(&file::chooser(path, &table)?, "policy", &turns, &preference)?);
         }
         bar.inc(1);
+        let mut asked = None;
         for algorithm in algorithms {
-            let chooser = self.chooser(*algorithm, fit, &preference)?;
+            let chooser = match algorithm {
+                Algorithm::Llm => {
+                    let (chooser, counts) = self.llm.on_table(&turns, &preference, &bar)?;
+                    asked = Some(counts);
+                    chooser
+                }
+                other => self.chooser(*other, fit, &preference)?,
+            };
             reports.push(evaluate(&chooser, &algorithm.to_string(), &turns, &preference)?);
             bar.inc(1);
         }
@@ -50,11 +58,14 @@ impl Evaluate {
         if self.json {
             let report = json!({
                 "dataset_sha256": table.sha256(), "preference": preference, "reports": reports,
-                "comparisons": comparisons, "task_table": actions.describe(&fit.turns()[0]),
+                "comparisons": comparisons, "task_table": actions.describe(&fit.turns()[0]), "llm": asked,
             });
             println!("{report}");
         } else {
             print(&reports, &comparisons, &preference);
+            if let Some(counts) = asked {
+                llm::print(&counts);
+            }
             for (task, action) in actions.describe(&fit.turns()[0]) {
                 println!("task table: {task:<15} {action}");
             }
@@ -76,7 +87,12 @@ impl Evaluate {
             }
             Algorithm::Default => Chooser::DefaultRule,
             Algorithm::Oracle => Chooser::Oracle,
-            Algorithm::Greedy | Algorithm::Constant(_) | Algorithm::Text | Algorithm::Image | Algorithm::Recipe => {
+            Algorithm::Greedy
+            | Algorithm::Constant(_)
+            | Algorithm::Text
+            | Algorithm::Image
+            | Algorithm::Recipe
+            | Algorithm::Llm => {
                 bail!("--algo {algorithm}: is of another environment; off a table there are {}", names(&ALL))
             }
         })
