@@ -48,6 +48,8 @@ pub enum ClientError {
         status: u16,
         /// The short name of the reason, where it gave one.
         code: Option<String>,
+        /// The turn that it refused, as boot-number, if it was one.
+        turn: Option<String>,
         /// Its own words.
         message: String,
     },
@@ -162,6 +164,7 @@ where
         return Err(ClientError::Status {
             status: head.status.as_u16(),
             code: error["code"].as_str().map(str::to_owned),
+            turn: head.headers.get("x-trimtab-turn").and_then(|turn| turn.to_str().ok()).map(str::to_owned),
             message: error["message"].as_str().unwrap_or("the runtime refused without saying why").to_owned(),
         });
     }

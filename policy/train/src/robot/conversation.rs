@@ -1,7 +1,7 @@
 //! Runs one conversation on the device.
 
 use serde_json::{Value, json};
-use trimtab_core::Action;
+use trimtab_core::{Action, Placement};
 use trimtab_device::client::ClientError;
 use trimtab_engine::Encoder;
 use trimtab_scenes::Rng;
@@ -130,7 +130,8 @@ impl Talk<'_> {
         let mut runs = Vec::new();
         for action in self.actions() {
             let ran = self.ask(&[action]).await?.ok().and_then(|record| {
-                let outcome = outcome(&record, Kept(&self.plan.views)).filter(|outcome| !outcome.fallback)?;
+                let answered = record.placement != Placement::Refused && record.fallback.is_none();
+                let outcome = outcome(&record, Kept(&self.plan.views)).filter(|_| answered)?;
                 Some((record, outcome))
             });
             match ran {
@@ -163,7 +164,8 @@ impl Talk<'_> {
         match self.runtime.ask(&self.conversation.name, &self.messages, &named).await {
             Ok(record) => Ok(Ok(record)),
             Err(RobotError::Device {
-                source: ClientError::Status { status: 429 | 503 | 504, code, message }, ..
+                source: ClientError::Status { status: 429 | 503 | 504, code, message, .. },
+                ..
             }) if code.is_some() => Ok(Err(Refused { reason: code.unwrap_or_default(), message })),
             Err(fault) => Err(fault),
         }

@@ -121,8 +121,8 @@ impl Runtime {
         })
     }
 
-    /// Runs a turn with the first of some actions that the shield admits. A turn that it refuses is an error of the device, with
-    /// the reason as its code.
+    /// Runs a turn with the first of some actions that the shield admits. A turn in which it admits none is an error of the device,
+    /// with the reason as its code; one that nobody answered after all is a record without an answer.
     pub(super) async fn ask(
         &self,
         conversation: &str,
@@ -141,6 +141,11 @@ impl Runtime {
                 Err(ClientError::Status { status: 503, code: None, .. }) if tries < BUSY_TRIES_MAX => {
                     tries += 1;
                     tokio::time::sleep(BUSY_PAUSE).await;
+                }
+                Err(ClientError::Status { status, code, turn: Some(turn), message }) => {
+                    let record = self.record(&turn).await?;
+                    let refused = ClientError::Status { status, code, turn: Some(turn), message };
+                    return if record.chosen.is_some() { Ok(record) } else { Err(self.fault(refused)) };
                 }
                 asked => break asked.map_err(|source| self.fault(source))?,
             }

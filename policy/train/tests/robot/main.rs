@@ -240,3 +240,19 @@ async fn what_cannot_be_collected_is_told_with_its_remedy() {
     assert!(other.contains("seed-000001.json: holds conversation \"kitchen 0\", not \"b\""), "{other}");
     site.world.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_of_an_action_is_logged_also_where_the_local_model_stepped_in() {
+    let mut site = Site::start(true, Vec::new()).await;
+    site.world.link().cut_after_request();
+    report(&site.collect("log", &["--scorer", "expected"]).await);
+    let dialogues = site.dialogues("log");
+    let turns = dialogues.iter().flat_map(|dialogue| &dialogue.interactions).map(|turn| turn.trimtab.as_ref().unwrap());
+    let after: Vec<_> = turns.skip_while(|turn| !turn.outcomes[0].fallback).collect();
+    assert!(after.len() > 1 && after[0].outcomes[0].node != "local", "a cloud was asked and did not answer: {after:?}");
+    for turn in &after[1..] {
+        let local = turn.candidates.iter().find(|candidate| candidate.node == "local").unwrap();
+        assert_eq!((local.propensity, turn.outcomes[0].fallback), (1.0, false), "nothing else is admissible");
+    }
+    site.world.stop().await;
+}
