@@ -131,3 +131,21 @@ fn a_trained_policy_sees_the_question_and_heeds_the_owner() {
     assert!(heavy.iter().all(|action| *action == Action::LOCAL));
     assert_eq!(action_of(Class::Image, &turns[0].context).views.bits(), 0b010, "the view of the highest association");
 }
+
+#[test]
+fn several_fits_count_as_one_that_acts_by_any_of_them() {
+    let table = table(&dialogues(100, 0.3, evenly));
+    let (turns, charges) = (table.turns(), Charges::default());
+    let values = leave_one_dialogue_out(turns, |others, own| fitted(Kind::ClassMeans, others, own, &Prompts::new()));
+    let log = Log::new(turns, Propensity::count(turns), &values, &charges, 1);
+    let (local, text) = (constant(Class::Local, turns), constant(Class::Text, turns));
+    let pool = |a: &[Action], b: &[Action]| a.iter().zip(b).map(|(a, b)| vec![*a, *b]).collect::<Vec<_>>();
+    let (one, other, both) = (log.evaluate(&local), log.evaluate(&text), log.evaluate_pooled(&pool(&local, &text)));
+    assert!((both.dr - (one.dr + other.dr) / 2.0).abs() < 1e-9, "{both:?}");
+    assert!((both.latency_s - (one.latency_s + other.latency_s) / 2.0).abs() < 1e-9, "{both:?}");
+    assert!(both.effective_n > one.effective_n.max(other.effective_n), "it rests on the turns of both: {both:?}");
+    let twice = log.evaluate_pooled(&pool(&local, &local));
+    assert!((twice.snips - one.snips).abs() < 1e-9 && (twice.effective_n - one.effective_n).abs() < 1e-9, "{twice:?}");
+    let difference = log.difference_pooled(&pool(&local, &local), &pool(&text, &text)).snips.value;
+    assert!((difference - (one.snips - other.snips)).abs() < 1e-9);
+}

@@ -44,6 +44,7 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab recalibrate --policy policy.onnx --from models/shipped/encoder --to clip --out policy-clip.onnx --write-encoder
   trimtab-lab dataset stats table
   trimtab-lab report --data M4A1.json --ids results.json --out report
+  trimtab-lab report --data M4A1.json --ids results.json --own table --own-held-out held-out --out report
 
 Exit code: 0 done, 1 failed with the reason on standard error, 2 wrong arguments.";
 

@@ -145,8 +145,7 @@ pub struct Study {
 pub fn study(args: &Args, watch: &(dyn Fn(Progress) + Sync)) -> Result<Study, ExperimentError> {
     let (splits, table) = splits(&args.data, &args.ids)?;
     // First what can be refused.
-    let own = args.own.as_deref();
-    let transfer = own.map(|own| transfer::transfer(&table, own, args.own_held_out.as_deref())).transpose()?;
+    let transfer = transferred(args, &table, watch)?;
     let logged = logged(&table, watch);
     let Contest { rows, fits, curves, profiles } = published::contest(args, &splits, watch)?;
     let judged = yardstick::judge(&rows, &fits, &splits, &table);
@@ -170,6 +169,19 @@ pub fn study(args: &Args, watch: &(dyn Fn(Progress) + Sync)) -> Result<Study, Ex
     };
     study.verdicts = verdict::all(&study);
     Ok(study)
+}
+
+/// What carries over, where there is a table to try it on.
+fn transferred(
+    args: &Args,
+    table: &LoggedTable,
+    watch: &(dyn Fn(Progress) + Sync),
+) -> Result<Option<Transfer>, ExperimentError> {
+    let Some(own) = &args.own else { return Ok(None) };
+    watch(Progress::More(1));
+    let found = transfer::transfer(table, own, args.own_held_out.as_deref())?;
+    watch(Progress::Done);
+    Ok(Some(found))
 }
 
 /// The comparison on logged scores, over all dialogues.

@@ -29,11 +29,17 @@ pub struct Profile {
     pub over: f64,
 }
 
-/// One contender on one split.
-pub(super) struct Part {
+/// Who played where.
+#[derive(Clone, Copy, PartialEq)]
+struct Place {
     device: &'static str,
     network: &'static str,
     method: &'static str,
+}
+
+/// One contender on one split.
+pub(super) struct Part {
+    place: Place,
     result: Evaluation,
 }
 
@@ -63,7 +69,7 @@ fn on(
     let plan = plan.at(&costs);
     let mut planner = Planner { planned: plan.within(budget), response: &field.response };
     let mut greedy = Greedy::fit(&split.train, &costs);
-    let part = |method, result| Part { device: device.name, network: network.name, method, result };
+    let part = |method, result| Part { place: Place { device: device.name, network: network.name, method }, result };
     let mut parts = vec![
         part(LOCAL, evaluate(&split.test, model, &costs, budget, false, &mut Constant(0))?),
         part(GREEDY, evaluate(&split.test, model, &costs, budget, true, &mut greedy)?),
@@ -77,26 +83,24 @@ fn on(
 
 /// Over the splits, in the order in which they were played.
 pub(super) fn gather(parts: Vec<Part>) -> Vec<Profile> {
-    let mut places: Vec<((&str, &str, &str), Vec<Evaluation>)> = Vec::new();
-    for Part { device, network, method, result } in parts {
-        let place = (device, network, method);
+    let mut places: Vec<(Place, Vec<Evaluation>)> = Vec::new();
+    for Part { place, result } in parts {
         match places.iter_mut().find(|(known, _)| *known == place) {
             Some((_, results)) => results.push(result),
             None => places.push((place, vec![result])),
         }
     }
-    let profile =
-        |((device, network, method), results): ((&'static str, &'static str, &'static str), Vec<Evaluation>)| {
-            let mean = |of: fn(&Evaluation) -> f64| results.iter().map(of).sum::<f64>() / results.len() as f64;
-            Profile {
-                device,
-                network,
-                method,
-                reward: Spread::of(&results.iter().map(|result| result.reward).collect::<Vec<_>>()),
-                latency_s: mean(|result| result.latency_s),
-                usage_usd: mean(|result| result.usage_usd),
-                over: mean(|result| result.over_latency.max(result.over_usage)),
-            }
-        };
+    let profile = |(Place { device, network, method }, results): (Place, Vec<Evaluation>)| {
+        let mean = |of: fn(&Evaluation) -> f64| results.iter().map(of).sum::<f64>() / results.len() as f64;
+        Profile {
+            device,
+            network,
+            method,
+            reward: Spread::of(&results.iter().map(|result| result.reward).collect::<Vec<_>>()),
+            latency_s: mean(|result| result.latency_s),
+            usage_usd: mean(|result| result.usage_usd),
+            over: mean(|result| result.over_latency.max(result.over_usage)),
+        }
+    };
     places.into_iter().map(profile).collect()
 }

@@ -1,7 +1,7 @@
 //! Every contender under both yardsticks: the reward of the published environment, and the logged scores.
 //!
-//! A dialogue of a test part is judged by the fits that were made without it; where several were, the policy is taken to act by any of them. The log's own
-//! actions came before each turn, whatever the policy would have done.
+//! A dialogue of a test part is judged by the fits that were made without it; where several were, the policy is taken to act by
+//! any of them. The log's own actions came before each turn, whatever the policy would have done.
 
 use std::collections::HashMap;
 

@@ -8,6 +8,8 @@ const SIZE: (u32, u32) = (760, 420);
 const MARGIN: u32 = 12;
 /// Room for the legend beside the points, as a share of their width.
 const LEGEND: f64 = 0.42;
+/// The same beside bars.
+const BARS_LEGEND: f64 = 0.3;
 const FONT: &str = "sans-serif";
 /// Colours that stay apart for the colour-blind (Okabe and Ito 2008).
 const COLOURS: [RGBColor; 8] = [
@@ -154,7 +156,7 @@ pub fn stacked(axes: &Axes<'_>, parts: &[Series]) -> Result<String, ChartError> 
             .margin(MARGIN)
             .x_label_area_size(44)
             .y_label_area_size(58)
-            .build_cartesian_2d(-0.5..count as f64 + 1.2, 0.0..1.0)
+            .build_cartesian_2d(-0.5..count as f64 * (1.0 + BARS_LEGEND), 0.0..1.0)
             .map_err(|error| error.to_string())?;
         let named = |at: &f64| {
             let whole = (at - at.round()).abs() < 1e-6 && *at >= 0.0;

@@ -31,7 +31,8 @@ pub fn charts(study: &Study) -> Result<Vec<Chart>, ChartError> {
     let over = "Episodes over their budget while learning";
     found.push(Chart { name: "learning-over-budget", svg: curves(study, over, "share", |at| at.over)? });
     found.push(Chart { name: "profiles", svg: profiles(study)? });
-    found.push(Chart { name: "action-mix", svg: mix(study)? });
+    found.push(Chart { name: "action-mix", svg: mix(study, false)? });
+    found.push(Chart { name: "action-mix-learners", svg: mix(study, true)? });
     found.push(Chart { name: "action-mix-by-task", svg: by_task(study)? });
     for ablation in &study.ablations {
         found.push(Chart { name: ablation.of, svg: ablated(ablation)? });
@@ -194,10 +195,11 @@ fn by_task(study: &Study) -> Result<String, ChartError> {
     chart::stacked(&Axes { title, x: "", y: "share of turns", names: &names }, &parts)
 }
 
-/// Shares of the classes of actions, by contender.
-fn mix(study: &Study) -> Result<String, ChartError> {
-    let rows = first(study);
-    let names: Vec<String> = rows.iter().map(|row| row.method.clone()).collect();
+/// Shares of the classes of actions, by contender: of the learners, or of the others.
+fn mix(study: &Study, learners: bool) -> Result<String, ChartError> {
+    let learner = |row: &&Row| study.curves.iter().any(|curve| curve.method == row.method) == learners;
+    let rows: Vec<&Row> = first(study).into_iter().filter(learner).collect();
+    let names: Vec<String> = rows.iter().map(|row| short(&row.method).to_owned()).collect();
     let share = |row: &Row, class: usize| {
         let digits = || row.runs.iter().flat_map(|run| &run.result.actions).flat_map(|actions| actions.bytes());
         let of = |digit: u8| class_of(usize::from(digit - b'0').min(ACTIONS - 1));
@@ -213,6 +215,15 @@ fn mix(study: &Study) -> Result<String, ChartError> {
         .collect();
     let axes = Axes { title: "What is done", x: "", y: "share of turns", names: &names };
     chart::stacked(&axes, &parts)
+}
+
+/// A name that fits under a bar.
+fn short(method: &str) -> &str {
+    match method {
+        LEARNT => "distilled",
+        "greedy on shrunk means" => "shrunk",
+        other => other,
+    }
 }
 
 fn ablated(ablation: &Ablation) -> Result<String, ChartError> {

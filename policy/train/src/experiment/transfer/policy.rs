@@ -168,7 +168,7 @@ impl<'a> Places<'a> {
             Class::ALL.into_iter().find(|class| turn.came[class.index()].right > 0.0).unwrap_or(Class::Local)
         };
         let best: Vec<Class> = self.judged_own.iter().map(hindsight).collect();
-        found.push(self.judge_on_own("oracle", None, &best, None));
+        found.push(self.judge_on_own("best class in hindsight", None, &best, None));
         found
     }
 
