@@ -8,6 +8,7 @@
 pub mod broker;
 pub mod choosing;
 pub mod cloud;
+mod device;
 pub mod link;
 mod meter;
 pub mod operator;

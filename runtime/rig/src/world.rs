@@ -3,6 +3,7 @@
 use crate::broker::{Broker, BrokerError};
 use crate::choosing::Choosing;
 use crate::cloud::{Cloud, CloudError, CloudSettings};
+use crate::device::{config, serve};
 use crate::link::ShapedLink;
 use crate::meter::ShapedMeter;
 use crate::operator::{Operator, OperatorError};
@@ -10,26 +11,23 @@ use crate::pace::{Pace, ShapedClock};
 use crate::profile::{CloudProfile, ProfileError};
 use crate::recording::{Recording, RecordingError};
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use trimtab_core::observation::LinkEstimate;
 use trimtab_core::{
     Account, Action, Budget, Bytes, ConversationId, Cost, Joules, Millis, Placement, Preference, Resource, Usd, Window,
 };
 use trimtab_device::api::{Api, ApiError};
-use trimtab_device::camera::{CameraConfig, CameraSource};
 use trimtab_device::clock::Clock;
-use trimtab_device::config::{ApiConfig, Config, LinkConfig, ModelsConfig, MqttConfig};
 use trimtab_device::memory::Accounting;
 use trimtab_device::meter::{EnergyConfig, EnergyConfigError, MeterError, RawEnergy};
 use trimtab_device::shell::{Ask, AskError, Device, Parts, StartError, view_names};
 use trimtab_mqtt::LinkState;
-use trimtab_scenes::{CAMERA_NAMES, CAMERAS, grade};
+use trimtab_scenes::{CAMERAS, grade};
 use trimtab_turn::{EnergySource, TurnRecord};
 use trimtab_wire::operator::Limit;
-use trimtab_wire::{DeviceId, FleetId, NameError, ViewName};
+use trimtab_wire::{DeviceId, FleetId, NameError};
 
 /// The fleet's name.
 pub const FLEET_ID: &str = "home";
@@ -49,8 +47,6 @@ const SHARED_MEMORY: &str = "/dev/shm";
 const SHIPPED: &str = "models/shipped";
 /// The profile in that folder.
 const PROFILE: &str = "cloud-profile.toml";
-/// The policy in that folder.
-const POLICY: &str = "policy/policy.onnx";
 
 /// How a world starts.
 #[derive(Clone, Debug)]
@@ -328,7 +324,7 @@ impl World {
             accounting: Accounting::Admitted { runtime: RUNTIME_MEMORY },
             chooser: settings.choosing.chooser(),
         };
-        let config = device_config(&settings, &recording, link.address(), state.path(), energy, fleet, device_id)?;
+        let config = config(&settings, &recording, link.address(), state.path(), energy, fleet, device_id)?;
         let api_config = config.api.clone();
         let device = Box::pin(Device::start(config, parts)).await?;
         check_faults(&settings.models, &device)?;
@@ -524,78 +520,4 @@ fn check_faults(models: &Path, device: &Device) -> Result<(), WorldError> {
         return Ok(());
     }
     Err(WorldError::Faults(format!("{} (models in {})", device.faults().join("; "), models.display())))
-}
-
-fn device_config(
-    settings: &Settings,
-    recording: &Recording,
-    broker: SocketAddr,
-    state: &Path,
-    energy: EnergyConfig,
-    fleet: FleetId,
-    id: DeviceId,
-) -> Result<Config, WorldError> {
-    let network = settings.profile.network(&settings.network)?;
-    let standard = Config::standard();
-    let camera = |(name, shown): (&str, &usize)| {
-        let source = CameraSource::Dir { path: recording.frames(*shown) };
-        Ok::<_, WorldError>(CameraConfig::new(ViewName::new(name)?, source).stepped())
-    };
-    let cameras = CAMERA_NAMES.into_iter().zip(&settings.cameras).map(camera);
-    let keeps_views = !settings.choosing.drops_views();
-    let policy = settings.policy.clone().unwrap_or_else(|| settings.models.join(POLICY));
-    Ok(Config {
-        id,
-        fleet,
-        state_dir: state.join("device"),
-        api: ApiConfig {
-            listen: settings.serve.then(|| SocketAddr::from((Ipv4Addr::LOCALHOST, SERVE_PORT))),
-            socket: state.join("trimtab.sock"),
-            explore: settings.explore,
-        },
-        cameras: cameras.collect::<Result<_, WorldError>>()?,
-        models: ModelsConfig {
-            encoder: settings.models.join("encoder"),
-            lm: Some(settings.models.join("lm")),
-            policy: settings.choosing.policy(policy),
-            measure: true,
-        },
-        energy,
-        budgets: settings.budgets.clone(),
-        preference: settings.preference,
-        link: LinkConfig {
-            prior: LinkEstimate {
-                up: false,
-                round_trip: network.round_trip(),
-                uplink_bits_per_s: network.up_bits_per_s,
-            },
-            // What skipping leaves to be measured says nothing about the link.
-            measure: settings.pace == Pace::Real,
-        },
-        mqtt: Some(MqttConfig {
-            host: broker.ip().to_string(),
-            port: broker.port(),
-            tls: None,
-            allow_plaintext: false,
-            keep_alive: Millis::new(60_000),
-            session_expiry: Millis::new(3_600_000),
-            report_prompts: true,
-        }),
-        turn: trimtab_device::config::TurnConfig {
-            view_threshold: settings.view_threshold.or(keeps_views.then_some(0.0)),
-            ..standard.turn
-        },
-        ..standard
-    })
-}
-
-/// At the usual port of the API if it is free, else at any.
-async fn serve(device: &Device, config: ApiConfig) -> Result<Api, ApiError> {
-    match Api::start(device.clone(), &config).await {
-        Err(ApiError::Listen { .. }) => {
-            let listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-            Api::start(device.clone(), &ApiConfig { listen, ..config }).await
-        }
-        started => started,
-    }
 }
