@@ -21,7 +21,7 @@ use crate::published::{
 };
 
 /// What the lab makes for this environment: the plan in a network, as int8 file.
-pub(super) const LEARNT: &str = "planner, distilled, int8";
+pub const LEARNT: &str = "planner, distilled, int8";
 pub(super) const PLANNER: &str = "planner";
 pub(super) const GREEDY: &str = "greedy";
 pub(super) const ORACLE: &str = "oracle";
@@ -30,7 +30,8 @@ pub(super) const LOCAL: &str = "local";
 pub(super) const CLOUD: &str = "cloud";
 /// What the lab makes of logged scores.
 pub(super) const RECIPE: &str = "recipe";
-pub(super) const SIGHTED_GREEDY: &str = "greedy on shrunk means";
+/// The greedy on an estimate that sees the prompt.
+pub const SIGHTED_GREEDY: &str = "greedy on shrunk means";
 
 /// A result that still lacks its row.
 pub(super) struct Found {

@@ -36,6 +36,7 @@ use crate::published::{EpisodeError, NAMED_BUDGETS};
 
 pub use ablation::{Ablation, Point};
 pub use curve::{Curve, CurveMean};
+pub use field::{LEARNT, SIGHTED_GREEDY};
 pub use mix::Mix;
 pub use profile::Profile;
 pub use row::{Paired, Row, Run, Spread};
@@ -149,8 +150,8 @@ pub fn study(args: &Args, watch: &(dyn Fn(Progress) + Sync)) -> Result<Study, Ex
     let logged = logged(&table, watch);
     let Contest { rows, fits, curves, profiles } = published::contest(args, &splits, watch)?;
     let judged = yardstick::judge(&rows, &fits, &splits, &table);
-    let paired = row::paired(&rows, field::LEARNT);
-    let learnt = rows.iter().find(|row| row.method == field::LEARNT && row.budget == NAMED_BUDGETS[0]);
+    let paired = row::paired(&rows, LEARNT);
+    let learnt = rows.iter().find(|row| row.method == LEARNT && row.budget == NAMED_BUDGETS[0]);
     let mix = learnt.map_or_else(Vec::new, |row| mix::mix(row, &splits));
     let ablations = ablation::all(args, &splits, table.turns(), watch)?;
     let mut study = Study {

@@ -1,7 +1,9 @@
 //! Every chart of a comparison.
 
 use super::chart::{self, Axes, ChartError, Series};
-use crate::experiment::{Ablation, Curve, CurveMean, OnOwn, Point, Profile, Row, Study, Transfer};
+use crate::experiment::{
+    Ablation, Curve, CurveMean, Judged, LEARNT, OnOwn, Point, Profile, Row, SIGHTED_GREEDY, Study, Transfer,
+};
 use crate::logged::evaluation::Evaluation;
 use crate::published::{ACTIONS, Budget, CLASSES, DEVICES, NAMED_BUDGETS, NETWORKS, class_of};
 
@@ -13,7 +15,6 @@ pub struct Chart {
     pub svg: String,
 }
 
-const LEARNT: &str = "planner, distilled, int8";
 /// Classes of actions, as in a legend.
 const CLASS_NAMES: [&str; CLASSES] = ["local", "cloud, text", "one view", "two views", "three views"];
 
@@ -129,7 +130,7 @@ fn logged(study: &Study, x: &str, along: fn(&Evaluation) -> f64) -> Result<Strin
 /// The one yardstick against the other.
 fn yardsticks(study: &Study) -> Result<String, ChartError> {
     let shown = study.judged.iter().filter(|judged| !judged.method.starts_with("constant"));
-    let one = |judged: &crate::experiment::Judged| Series {
+    let one = |judged: &Judged| Series {
         name: judged.method.clone(),
         points: vec![(judged.reward.mean, judged.logged.snips)],
     };
@@ -221,7 +222,7 @@ fn mix(study: &Study, learners: bool) -> Result<String, ChartError> {
 fn short(method: &str) -> &str {
     match method {
         LEARNT => "distilled",
-        "greedy on shrunk means" => "shrunk",
+        SIGHTED_GREEDY => "shrunk",
         other => other,
     }
 }
