@@ -14,10 +14,13 @@ const NEIGHBOURS: usize = 5;
 /// Turns after which a drawn history starts anew, as a published dialogue does.
 const TURNS: usize = 5;
 
+/// The score of every action that was run in a turn.
+type Scored = Vec<(Action, f32)>;
+
 /// Recorded turns by their published states.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Neighbours {
-    states: Vec<([f32; TMO1_WIDTH], Vec<(Action, f32)>)>,
+    states: Vec<([f32; TMO1_WIDTH], Scored)>,
 }
 
 impl Neighbours {
