@@ -1,4 +1,4 @@
-//! The published greedy on a recorded table: the rightness of every action in the nearest published states, then turn by turn
+//! The published greedy on a recorded table: the score of every action in the nearest published states, then turn by turn
 //! the action of the best utility. Source: TMO, section 4, for state and number of neighbours.
 
 use trimtab_core::observation::{TMO1_WIDTH, association_gain, utility};
@@ -34,8 +34,8 @@ impl Neighbours {
                 let mut conversation = Conversation::default();
                 for turn in part {
                     conversation.hear(likeliest(turn));
-                    let right = |tried: &Tried| (tried.action, f32::from(u8::from(tried.right)));
-                    states.push((conversation.state(), turn.tried.iter().map(right).collect()));
+                    let scored = |tried: &Tried| (tried.action, tried.score);
+                    states.push((conversation.state(), turn.tried.iter().map(scored).collect()));
                     let logged = &turn.tried[rng.below(turn.tried.len())];
                     conversation.answered(logged.action, amounts(logged));
                 }
@@ -68,7 +68,7 @@ impl Neighbours {
     }
 }
 
-/// Share of right answers of an action; of one that none of them ran, none.
+/// Mean score of an action; 0 of one that none of them ran.
 fn mean(nearest: &[&[(Action, f32)]], action: Action) -> f32 {
     let ran = || nearest.iter().flat_map(|right| right.iter()).filter(|(other, _)| *other == action);
     ran().map(|(_, right)| right).sum::<f32>() / ran().count().max(1) as f32
