@@ -7,10 +7,14 @@ use std::process::Command;
 use anyhow::Result;
 
 use crate::clock::{Clock, must};
+use crate::dist::BOARD_TARGET;
 use crate::{setup, size};
 
 /// Tells the end-to-end tests where the programs are that the build step has made.
 const PROGRAMS_VARIABLE: &str = "TRIMTAB_PROGRAMS";
+
+/// Processors of boards, as the emulator names them: Raspberry Pi 4, without dot products, and Raspberry Pi 5, with them.
+const BOARD_PROCESSORS: [&str; 2] = ["cortex-a72", "cortex-a76"];
 
 /// Sets up, checks and tests everything; prints where the time went, also after a failure.
 pub(crate) fn run(root: &Path) -> Result<()> {
@@ -34,10 +38,20 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
     // Programs and tests in one go: the end-to-end tests start the programs, and both must share every dependency.
     clock.step("build", || must(&mut cargo("build --release --locked --workspace --bins --tests")))?;
     clock.step("build for the boards", || size::check_board(root))?;
+    clock.step("kernels on the boards", || kernels_on_boards(root))?;
     clock.step("tests", || {
         let mut tests = cargo("test --release --locked --workspace --no-fail-fast");
         must(tests.env(PROGRAMS_VARIABLE, root.join("target/release")))
     })
+}
+
+/// The kernels' own tests on every processor of a board that has instructions of its own, emulated.
+fn kernels_on_boards(root: &Path) -> Result<()> {
+    let words = ["test", "--release", "--locked", "--package", "trimtab-kernels", "--target", BOARD_TARGET];
+    for processor in BOARD_PROCESSORS {
+        must(Command::new("cargo").current_dir(root).args(words).env("QEMU_CPU", processor))?;
+    }
+    Ok(())
 }
 
 fn dependency_rules(root: &Path) -> Result<()> {

@@ -27,7 +27,7 @@ impl Compare {
             setting(&test)
         );
         let contender =
-            |path: &PathBuf| Ok(Contender { name: path.display().to_string(), chooser: file::chooser(path, &test)? });
+            |path: &PathBuf| Ok(Contender { name: short(path, &self.policy), chooser: file::chooser(path, &test)? });
         let contenders = self.policy.iter().map(contender).collect::<anyhow::Result<Vec<_>>>()?;
         let (fitted, judged): (Vec<&Turn>, Vec<&Turn>) =
             (train.turns().iter().collect(), test.turns().iter().collect());
@@ -48,6 +48,13 @@ impl Compare {
         }
         Ok(())
     }
+}
+
+/// The file's name without folder and ending, where no other file has the same.
+fn short(path: &Path, all: &[PathBuf]) -> String {
+    let alike = all.iter().filter(|other| other.file_stem() == path.file_stem()).count();
+    let stem = path.file_stem().filter(|_| alike == 1).map(|stem| stem.to_string_lossy().into_owned());
+    stem.unwrap_or_else(|| path.display().to_string())
 }
 
 fn print(found: &Contest) {
@@ -116,7 +123,7 @@ fn draw(found: &Contest, path: &Path) -> anyhow::Result<()> {
     let mut series: Vec<Series> = Vec::new();
     if !found.front.is_empty() {
         let points = found.front.iter().rev().map(|point| at(point.money_nusd, point.right_percent)).collect();
-        series.push(Series { name: format!("{}, weight of money swept", found.rows[0].name), points });
+        series.push(Series { name: format!("{}, front", found.rows[0].name), points });
     }
     series.extend(
         found

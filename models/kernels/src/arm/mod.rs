@@ -1,0 +1,4 @@
+//! Kernels for 64-bit ARM.
+
+pub(crate) mod dot;
+pub(crate) mod neon;
