@@ -1,17 +1,12 @@
 //! 256 bits at once with dot products: six rows by 16 outputs.
 #![allow(unsafe_code, reason = "instructions by name")]
 
-use std::arch::x86_64::{
-    __m256i, _mm256_dpbusd_avx_epi32, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_setzero_si256, _mm256_storeu_si256,
-};
+use std::arch::x86_64::{_mm256_dpbusd_avx_epi32, _mm256_set1_epi32, _mm256_setzero_si256};
 
+use super::half::{COLUMNS, STEP, load, store};
 use super::quad;
 use crate::Isa;
 use crate::job::{Job, kernel};
-
-const COLUMNS: usize = Isa::AvxVnni.columns();
-/// Bytes of one step: four inputs of every output.
-const STEP: usize = 4 * COLUMNS;
 
 /// Runs a layer that was packed for these instructions.
 pub(crate) fn multiply(job: &mut Job<'_>) {
@@ -28,11 +23,7 @@ fn tile<const ROWS: usize>(panel: &[i8], rows: &[u8], depth: usize) -> [[i32; CO
     assert!(rows.len() == ROWS * depth && panel.len() == depth * COLUMNS);
     let mut sums = [[_mm256_setzero_si256(); 2]; ROWS];
     for (step, weights) in panel.as_chunks::<STEP>().0.iter().enumerate() {
-        let part = |part: usize| -> __m256i {
-            // SAFETY: 32 of the step's 64 bytes.
-            unsafe { _mm256_loadu_si256(weights[32 * part..][..32].as_ptr().cast()) }
-        };
-        let weights = [part(0), part(1)];
+        let weights = load(weights);
         for (row, sums) in sums.iter_mut().enumerate() {
             // SAFETY: a row has four bytes for each of the depth / 4 steps, and there are that many rows.
             let x = _mm256_set1_epi32(unsafe { quad(rows, row * depth + 4 * step) });
@@ -41,12 +32,5 @@ fn tile<const ROWS: usize>(panel: &[i8], rows: &[u8], depth: usize) -> [[i32; CO
             }
         }
     }
-    let mut found = [[0; COLUMNS]; ROWS];
-    for (found, sums) in found.iter_mut().zip(sums) {
-        for (found, sum) in found.as_chunks_mut::<8>().0.iter_mut().zip(sums) {
-            // SAFETY: eight numbers of 32 bits.
-            unsafe { _mm256_storeu_si256(found.as_mut_ptr().cast(), sum) }
-        }
-    }
-    found
+    store(sums)
 }

@@ -3,6 +3,7 @@
 pub(crate) mod avx2;
 pub(crate) mod avx512;
 pub(crate) mod avxvnni;
+mod half;
 
 /// Four activations of a row as one number, as dot products take them.
 ///

@@ -109,11 +109,14 @@ pub fn contest(
         runs.push(vec![evaluate(chooser, name, test, preference)?]);
         watch();
     }
+    let cloud = evaluate(&Chooser::CloudAll, Chooser::CloudAll.name(), test, preference)?;
     let task_table = Chooser::TaskTable(TaskTable::fit(train, preference));
-    for rule in [Chooser::Local, Chooser::CloudAll, Chooser::Random { seed: 1 }, task_table, Chooser::DefaultRule] {
+    for rule in [Chooser::Local, Chooser::Random { seed: 1 }, task_table, Chooser::DefaultRule] {
         runs.push(vec![evaluate(&rule, rule.name(), test, preference)?]);
         watch();
     }
+    runs.push(vec![cloud.clone()]);
+    watch();
     let greedy = Neighbours::fit(train, 1).choose(test, preference);
     runs.push(vec![judge("greedy", test, &greedy, preference)]);
     watch();
@@ -130,7 +133,6 @@ pub fn contest(
     }
     let oracle = evaluate(&Chooser::Oracle, Chooser::Oracle.name(), test, preference)?;
     watch();
-    let cloud = evaluate(&Chooser::CloudAll, "", test, preference)?;
     runs.push(vec![oracle.clone()]);
     let front = match contenders.first() {
         Some(first) => front(&first.chooser, test, preference)?,

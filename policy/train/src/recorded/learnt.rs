@@ -1,6 +1,5 @@
 //! A2C, PPO and DQN and their RC forms, trained on a recorded table.
 
-use serde::{Deserialize, Serialize};
 use trimtab_core::{Action, Preference};
 
 use super::conversation::play;
@@ -10,7 +9,7 @@ use crate::learner::published::{CONSTRAINED, Training};
 use crate::learner::{Constraint, CurvePoint, Environment, Method, Recipe, Trained, train};
 
 /// A policy over the actions of a table.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Learnt {
     actions: Vec<Action>,
     limit: Option<Limit>,

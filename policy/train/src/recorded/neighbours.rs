@@ -62,14 +62,14 @@ impl Neighbours {
         let distance =
             |other: &[f32; TMO1_WIDTH]| -> f32 { other.iter().zip(state).map(|(a, b)| (a - b).powi(2)).sum() };
         let mut order: Vec<(f32, &[(Action, f32)])> =
-            self.states.iter().map(|(other, right)| (distance(other), right.as_slice())).collect();
+            self.states.iter().map(|(other, scored)| (distance(other), scored.as_slice())).collect();
         order.sort_by(|a, b| a.0.total_cmp(&b.0));
-        order.into_iter().take(NEIGHBOURS).map(|(_, right)| right).collect()
+        order.into_iter().take(NEIGHBOURS).map(|(_, scored)| scored).collect()
     }
 }
 
 /// Mean score of an action; 0 of one that none of them ran.
 fn mean(nearest: &[&[(Action, f32)]], action: Action) -> f32 {
-    let ran = || nearest.iter().flat_map(|right| right.iter()).filter(|(other, _)| *other == action);
-    ran().map(|(_, right)| right).sum::<f32>() / ran().count().max(1) as f32
+    let ran = || nearest.iter().flat_map(|scored| scored.iter()).filter(|(other, _)| *other == action);
+    ran().map(|(_, score)| score).sum::<f32>() / ran().count().max(1) as f32
 }
