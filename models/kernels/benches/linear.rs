@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use trimtab_kernels::{Isa, Linear, Weights};
+use trimtab_kernels::{Isa, Linear, Order, Weights};
 
 /// Rows, inputs, outputs.
 const LAYERS: [(usize, usize, usize); 4] = [(50, 768, 3072), (50, 3072, 768), (1, 576, 1536), (17, 128, 512)];
@@ -18,14 +18,15 @@ fn main() {
         let x: Vec<f32> = (0..count * inputs).map(|i| ((i * 31 % 101) as f32 - 50.0) / 25.0).collect();
         let mut out = vec![0.0; count * outputs];
         for isa in Isa::available() {
-            let weights = Weights { inputs, outputs, values: &values, scales: &scales, bias: None };
+            let order = Order::InputsFirst;
+            let weights = Weights { inputs, outputs, order, values: &values, scales: &scales };
             let layer = Linear::on(isa, &weights).expect("a layer of this processor");
             let mut rows = layer.activations();
             let (start, mut shortest) = (Instant::now(), Duration::MAX);
             while start.elapsed() < TIME {
                 let now = Instant::now();
                 rows.quantise(std::hint::black_box(&x), inputs);
-                layer.run(&rows, None, &mut out).expect("rows that fit");
+                layer.run(&rows, &mut out).expect("rows that fit");
                 std::hint::black_box(&mut out);
                 shortest = shortest.min(now.elapsed());
             }

@@ -1,5 +1,6 @@
 //! One layer over one set of rows, and the walk over its tiles that all kernels share.
 
+use crate::Function;
 use crate::pack::Packed;
 
 /// What a kernel works on. `bytes` holds a whole number of rows of the packed depth, and there is one scale for each.
@@ -7,8 +8,11 @@ pub(crate) struct Job<'a> {
     pub(crate) packed: &'a Packed,
     pub(crate) bytes: &'a [u8],
     pub(crate) scales: &'a [f32],
-    /// Added to the result; as long as `out`.
-    pub(crate) residual: Option<&'a [f32]>,
+    /// One for each output of every panel, or empty.
+    pub(crate) bias: &'a [f32],
+    pub(crate) function: Function,
+    /// Whether results are added to what is in `out`.
+    pub(crate) adds: bool,
     /// `[rows, outputs]`.
     pub(crate) out: &'a mut [f32],
 }
@@ -25,8 +29,12 @@ impl Job<'_> {
         let outputs = self.packed.outputs;
         let start = panel * COLUMNS;
         let count = COLUMNS.min(outputs - start);
-        let (scales, bias) = (&self.packed.scales[start..][..COLUMNS], &self.packed.bias[start..][..COLUMNS]);
+        let scales = &self.packed.scales[start..][..COLUMNS];
         let excess = &self.packed.excess[start..][..COLUMNS];
+        let mut bias = [0.0; COLUMNS];
+        if !self.bias.is_empty() {
+            bias.copy_from_slice(&self.bias[start..][..COLUMNS]);
+        }
         for (row, sums) in sums.iter().enumerate() {
             let of_row = self.scales[first + row];
             let mut results = [0.0; COLUMNS];
@@ -34,11 +42,13 @@ impl Job<'_> {
                 let sum = (sums[column] - excess[column]) as f32;
                 results[column] = sum.mul_add(scales[column] * of_row, bias[column]);
             }
-            let at = (first + row) * outputs + start;
-            if let Some(residual) = self.residual {
-                results.iter_mut().zip(&residual[at..][..count]).for_each(|(result, other)| *result += other);
+            self.function.apply(&mut results);
+            let out = &mut self.out[(first + row) * outputs + start..][..count];
+            if self.adds {
+                out.iter_mut().zip(&results).for_each(|(out, result)| *out += result);
+            } else {
+                out.copy_from_slice(&results[..count]);
             }
-            self.out[at..][..count].copy_from_slice(&results[..count]);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Linear layers with int8 weights and int8 activations: `out = x · W + bias (+ residual)`.
+//! Linear layers with int8 weights and int8 activations: `out = f(x · W + bias)`.
 //!
 //! | term | meaning |
 //! |---|---|
@@ -13,6 +13,7 @@
 //! instruction set gives the same bits; [`Isa::available`] says which there are.
 
 mod activations;
+mod function;
 mod isa;
 mod job;
 mod linear;
@@ -25,5 +26,6 @@ mod arm;
 mod x86;
 
 pub use activations::Activations;
+pub use function::Function;
 pub use isa::Isa;
-pub use linear::{INPUTS_MAX, Linear, LinearError, Weights};
+pub use linear::{INPUTS_MAX, Linear, LinearError, Order, Weights};
