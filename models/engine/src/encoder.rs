@@ -6,8 +6,9 @@ use std::path::Path;
 use serde::Deserialize;
 use trimtab_core::{TaskKind, TaskMix};
 
-use crate::folder::{Fingerprint, Folder, ONNX_BYTES_MAX};
-use crate::network::{Network, OnnxFile};
+use crate::folder::{Fingerprint, Folder, JSON_BYTES_MAX};
+use crate::network::Network;
+use crate::onnx::{Layers, OnnxFile};
 use crate::preprocess::Preprocessor;
 use crate::task_head::{TaskHead, TaskHeadFile};
 use crate::tokenizer::Tokenizer;
@@ -120,23 +121,18 @@ impl Encoder {
         }
 
         let files = ["preprocessor_config.json", "tokenizer.json", "onnx/vision_model.onnx", "onnx/text_model.onnx"];
-        let contents = files.map(|file| folder.bytes(file, ONNX_BYTES_MAX));
-        let [preprocessor_json, tokenizer_json, vision_onnx, text_onnx] = contents;
-        let contents = [preprocessor_json?, tokenizer_json?, vision_onnx?, text_onnx?];
-        let named: Vec<(&str, &[u8])> = files.into_iter().zip(contents.iter().map(Vec::as_slice)).collect();
-        let fingerprint = Fingerprint::of(&named);
-
-        let preprocessor = Preprocessor::parse(&folder.path(files[0]), &contents[0])?;
-        let tokenizer = Tokenizer::parse(&folder.path(files[1]), &contents[1])?;
+        let fingerprint = folder.fingerprint(&files)?;
+        let preprocessor = Preprocessor::parse(&folder.path(files[0]), &folder.bytes(files[0], JSON_BYTES_MAX)?)?;
+        let tokenizer = Tokenizer::parse(&folder.path(files[1]), &folder.bytes(files[1], JSON_BYTES_MAX)?)?;
         let (height, width) = preprocessor.size();
-        let vision = OnnxFile::decode(&folder.path(files[2]), &contents[2])?;
+        let vision = OnnxFile::open(&folder.file(files[2])?)?;
         vision.expect_shape("pixel_values", &[None, Some(3), Some(height), Some(width)])?;
         vision.expect_shape("image_embeds", &[None, Some(dimension)])?;
-        let vision = vision.plan(&[("pixel_values", &[1, 3, height, width])])?;
-        let text = OnnxFile::decode(&folder.path(files[3]), &contents[3])?;
+        let vision = vision.plan(Layers::Int8, &[("pixel_values", &[1, 3, height, width])])?;
+        let text = OnnxFile::open(&folder.file(files[3])?)?;
         text.expect_shape("input_ids", &[None, None])?;
         text.expect_shape("text_embeds", &[None, Some(dimension)])?;
-        let text = text.plan(&[])?;
+        let text = text.plan(Layers::Int8, &[])?;
 
         let head = folder.json_if_present("task_head.json")?;
         let head = head.map(|file| TaskHead::check(&folder.path("task_head.json"), file, dimension)).transpose()?;

@@ -14,6 +14,9 @@ pub const JSON_BYTES_MAX: u64 = 64 << 20;
 /// Largest ONNX file read: the limit of the protobuf format.
 pub const ONNX_BYTES_MAX: u64 = (2 << 30) - 1;
 
+/// Bytes that are hashed at a time.
+const PIECE: usize = 1 << 16;
+
 /// A model folder in the Hugging Face layout.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
@@ -43,12 +46,37 @@ impl Folder {
         if self.path(file).exists() { self.json(file).map(Some) } else { Ok(None) }
     }
 
-    pub(crate) fn bytes(&self, file: &str, limit: u64) -> Result<Vec<u8>, ModelError> {
+    /// Where a file that must be there is.
+    pub(crate) fn file(&self, file: &str) -> Result<PathBuf, ModelError> {
         let path = self.path(file);
-        if !path.exists() {
-            return Err(self.missing(path));
+        if path.exists() { Ok(path) } else { Err(self.missing(path)) }
+    }
+
+    /// Identity of the named files, each at most [`ONNX_BYTES_MAX`] long, read piece by piece.
+    pub(crate) fn fingerprint(&self, files: &[&str]) -> Result<Fingerprint, ModelError> {
+        let mut hash = Sha256::new();
+        for name in files {
+            let path = self.file(name)?;
+            let failed = |source| ModelError::Read { path: path.clone(), source };
+            let mut file = File::open(&path).map_err(failed)?;
+            let have = file.metadata().map_err(failed)?.len();
+            if have > ONNX_BYTES_MAX {
+                return Err(ModelError::TooLarge { path, have, limit: ONNX_BYTES_MAX });
+            }
+            begin(&mut hash, name, have);
+            let mut piece = vec![0; PIECE];
+            loop {
+                match file.read(&mut piece).map_err(failed)? {
+                    0 => break,
+                    count => hash.update(&piece[..count]),
+                }
+            }
         }
-        read(&path, limit)
+        Ok(Fingerprint(hash.finalize().into()))
+    }
+
+    pub(crate) fn bytes(&self, file: &str, limit: u64) -> Result<Vec<u8>, ModelError> {
+        read(&self.file(file)?, limit)
     }
 
     fn missing(&self, path: PathBuf) -> ModelError {
@@ -83,9 +111,7 @@ impl Fingerprint {
     pub(crate) fn of(files: &[(&str, &[u8])]) -> Self {
         let mut hash = Sha256::new();
         for (name, contents) in files {
-            hash.update((name.len() as u64).to_le_bytes());
-            hash.update(name);
-            hash.update((contents.len() as u64).to_le_bytes());
+            begin(&mut hash, name, contents.len() as u64);
             hash.update(contents);
         }
         Self(hash.finalize().into())
@@ -95,6 +121,13 @@ impl Fingerprint {
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+}
+
+/// What stands before a file's contents.
+fn begin(hash: &mut Sha256, name: &str, length: u64) {
+    hash.update((name.len() as u64).to_le_bytes());
+    hash.update(name);
+    hash.update(length.to_le_bytes());
 }
 
 impl std::fmt::Display for Fingerprint {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use serde::Deserialize;
 use tract_onnx::prelude::TValue;
 
-use crate::folder::{Folder, ONNX_BYTES_MAX};
-use crate::network::{Network, OnnxFile};
+use crate::folder::Folder;
+use crate::network::Network;
+use crate::onnx::{Layers, OnnxFile};
 use crate::stream::Utf8Stream;
 use crate::tokenizer::{TokenId, Tokenizer, WORD_BYTES_MAX};
 use crate::{Card, ModelError, softmax};
@@ -137,8 +138,7 @@ impl LanguageModel {
             return Err(ModelError::config(&path, "vocab_size", problem));
         }
 
-        let file =
-            OnnxFile::decode(&folder.path("onnx/model.onnx"), &folder.bytes("onnx/model.onnx", ONNX_BYTES_MAX)?)?;
+        let file = OnnxFile::open(&folder.file("onnx/model.onnx")?)?;
         file.expect_shape("input_ids", &[Some(1), None])?;
         file.expect_shape("logits", &[Some(1), Some(1), Some(config.vocab_size)])?;
         let parts = |layer| {
@@ -148,7 +148,7 @@ impl LanguageModel {
         for name in names.iter().flat_map(|(past, present)| [past, present]) {
             file.expect_shape(name, &[Some(1), Some(config.n_head), None, Some(config.head_dim)])?;
         }
-        let network = file.plan(&[])?;
+        let network = file.plan(Layers::Int8, &[])?;
         let cache = names
             .into_iter()
             .map(|(past, present)| Ok((past, network.output(&present)?)))

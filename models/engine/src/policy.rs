@@ -10,7 +10,8 @@ use trimtab_core::observation::{Layout, TMO1_ACTIONS, TRIMTAB1_WIDTH};
 use crate::ModelError;
 use crate::encoder::Embedding;
 use crate::folder::{self, Fingerprint};
-use crate::network::{Network, OnnxFile};
+use crate::network::Network;
+use crate::onnx::{Layers, OnnxFile};
 
 /// The version of both layouts that this build writes and reads.
 pub const LAYOUT_VERSION: u32 = 1;
@@ -127,7 +128,7 @@ impl PolicyFile {
         let has_quality = layout == Layout::Trimtab1 && file.has("quality");
         let shape = [1, layout.width()];
         let one_row: [(&str, &[usize]); 1] = [("observation", &shape)];
-        let network = file.plan(if layout == Layout::Trimtab1 { &[] } else { &one_row })?;
+        let network = file.plan(Layers::Float, if layout == Layout::Trimtab1 { &[] } else { &one_row })?;
         Ok(Self {
             score: network.output("score")?,
             quality: if has_quality { Some(network.output("quality")?) } else { None },

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::folder::{Folder, ONNX_BYTES_MAX};
-use crate::network::{Network, OnnxFile};
+use crate::network::Network;
+use crate::onnx::{Layers, OnnxFile};
 use crate::preprocess::Preprocessor;
 use crate::tokenizer::Tokenizer;
 use crate::{Card, ModelError, RgbFrame, softmax};
@@ -71,12 +72,11 @@ impl Vqa {
         }
         let tokenizer = Tokenizer::load(&folder.path("tokenizer.json"))?;
         let (height, width) = preprocessor.size();
-        let onnx =
-            OnnxFile::decode(&folder.path("onnx/model.onnx"), &folder.bytes("onnx/model.onnx", ONNX_BYTES_MAX)?)?;
+        let onnx = OnnxFile::open(&folder.file("onnx/model.onnx")?)?;
         onnx.expect_shape("pixel_values", &[None, Some(3), Some(height), Some(width)])?;
         onnx.expect_shape("input_ids", &[None, None])?;
         onnx.expect_shape("logits", &[Some(1), Some(config.answers.len())])?;
-        let network = onnx.plan(&[])?;
+        let network = onnx.plan(Layers::Int8, &[])?;
         Ok(Self {
             logits: network.output("logits")?,
             network,

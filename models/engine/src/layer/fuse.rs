@@ -1,0 +1,162 @@
+//! What follows a layer is computed with it: bias, function, and the sum with what went round it; and layers that read the same rows
+//! become one operator, so that the rows are quantised once.
+
+use tract_onnx::tract_core::internal::{
+    OutletId, Rewriter, TVec, TractResult, TypedModel, TypedModelPatch, TypedNode, tvec,
+};
+use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
+use tract_onnx::tract_core::ops::math::{Add, Mul};
+use tract_onnx::tract_core::ops::nn::Sigmoid;
+use tract_onnx::tract_core::ops::nn::gelu_approximate::GeluApproximate;
+use tract_onnx::tract_core::ops::nn::gelu_exact::GeluExact;
+use tract_onnx::tract_core::ops::nn::silu::Silu;
+use trimtab_kernels::{Function, Linear};
+
+use super::Int8Linear;
+
+/// The factor of `Function::QuickGelu`, and how far a file's may be from it.
+const QUICK_GELU: f32 = 1.702;
+const FACTOR_TOLERANCE: f32 = 1e-4;
+
+/// Fuses everything that can be.
+pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
+    Rewriter::default()
+        .with_rule_for::<Int8Linear>("bias", bias)
+        .with_rule_for::<Int8Linear>("function", function)
+        .with_rule_for::<Int8Linear>("quick gelu", quick_gelu)
+        .with_rule_for::<Int8Linear>("sum", sum)
+        .rewrite(&(), model)?;
+    Rewriter::default().with_rule_for::<Int8Linear>("same rows", same_rows).rewrite(&(), model)
+}
+
+type Patch = TractResult<Option<TypedModelPatch>>;
+
+/// `layer + constant` is the layer with a bias.
+fn bias(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear) -> Patch {
+    let Some(layer) = plain(op).filter(|layer| !layer.is_biased()) else { return Ok(None) };
+    let Some((next, other)) = added(model, node)? else { return Ok(None) };
+    let Some(constant) = model.outlet_fact(other)?.konst.clone() else { return Ok(None) };
+    let is_row = constant.len() == layer.outputs() && constant.shape().last() == Some(&layer.outputs());
+    let (Ok(plain), true) = (constant.try_as_plain_ram(), is_row) else { return Ok(None) };
+    let Ok(numbers) = plain.as_slice::<f32>() else { return Ok(None) };
+    replace(model, node, next, name, layer.clone().with_bias(numbers)?)
+}
+
+/// `f(layer)`.
+fn function(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear) -> Patch {
+    let (Some(layer), Some(next)) = (plain(op), model.single_succ(node.id)?) else { return Ok(None) };
+    let Some(ElementWiseOp(element, None)) = next.op_as::<ElementWiseOp>() else { return Ok(None) };
+    let function = if element.is::<Silu>() {
+        Function::Silu
+    } else if element.is::<GeluExact>() {
+        Function::Gelu
+    } else if element.is::<GeluApproximate>() {
+        Function::GeluTanh
+    } else {
+        return Ok(None);
+    };
+    replace(model, node, next, name, layer.clone().with_function(function))
+}
+
+/// `layer · sigmoid(1.702 · layer)`.
+fn quick_gelu(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear) -> Patch {
+    let Some(layer) = plain(op) else { return Ok(None) };
+    let own = OutletId::from(node.id);
+    let [first, second] = &*node.outputs[0].successors else { return Ok(None) };
+    for (scaled, product) in [(first.node, second.node), (second.node, first.node)] {
+        let (scaled, product) = (model.node(scaled), model.node(product));
+        if !is_binary::<Mul>(scaled) || !is_binary::<Mul>(product) {
+            continue;
+        }
+        let constant = model.outlet_fact(other(scaled, own))?.konst.clone();
+        let factor =
+            constant.filter(|constant| constant.len() == 1).and_then(|constant| constant.cast_to_scalar::<f32>().ok());
+        let Some(sigmoid) = model.single_succ(scaled.id)? else { continue };
+        let is_sigmoid = sigmoid.op_as::<ElementWiseOp>().is_some_and(|element| element.0.is::<Sigmoid>());
+        let closes = model.single_succ(sigmoid.id)?.is_some_and(|next| next.id == product.id);
+        if is_sigmoid && closes && factor.is_some_and(|factor| (factor - QUICK_GELU).abs() < FACTOR_TOLERANCE) {
+            return replace(model, node, product, name, layer.clone().with_function(Function::QuickGelu));
+        }
+    }
+    Ok(None)
+}
+
+/// `layer + other`, where the other is computed too.
+fn sum(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear) -> Patch {
+    let Some(layer) = op.single() else { return Ok(None) };
+    let Some((next, other)) = added(model, node)? else { return Ok(None) };
+    let (own, fact) = (model.outlet_fact(node.id.into())?, model.outlet_fact(other)?);
+    if fact.konst.is_some() || own.shape != fact.shape || own.datum_type != fact.datum_type {
+        return Ok(None);
+    }
+    let mut patch = TypedModelPatch::default();
+    let inputs = [patch.tap_model(model, node.inputs[0])?, patch.tap_model(model, other)?];
+    let results = patch.wire_node(format!("{name}.sum"), Int8Linear::one(layer.clone()).adding(), &inputs)?;
+    patch.shunt_outside(model, next.id.into(), results[0])?;
+    Ok(Some(patch))
+}
+
+/// Layers that read what this one reads.
+fn same_rows(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear) -> Patch {
+    if op.layers().is_none() {
+        return Ok(None);
+    }
+    let rows = node.inputs[0];
+    let mut readers: Vec<usize> = model.node(rows.node).outputs[rows.slot]
+        .successors
+        .iter()
+        .map(|reader| reader.node)
+        .filter(|reader| model.node(*reader).op_as::<Int8Linear>().is_some_and(|op| op.layers().is_some()))
+        .collect();
+    readers.sort_unstable();
+    readers.dedup();
+    if readers.len() < 2 || readers[0] != node.id {
+        return Ok(None);
+    }
+    let layers_of =
+        |reader: &usize| model.node(*reader).op_as::<Int8Linear>().and_then(Int8Linear::layers).unwrap_or(&[]);
+    let layers: TVec<Linear> = readers.iter().flat_map(layers_of).cloned().collect();
+    let mut patch = TypedModelPatch::default();
+    let input = patch.tap_model(model, rows)?;
+    let results = patch.wire_node(format!("{name}.shared"), Int8Linear::several(layers), &tvec![input])?;
+    let old = readers
+        .iter()
+        .flat_map(|reader| (0..model.node(*reader).outputs.len()).map(|slot| OutletId::new(*reader, slot)));
+    for (old, result) in old.zip(results) {
+        patch.shunt_outside(model, old, result)?;
+    }
+    Ok(Some(patch))
+}
+
+/// The layer, where nothing follows it yet that a further step would have to come before.
+fn plain(op: &Int8Linear) -> Option<&Linear> {
+    op.single().filter(|layer| layer.function() == Function::Identity)
+}
+
+/// The addition that alone reads a node, and what it adds.
+fn added<'a>(model: &'a TypedModel, node: &TypedNode) -> TractResult<Option<(&'a TypedNode, OutletId)>> {
+    let next = model.single_succ(node.id)?.filter(|next| is_binary::<Add>(next));
+    Ok(next.map(|next| (next, other(next, node.id.into()))))
+}
+
+fn is_binary<O: tract_onnx::tract_core::ops::binary::BinMiniOp>(node: &TypedNode) -> bool {
+    node.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<O>())
+}
+
+/// The other input of a binary node.
+fn other(node: &TypedNode, one: OutletId) -> OutletId {
+    if node.inputs[0] == one { node.inputs[1] } else { node.inputs[0] }
+}
+
+/// One layer in place of a node and of all up to `last`.
+fn replace(model: &TypedModel, node: &TypedNode, last: &TypedNode, name: &str, layer: Linear) -> Patch {
+    let mut patch = TypedModelPatch::default();
+    let input = patch.tap_model(model, node.inputs[0])?;
+    let results = patch.wire_node(format!("{name}+"), Int8Linear::one(layer), &tvec![input])?;
+    if model.outlet_fact(last.id.into())?.shape != patch.model.outlet_fact(results[0])?.shape {
+        return Ok(None);
+    }
+    patch.shunt_outside(model, last.id.into(), results[0])?;
+    Ok(Some(patch))
+}

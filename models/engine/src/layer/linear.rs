@@ -1,0 +1,151 @@
+//! Linear layers as one operator. Rows are quantised once for all layers that read them.
+
+use std::cell::RefCell;
+
+use tract_onnx::tract_core::internal::{
+    AxesMapping, AxisChangeConsequence, AxisOp, DatumExt, EvalContext, EvalOp, InOut, IntoTensor, Op, StaticName,
+    TValue, TVec, Tensor, ToDim, TractResult, TypedFact, TypedModel, TypedNode, TypedOp, as_op, bail, op_as_typed_op,
+    op_out_of_plan, tvec,
+};
+use trimtab_kernels::{Activations, Isa, Linear};
+
+thread_local! {
+    /// Room for quantised rows, kept from one run to the next: as much as the largest layer of this thread's models needs.
+    static ROWS: RefCell<Activations> = RefCell::new(Activations::new(Isa::best()));
+}
+
+/// Layers over the same rows `[.., inputs]`; one result `[.., outputs]` for each.
+#[derive(Clone, Debug)]
+pub(super) struct Int8Linear {
+    layers: TVec<Linear>,
+    /// Whether the result of the one layer is added to a second input.
+    adds: bool,
+}
+
+impl Int8Linear {
+    /// One layer.
+    pub(super) fn one(layer: Linear) -> Self {
+        Self { layers: tvec![layer], adds: false }
+    }
+
+    /// Several that read the same rows.
+    pub(super) fn several(layers: TVec<Linear>) -> Self {
+        Self { layers, adds: false }
+    }
+
+    /// The same layer, with a second input to which its result is added.
+    pub(super) fn adding(self) -> Self {
+        Self { adds: true, ..self }
+    }
+
+    /// The layer, where it is one that nothing has been added to.
+    pub(super) fn single(&self) -> Option<&Linear> {
+        match &*self.layers {
+            [layer] if !self.adds => Some(layer),
+            _ => None,
+        }
+    }
+
+    /// The layers, where nothing has been added to them.
+    pub(super) fn layers(&self) -> Option<&[Linear]> {
+        (!self.adds).then_some(&*self.layers)
+    }
+}
+
+// Operators are compared to find one that is there already, and each of these is there once.
+impl PartialEq for Int8Linear {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
+    }
+}
+
+impl Eq for Int8Linear {}
+
+impl Op for Int8Linear {
+    fn name(&self) -> StaticName {
+        "Int8Linear".into()
+    }
+
+    op_as_typed_op!();
+}
+
+impl EvalOp for Int8Linear {
+    op_out_of_plan!();
+
+    fn eval(&self, _: &EvalContext, mut inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
+        // Out of the list, so that it is added to in place where nobody else reads it.
+        let mut sum = if self.adds { inputs.pop().map(TValue::into_tensor) } else { None };
+        let rows = &inputs[0];
+        let numbers = rows.try_as_plain_ram()?;
+        let numbers = numbers.as_slice::<f32>()?;
+        let Some((inputs, of_rows)) = rows.shape().split_last() else {
+            bail!("a linear layer reads rows, not one number")
+        };
+        ROWS.with_borrow_mut(|rows| {
+            rows.quantise(numbers, *inputs);
+            let results = self.layers.iter().map(|layer| {
+                let mut result = match sum.take() {
+                    Some(sum) => sum,
+                    None => {
+                        let shape: TVec<usize> = of_rows.iter().copied().chain([layer.outputs()]).collect();
+                        Tensor::zero::<f32>(&shape)?
+                    }
+                };
+                let mut plain = result.try_as_plain_ram_mut()?;
+                let out = plain.as_slice_mut::<f32>()?;
+                if self.adds {
+                    layer.add(rows, out)?
+                } else {
+                    layer.run(rows, out)?
+                }
+                Ok(result.into())
+            });
+            results.collect()
+        })
+    }
+}
+
+impl TypedOp for Int8Linear {
+    fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
+        let facts = self.layers.iter().map(|layer| {
+            let mut shape = inputs[0].shape.to_tvec();
+            let Some(last) = shape.last_mut() else { bail!("a linear layer reads rows, not one number") };
+            if *last != layer.inputs().to_dim() {
+                bail!("a linear layer of {} inputs reads rows of {last}", layer.inputs());
+            }
+            *last = layer.outputs().to_dim();
+            Ok(f32::fact(&*shape))
+        });
+        facts.collect()
+    }
+
+    fn axes_mapping(&self, inputs: &[&TypedFact], outputs: &[&TypedFact]) -> TractResult<AxesMapping> {
+        let mut letters = 'a'..;
+        let rows: String = letters.by_ref().take(inputs[0].rank() - 1).collect();
+        let mut with_own = || format!("{rows}{}", letters.next().unwrap_or('z'));
+        let input = with_own();
+        let results: Vec<String> = outputs.iter().map(|_| with_own()).collect();
+        let inputs = if self.adds { vec![input, results[0].clone()] } else { vec![input] };
+        AxesMapping::from_strs(&inputs, &results)
+    }
+
+    fn change_axes(
+        &self,
+        model: &TypedModel,
+        node: &TypedNode,
+        _: InOut,
+        change: &AxisOp,
+    ) -> TractResult<Option<AxisChangeConsequence>> {
+        let last = model.node_input_facts(node.id)?[0].rank() - 1;
+        // Which row comes when does not matter, as long as the numbers of a row stay together.
+        let keeps_rows = match change {
+            AxisOp::Add(at) => *at <= last,
+            AxisOp::Rm(at) => *at < last,
+            AxisOp::Move(from, to) => *from < last && *to < last,
+            AxisOp::Reshape(at, from, _) => at + from.len() <= last,
+        };
+        Ok(keeps_rows.then(|| AxisChangeConsequence::new(model, node, None, change)))
+    }
+
+    as_op!();
+}
