@@ -8,7 +8,7 @@ use trimtab_core::{TaskKind, TaskMix};
 
 use crate::folder::{Fingerprint, Folder, JSON_BYTES_MAX};
 use crate::network::Network;
-use crate::onnx::{Layers, OnnxFile};
+use crate::onnx::{Layers, Length, OnnxFile};
 use crate::preprocess::Preprocessor;
 use crate::task_head::{TaskHead, TaskHeadFile};
 use crate::tokenizer::Tokenizer;
@@ -22,6 +22,9 @@ const CONTEXT_DEFAULT: usize = 77;
 const CONTEXT_MAX: usize = 4096;
 /// Longest embedding accepted.
 const DIMENSION_MAX: usize = 8192;
+
+/// Shape of a text tower's input: one text of any length.
+const TOKENS: [Length; 2] = [Length::Is(1), Length::Free("tokens")];
 
 #[derive(Deserialize)]
 struct Config {
@@ -128,11 +131,11 @@ impl Encoder {
         let vision = OnnxFile::open(&folder.file(files[2])?)?;
         vision.expect_shape("pixel_values", &[None, Some(3), Some(height), Some(width)])?;
         vision.expect_shape("image_embeds", &[None, Some(dimension)])?;
-        let vision = vision.plan(Layers::Int8, &[("pixel_values", &[1, 3, height, width])])?;
+        let vision = vision.plan(Layers::Int8, &[("pixel_values", &[1, 3, height, width].map(Length::Is))])?;
         let text = OnnxFile::open(&folder.file(files[3])?)?;
         text.expect_shape("input_ids", &[None, None])?;
         text.expect_shape("text_embeds", &[None, Some(dimension)])?;
-        let text = text.plan(Layers::Int8, &[])?;
+        let text = text.plan(Layers::Int8, &["input_ids", "attention_mask"].map(|name| (name, &TOKENS[..])))?;
 
         let head = folder.json_if_present("task_head.json")?;
         let head = head.map(|file| TaskHead::check(&folder.path("task_head.json"), file, dimension)).transpose()?;

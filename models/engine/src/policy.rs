@@ -11,7 +11,7 @@ use crate::ModelError;
 use crate::encoder::Embedding;
 use crate::folder::{self, Fingerprint};
 use crate::network::Network;
-use crate::onnx::{Layers, OnnxFile};
+use crate::onnx::{Layers, Length, OnnxFile};
 
 /// The version of both layouts that this build writes and reads.
 pub const LAYOUT_VERSION: u32 = 1;
@@ -126,8 +126,8 @@ impl PolicyFile {
             }
         }
         let has_quality = layout == Layout::Trimtab1 && file.has("quality");
-        let shape = [1, layout.width()];
-        let one_row: [(&str, &[usize]); 1] = [("observation", &shape)];
+        let shape = [1, layout.width()].map(Length::Is);
+        let one_row: [(&str, &[Length]); 1] = [("observation", &shape)];
         let network = file.plan(Layers::Float, if layout == Layout::Trimtab1 { &[] } else { &one_row })?;
         Ok(Self {
             score: network.output("score")?,

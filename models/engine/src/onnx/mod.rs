@@ -9,7 +9,7 @@ mod lift;
 mod plan;
 mod skim;
 
-pub(crate) use plan::Layers;
+pub(crate) use plan::{Layers, Length};
 
 use std::collections::HashSet;
 use std::fmt::Display;

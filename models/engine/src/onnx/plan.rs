@@ -1,7 +1,7 @@
 //! From a checked file to a plan.
 
-use tract_onnx::prelude::{DatumType, InferenceFact, InferenceModel, InferenceModelExt, TractError};
-use tract_onnx::tract_core::internal::IntoRunnable;
+use tract_onnx::prelude::{DatumType, InferenceFact, InferenceModel, InferenceModelExt, TVec, TractError};
+use tract_onnx::tract_core::internal::{IntoRunnable, SymbolScope, TDim, ToDim};
 use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_hir::infer::Factoid;
 
@@ -20,16 +20,27 @@ pub(crate) enum Layers {
     Float,
 }
 
+/// The length of one axis of an input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Length {
+    /// The same at every run.
+    Is(usize),
+    /// Chosen at each run; the same name is the same length.
+    Free(&'static str),
+    /// As long as two free ones together.
+    Sum(&'static str, &'static str),
+}
+
 impl OnnxFile {
-    /// Plans the graph. `pins` fixes the shapes of inputs that are the same at every run, which makes runs faster.
-    pub(crate) fn plan(mut self, layers: Layers, pins: &[(&str, &[usize])]) -> Result<Network, ModelError> {
+    /// Plans the graph. `pins` says what is known of the shapes of inputs, instead of what the file says.
+    pub(crate) fn plan(mut self, layers: Layers, pins: &[(&str, &[Length])]) -> Result<Network, ModelError> {
         let path = self.path.clone();
         let failed = |error: TractError| ModelError::Plan { path: path.clone(), problem: format!("{error:#}") };
         let lifted = if layers == Layers::Int8 { lift::lift(&mut self)? } else { Lifted::new() };
         let loaded_bytes = self.graph().initializer.iter().map(constant::loaded_bytes).sum::<u64>()
             + lifted.values().map(Layer::bytes).sum::<u64>();
         let outputs = self.graph().output.iter().map(|o| o.name.clone()).collect();
-        let parsed = tract_onnx::onnx().parse(&self.proto, self.folder.to_str()).map_err(failed)?;
+        let parsed = tract_onnx::onnx().with_ignore_value_info(true).parse(&self.proto, self.folder.to_str()).map_err(failed)?;
         if let Some(name) = parsed.unresolved_inputs.first() {
             return Err(corrupt(&self.path, &format!("a node reads {name}, which nothing makes")));
         }
@@ -45,13 +56,24 @@ impl OnnxFile {
                     .ok()
                     .and_then(|fact| fact.datum_type.concretize())
                     .unwrap_or(DatumType::F32);
-                model.set_input_fact(index, InferenceFact::dt_shape(kind, *shape)).map_err(failed)?;
+                let shape: TVec<TDim> = shape.iter().map(|length| length.dim(&model.symbols)).collect();
+                model.set_input_fact(index, InferenceFact::dt_shape(kind, shape)).map_err(failed)?;
             }
         }
         let mut model = model.into_typed().and_then(|model| model.into_decluttered()).map_err(failed)?;
         fuse(&mut model).map_err(failed)?;
         let plan = model.into_optimized().and_then(|model| model.into_runnable()).map_err(failed)?;
         Ok(Network::new(path, plan, inputs, outputs, loaded_bytes))
+    }
+}
+
+impl Length {
+    fn dim(self, symbols: &SymbolScope) -> TDim {
+        match self {
+            Self::Is(length) => length.to_dim(),
+            Self::Free(name) => symbols.sym(name).to_dim(),
+            Self::Sum(one, other) => symbols.sym(one).to_dim() + symbols.sym(other).to_dim(),
+        }
     }
 }
 
