@@ -131,11 +131,11 @@ impl Encoder {
         let vision = OnnxFile::open(&folder.file(files[2])?)?;
         vision.expect_shape("pixel_values", &[None, Some(3), Some(height), Some(width)])?;
         vision.expect_shape("image_embeds", &[None, Some(dimension)])?;
-        let vision = vision.plan(Layers::Int8, &[("pixel_values", &[1, 3, height, width].map(Length::Is))])?;
+        let vision = vision.plan(Layers::Int8, &[("pixel_values", &[1, 3, height, width].map(Length::Is))], None)?;
         let text = OnnxFile::open(&folder.file(files[3])?)?;
         text.expect_shape("input_ids", &[None, None])?;
         text.expect_shape("text_embeds", &[None, Some(dimension)])?;
-        let text = text.plan(Layers::Int8, &["input_ids", "attention_mask"].map(|name| (name, &TOKENS[..])))?;
+        let text = text.plan(Layers::Int8, &["input_ids", "attention_mask"].map(|name| (name, &TOKENS[..])), None)?;
 
         let head = folder.json_if_present("task_head.json")?;
         let head = head.map(|file| TaskHead::check(&folder.path("task_head.json"), file, dimension)).transpose()?;

@@ -128,7 +128,7 @@ impl PolicyFile {
         let has_quality = layout == Layout::Trimtab1 && file.has("quality");
         let shape = [1, layout.width()].map(Length::Is);
         let one_row: [(&str, &[Length]); 1] = [("observation", &shape)];
-        let network = file.plan(Layers::Float, if layout == Layout::Trimtab1 { &[] } else { &one_row })?;
+        let network = file.plan(Layers::Float, if layout == Layout::Trimtab1 { &[] } else { &one_row }, None)?;
         Ok(Self {
             score: network.output("score")?,
             quality: if has_quality { Some(network.output("quality")?) } else { None },

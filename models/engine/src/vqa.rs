@@ -76,7 +76,7 @@ impl Vqa {
         onnx.expect_shape("pixel_values", &[None, Some(3), Some(height), Some(width)])?;
         onnx.expect_shape("input_ids", &[None, None])?;
         onnx.expect_shape("logits", &[Some(1), Some(config.answers.len())])?;
-        let network = onnx.plan(Layers::Int8, &[])?;
+        let network = onnx.plan(Layers::Int8, &[], None)?;
         Ok(Self {
             logits: network.output("logits")?,
             network,

@@ -71,6 +71,7 @@ impl Loaded {
             max_tokens: tokens_max.min(REPLY_TOKENS_MAX),
             temperature: request.temperature,
             seed: request.seed,
+            ..GenerateOptions::default()
         };
         let mut pieces = Vec::new();
         let done = self.language.session().generate(&request.question, &options, &mut |token| {

@@ -132,7 +132,7 @@ pub fn encoder(dir: &Path, count: usize) -> Result<Measured> {
 /// # Errors
 /// When the folder does not load or a run fails.
 pub fn lm(dir: &Path, count: usize) -> Result<Measured> {
-    let options = GenerateOptions { max_tokens: REPLY_TOKENS_MAX, temperature: 0.0, seed: 0 };
+    let options = GenerateOptions { max_tokens: REPLY_TOKENS_MAX, ..GenerateOptions::default() };
     let reply = |model: &LanguageModel, prompt: &str| {
         model.session().generate(prompt, &options, &mut |_| ControlFlow::Continue(()))
     };

@@ -3,9 +3,9 @@
 use std::cell::RefCell;
 
 use tract_onnx::tract_core::internal::{
-    AxesMapping, AxisChangeConsequence, AxisOp, DatumExt, EvalContext, EvalOp, InOut, IntoTensor, Op, StaticName,
-    TValue, TVec, Tensor, ToDim, TractResult, TypedFact, TypedModel, TypedNode, TypedOp, as_op, bail, op_as_typed_op,
-    op_out_of_plan, tvec,
+    AxesMapping, AxisChangeConsequence, AxisOp, DatumExt, EvalContext, EvalOp, InOut, IntoTensor, Op, OutletId,
+    StaticName, TDim, TValue, TVec, Tensor, ToDim, TractResult, TypedFact, TypedModel, TypedModelPatch, TypedNode,
+    TypedOp, as_op, bail, op_as_typed_op, op_out_of_plan, tvec,
 };
 use trimtab_kernels::{Activations, Isa, Linear};
 
@@ -145,6 +145,22 @@ impl TypedOp for Int8Linear {
             AxisOp::Reshape(at, from, _) => at + from.len() <= last,
         };
         Ok(keeps_rows.then(|| AxisChangeConsequence::new(model, node, None, change)))
+    }
+
+    fn slice(
+        &self,
+        patch: &mut TypedModelPatch,
+        model: &TypedModel,
+        node: &TypedNode,
+        prefix: &str,
+        inputs: &[OutletId],
+        output_axis: usize,
+        _: &TDim,
+        _: &TDim,
+    ) -> TractResult<Option<TVec<OutletId>>> {
+        let last = model.node_input_facts(node.id)?[0].rank() - 1;
+        // Fewer rows of a result are the result of fewer rows.
+        if output_axis == last { Ok(None) } else { patch.wire_node(prefix, self.clone(), inputs).map(Some) }
     }
 
     as_op!();

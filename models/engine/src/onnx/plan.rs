@@ -1,7 +1,8 @@
 //! From a checked file to a plan.
 
-use tract_onnx::prelude::{DatumType, InferenceFact, InferenceModel, InferenceModelExt, TVec, TractError};
-use tract_onnx::tract_core::internal::{IntoRunnable, SymbolScope, TDim, ToDim};
+use tract_onnx::prelude::{DatumType, InferenceFact, InferenceModel, InferenceModelExt, TVec, TractError, TractResult};
+use tract_onnx::tract_core::internal::{IntoRunnable, SpecialOps, SymbolScope, TDim, ToDim, TypedModel};
+use tract_onnx::tract_core::ops::array::Slice;
 use tract_onnx::tract_core::ops::konst::Const;
 use tract_onnx::tract_hir::infer::Factoid;
 
@@ -32,15 +33,22 @@ pub(crate) enum Length {
 }
 
 impl OnnxFile {
-    /// Plans the graph. `pins` says what is known of the shapes of inputs, instead of what the file says.
-    pub(crate) fn plan(mut self, layers: Layers, pins: &[(&str, &[Length])]) -> Result<Network, ModelError> {
+    /// Plans the graph. `pins` says what is known of the shapes of inputs, instead of what the file says. Of the output `last`,
+    /// `[1, positions, ..]`, only the last position is computed.
+    pub(crate) fn plan(
+        mut self,
+        layers: Layers,
+        pins: &[(&str, &[Length])],
+        last: Option<&str>,
+    ) -> Result<Network, ModelError> {
         let path = self.path.clone();
         let failed = |error: TractError| ModelError::Plan { path: path.clone(), problem: format!("{error:#}") };
         let lifted = if layers == Layers::Int8 { lift::lift(&mut self)? } else { Lifted::new() };
         let loaded_bytes = self.graph().initializer.iter().map(constant::loaded_bytes).sum::<u64>()
             + lifted.values().map(Layer::bytes).sum::<u64>();
-        let outputs = self.graph().output.iter().map(|o| o.name.clone()).collect();
-        let parsed = tract_onnx::onnx().with_ignore_value_info(true).parse(&self.proto, self.folder.to_str()).map_err(failed)?;
+        let outputs: Vec<String> = self.graph().output.iter().map(|o| o.name.clone()).collect();
+        let parsed =
+            tract_onnx::onnx().with_ignore_value_info(true).parse(&self.proto, self.folder.to_str()).map_err(failed)?;
         if let Some(name) = parsed.unresolved_inputs.first() {
             return Err(corrupt(&self.path, &format!("a node reads {name}, which nothing makes")));
         }
@@ -60,7 +68,11 @@ impl OnnxFile {
                 model.set_input_fact(index, InferenceFact::dt_shape(kind, shape)).map_err(failed)?;
             }
         }
-        let mut model = model.into_typed().and_then(|model| model.into_decluttered()).map_err(failed)?;
+        let mut model = model.into_typed().map_err(failed)?;
+        if let Some(index) = last.and_then(|last| outputs.iter().position(|output| output == last)) {
+            keep_last(&mut model, index).map_err(failed)?;
+        }
+        let mut model = model.into_decluttered().map_err(failed)?;
         fuse(&mut model).map_err(failed)?;
         let plan = model.into_optimized().and_then(|model| model.into_runnable()).map_err(failed)?;
         Ok(Network::new(path, plan, inputs, outputs, loaded_bytes))
@@ -75,6 +87,17 @@ impl Length {
             Self::Sum(one, other) => symbols.sym(one).to_dim() + symbols.sym(other).to_dim(),
         }
     }
+}
+
+/// Cuts an output `[1, positions, ..]` down to its last position.
+fn keep_last(model: &mut TypedModel, index: usize) -> TractResult<()> {
+    let outlet = model.outputs[index];
+    let count = model.outlet_fact(outlet)?.shape.to_tvec().get(1).cloned().unwrap_or_else(|| 1.to_dim());
+    if count != 1.to_dim() {
+        let name = format!("{}.last", model.node(outlet.node).name);
+        model.outputs[index] = model.wire_node(name, Slice::new(1, count.clone() - 1, count), &[outlet])?[0];
+    }
+    Ok(())
 }
 
 /// Gives each node that stands for a layer its operator.

@@ -160,7 +160,7 @@ fn generation_streams_what_it_returns_and_can_be_stopped_between_tokens() {
 fn a_seed_repeats_a_draw_and_another_gives_another() {
     let (_dir, model) = language();
     let generate = |seed| {
-        let options = GenerateOptions { max_tokens: 12, temperature: 1.0, seed };
+        let options = GenerateOptions { max_tokens: 12, temperature: 1.0, seed, ..GenerateOptions::default() };
         model.session().generate("hello", &options, &mut |_| ControlFlow::Continue(())).unwrap().text
     };
     assert_eq!(generate(1), generate(1));

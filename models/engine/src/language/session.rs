@@ -1,0 +1,120 @@
+//! One generation with its key–value cache.
+
+use std::ops::ControlFlow;
+
+use tract_onnx::prelude::TValue;
+
+use super::draw::Draw;
+use super::stop::Stops;
+use super::{Finish, GenerateOptions, Generation, LanguageModel, Loaded, Token};
+use crate::ModelError;
+use crate::stream::Utf8Stream;
+use crate::tokenizer::TokenId;
+
+/// Most tokens read at once: a long prompt is read in parts, so that memory does not grow with its square.
+const READ_MAX: usize = 128;
+
+/// One generation at a time, with the key–value cache that it needs.
+#[derive(Debug)]
+pub struct Session {
+    pub(super) model: LanguageModel,
+    pub(super) past: Vec<TValue>,
+    pub(super) positions: usize,
+}
+
+impl Session {
+    /// Answers a prompt, token by token. `on_token` is called after each and may stop the generation there; nothing
+    /// is computed after it has. The cache starts empty at every call.
+    pub fn generate(
+        &mut self,
+        prompt: &str,
+        options: &GenerateOptions,
+        on_token: &mut dyn FnMut(&Token<'_>) -> ControlFlow<()>,
+    ) -> Result<Generation, ModelError> {
+        self.clear();
+        let (ids, prompt_truncated) = self.model.prompt_ids(prompt);
+        let mut done = Generation {
+            text: String::new(),
+            finish: Finish::Length,
+            prompt_tokens: ids.len(),
+            tokens: 0,
+            prompt_truncated,
+        };
+        let context = self.model.0.config.context;
+        let mut draw = Draw::new(options);
+        let mut characters = Utf8Stream::default();
+        let mut stops = Stops::new(&options.stop);
+        let mut next = ids;
+        while done.tokens < options.max_tokens && self.positions + next.len() <= context {
+            let logits = self.step(&next)?;
+            let (id, logprob) = draw.token(&logits);
+            if self.model.0.config.ends.contains(&id) {
+                done.finish = Finish::Stop;
+                break;
+            }
+            done.tokens += 1;
+            let (piece, stopped) = stops.push(&characters.push(self.model.0.tokenizer.piece(id)));
+            done.text.push_str(&piece);
+            if on_token(&Token { id, piece: &piece, logprob }).is_break() {
+                done.finish = Finish::Cancelled;
+                break;
+            }
+            if stopped {
+                done.finish = Finish::Stop;
+                break;
+            }
+            next = vec![id];
+        }
+        done.text.push_str(&stops.finish());
+        Ok(done)
+    }
+
+    /// Reads tokens after those already in the cache and returns the logits of the one that follows.
+    pub fn step(&mut self, ids: &[TokenId]) -> Result<Vec<f32>, ModelError> {
+        let Loaded { network, config, .. } = &*self.model.0;
+        if ids.is_empty() || self.positions + ids.len() > config.context {
+            let problem =
+                format!("{} tokens after {} do not fit the context of {}", ids.len(), self.positions, config.context);
+            return Err(ModelError::Run { path: network.path().into(), problem });
+        }
+        if let Some(id) = ids.iter().find(|id| **id as usize >= config.vocabulary) {
+            return Err(ModelError::Run {
+                path: network.path().into(),
+                problem: format!("token {id} is outside the vocabulary"),
+            });
+        }
+        let mut logits = Vec::new();
+        for part in ids.chunks(READ_MAX) {
+            logits = self.read(part)?;
+        }
+        Ok(logits)
+    }
+
+    fn read(&mut self, ids: &[TokenId]) -> Result<Vec<f32>, ModelError> {
+        let Loaded { network, cache, config, logits, .. } = &*self.model.0;
+        let wide: Vec<i64> = ids.iter().map(|&id| i64::from(id)).collect();
+        let end = self.positions + ids.len();
+        let positions: Vec<i64> = (self.positions..end).map(|position| position as i64).collect();
+        let mut feeds = vec![
+            ("input_ids", network.tensor(&[1, wide.len()], &wide)?),
+            ("position_ids", network.tensor(&[1, wide.len()], &positions)?),
+            ("attention_mask", network.tensor(&[1, end], &vec![1_i64; end])?),
+        ];
+        if self.past.is_empty() {
+            for _ in cache {
+                self.past.push(network.tensor::<f32>(&[1, config.heads, 0, config.head_dim], &[])?);
+            }
+        }
+        feeds.extend(cache.iter().map(|(name, _)| name.as_str()).zip(self.past.drain(..)));
+        let outputs = network.run(feeds)?;
+        self.positions = end;
+        self.past.extend(cache.iter().map(|(_, present)| outputs[*present].clone()));
+        Ok(network.floats(&outputs[*logits], config.vocabulary)?.to_vec())
+    }
+
+    /// Empties the cache.
+    pub fn clear(&mut self) {
+        self.past.clear();
+        self.positions = 0;
+    }
+}
