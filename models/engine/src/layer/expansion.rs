@@ -12,8 +12,8 @@ pub(super) struct LayerExpansion(pub(super) Layer);
 impl Expansion for LayerExpansion {
     fn name(&self) -> StaticName {
         match self.0 {
-            Layer::Linear(_) => "Int8Linear".into(),
-            Layer::Table(_) => "Int8Table".into(),
+            Layer::Linear(_) => "QuantLinear".into(),
+            Layer::Table(_) => "QuantTable".into(),
         }
     }
 

@@ -11,9 +11,9 @@ use tract_onnx::tract_core::ops::nn::Sigmoid;
 use tract_onnx::tract_core::ops::nn::gelu_approximate::GeluApproximate;
 use tract_onnx::tract_core::ops::nn::gelu_exact::GeluExact;
 use tract_onnx::tract_core::ops::nn::silu::Silu;
-use trimtab_kernels::{Function, Linear};
+use trimtab_kernels::Function;
 
-use super::Int8Linear;
+use super::{Packed, QuantLinear};
 
 /// The factor of `Function::QuickGelu`, and how far a file's may be from it.
 const QUICK_GELU: f32 = 1.702;
@@ -22,18 +22,18 @@ const FACTOR_TOLERANCE: f32 = 1e-4;
 /// Fuses everything that can be.
 pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
     Rewriter::default()
-        .with_rule_for::<Int8Linear>("bias", bias)
-        .with_rule_for::<Int8Linear>("function", function)
-        .with_rule_for::<Int8Linear>("quick gelu", quick_gelu)
-        .with_rule_for::<Int8Linear>("sum", sum)
+        .with_rule_for::<QuantLinear>("bias", bias)
+        .with_rule_for::<QuantLinear>("function", function)
+        .with_rule_for::<QuantLinear>("quick gelu", quick_gelu)
+        .with_rule_for::<QuantLinear>("sum", sum)
         .rewrite(&(), model)?;
-    Rewriter::default().with_rule_for::<Int8Linear>("same rows", same_rows).rewrite(&(), model)
+    Rewriter::default().with_rule_for::<QuantLinear>("same rows", same_rows).rewrite(&(), model)
 }
 
 type Patch = TractResult<Option<TypedModelPatch>>;
 
 /// `layer + constant` is the layer with a bias.
-fn bias(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear) -> Patch {
+fn bias(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &QuantLinear) -> Patch {
     let Some(layer) = plain(op).filter(|layer| !layer.is_biased()) else { return Ok(None) };
     let Some((next, other)) = added(model, node)? else { return Ok(None) };
     let Some(constant) = model.outlet_fact(other)?.konst.clone() else { return Ok(None) };
@@ -44,7 +44,7 @@ fn bias(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linea
 }
 
 /// `f(layer)`.
-fn function(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear) -> Patch {
+fn function(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &QuantLinear) -> Patch {
     let (Some(layer), Some(next)) = (plain(op), model.single_succ(node.id)?) else { return Ok(None) };
     let Some(ElementWiseOp(element, None)) = next.op_as::<ElementWiseOp>() else { return Ok(None) };
     let function = if element.is::<Silu>() {
@@ -60,7 +60,7 @@ fn function(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8L
 }
 
 /// `layer · sigmoid(1.702 · layer)`.
-fn quick_gelu(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear) -> Patch {
+fn quick_gelu(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &QuantLinear) -> Patch {
     let Some(layer) = plain(op) else { return Ok(None) };
     let own = OutletId::from(node.id);
     let [first, second] = &*node.outputs[0].successors else { return Ok(None) };
@@ -83,7 +83,7 @@ fn quick_gelu(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int
 }
 
 /// `layer + other`, where the other is computed too.
-fn sum(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear) -> Patch {
+fn sum(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &QuantLinear) -> Patch {
     let Some(layer) = op.single() else { return Ok(None) };
     let Some((next, other)) = added(model, node)? else { return Ok(None) };
     let (own, fact) = (model.outlet_fact(node.id.into())?, model.outlet_fact(other)?);
@@ -92,13 +92,13 @@ fn sum(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear
     }
     let mut patch = TypedModelPatch::default();
     let inputs = [patch.tap_model(model, node.inputs[0])?, patch.tap_model(model, other)?];
-    let results = patch.wire_node(format!("{name}.sum"), Int8Linear::one(layer.clone()).adding(), &inputs)?;
+    let results = patch.wire_node(format!("{name}.sum"), QuantLinear::one(layer.clone()).adding(), &inputs)?;
     patch.shunt_outside(model, next.id.into(), results[0])?;
     Ok(Some(patch))
 }
 
 /// Layers that read what this one reads.
-fn same_rows(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8Linear) -> Patch {
+fn same_rows(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &QuantLinear) -> Patch {
     if op.layers().is_none() {
         return Ok(None);
     }
@@ -107,7 +107,7 @@ fn same_rows(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8
         .successors
         .iter()
         .map(|reader| reader.node)
-        .filter(|reader| model.node(*reader).op_as::<Int8Linear>().is_some_and(|op| op.layers().is_some()))
+        .filter(|reader| model.node(*reader).op_as::<QuantLinear>().is_some_and(|op| op.layers().is_some()))
         .collect();
     readers.sort_unstable();
     readers.dedup();
@@ -115,11 +115,11 @@ fn same_rows(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8
         return Ok(None);
     }
     let layers_of =
-        |reader: &usize| model.node(*reader).op_as::<Int8Linear>().and_then(Int8Linear::layers).unwrap_or(&[]);
-    let layers: TVec<Linear> = readers.iter().flat_map(layers_of).cloned().collect();
+        |reader: &usize| model.node(*reader).op_as::<QuantLinear>().and_then(QuantLinear::layers).unwrap_or(&[]);
+    let layers: TVec<Packed> = readers.iter().flat_map(layers_of).cloned().collect();
     let mut patch = TypedModelPatch::default();
     let input = patch.tap_model(model, rows)?;
-    let results = patch.wire_node(format!("{name}.shared"), Int8Linear::several(layers), &tvec![input])?;
+    let results = patch.wire_node(format!("{name}.shared"), QuantLinear::several(layers), &tvec![input])?;
     let old = readers
         .iter()
         .flat_map(|reader| (0..model.node(*reader).outputs.len()).map(|slot| OutletId::new(*reader, slot)));
@@ -130,7 +130,7 @@ fn same_rows(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &Int8
 }
 
 /// The layer, where nothing follows it yet that a further step would have to come before.
-fn plain(op: &Int8Linear) -> Option<&Linear> {
+fn plain(op: &QuantLinear) -> Option<&Packed> {
     op.single().filter(|layer| layer.function() == Function::Identity)
 }
 
@@ -150,10 +150,10 @@ fn other(node: &TypedNode, one: OutletId) -> OutletId {
 }
 
 /// One layer in place of a node and of all up to `last`.
-fn replace(model: &TypedModel, node: &TypedNode, last: &TypedNode, name: &str, layer: Linear) -> Patch {
+fn replace(model: &TypedModel, node: &TypedNode, last: &TypedNode, name: &str, layer: Packed) -> Patch {
     let mut patch = TypedModelPatch::default();
     let input = patch.tap_model(model, node.inputs[0])?;
-    let results = patch.wire_node(format!("{name}+"), Int8Linear::one(layer), &tvec![input])?;
+    let results = patch.wire_node(format!("{name}+"), QuantLinear::one(layer), &tvec![input])?;
     if model.outlet_fact(last.id.into())?.shape != patch.model.outlet_fact(results[0])?.shape {
         return Ok(None);
     }

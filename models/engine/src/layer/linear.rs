@@ -7,29 +7,31 @@ use tract_onnx::tract_core::internal::{
     StaticName, TDim, TValue, TVec, Tensor, ToDim, TractResult, TypedFact, TypedModel, TypedModelPatch, TypedNode,
     TypedOp, as_op, bail, op_as_typed_op, op_out_of_plan, tvec,
 };
-use trimtab_kernels::{Activations, Isa, Linear};
+use trimtab_kernels::Isa;
+
+use super::packed::{Packed, Rows};
 
 thread_local! {
     /// Room for quantised rows, kept from one run to the next: as much as the largest layer of this thread's models needs.
-    static ROWS: RefCell<Activations> = RefCell::new(Activations::new(Isa::best()));
+    static ROWS: RefCell<Rows> = RefCell::new(Rows::new(Isa::best()));
 }
 
 /// Layers over the same rows `[.., inputs]`; one result `[.., outputs]` for each.
 #[derive(Clone, Debug)]
-pub(super) struct Int8Linear {
-    layers: TVec<Linear>,
+pub(super) struct QuantLinear {
+    layers: TVec<Packed>,
     /// Whether the result of the one layer is added to a second input.
     adds: bool,
 }
 
-impl Int8Linear {
+impl QuantLinear {
     /// One layer.
-    pub(super) fn one(layer: Linear) -> Self {
+    pub(super) fn one(layer: Packed) -> Self {
         Self { layers: tvec![layer], adds: false }
     }
 
     /// Several that read the same rows.
-    pub(super) fn several(layers: TVec<Linear>) -> Self {
+    pub(super) fn several(layers: TVec<Packed>) -> Self {
         Self { layers, adds: false }
     }
 
@@ -39,7 +41,7 @@ impl Int8Linear {
     }
 
     /// The layer, where it is one that nothing has been added to.
-    pub(super) fn single(&self) -> Option<&Linear> {
+    pub(super) fn single(&self) -> Option<&Packed> {
         match &*self.layers {
             [layer] if !self.adds => Some(layer),
             _ => None,
@@ -47,29 +49,29 @@ impl Int8Linear {
     }
 
     /// The layers, where nothing has been added to them.
-    pub(super) fn layers(&self) -> Option<&[Linear]> {
+    pub(super) fn layers(&self) -> Option<&[Packed]> {
         (!self.adds).then_some(&*self.layers)
     }
 }
 
 // Operators are compared to find one that is there already, and each of these is there once.
-impl PartialEq for Int8Linear {
+impl PartialEq for QuantLinear {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
     }
 }
 
-impl Eq for Int8Linear {}
+impl Eq for QuantLinear {}
 
-impl Op for Int8Linear {
+impl Op for QuantLinear {
     fn name(&self) -> StaticName {
-        "Int8Linear".into()
+        "QuantLinear".into()
     }
 
     op_as_typed_op!();
 }
 
-impl EvalOp for Int8Linear {
+impl EvalOp for QuantLinear {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, mut inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
@@ -82,7 +84,7 @@ impl EvalOp for Int8Linear {
             bail!("a linear layer reads rows, not one number")
         };
         ROWS.with_borrow_mut(|rows| {
-            rows.quantise(numbers, *inputs);
+            rows.quantise(numbers, *inputs, &self.layers);
             let results = self.layers.iter().map(|layer| {
                 let mut result = match sum.take() {
                     Some(sum) => sum,
@@ -93,11 +95,7 @@ impl EvalOp for Int8Linear {
                 };
                 let mut plain = result.try_as_plain_ram_mut()?;
                 let out = plain.as_slice_mut::<f32>()?;
-                if self.adds {
-                    layer.add(rows, out)?
-                } else {
-                    layer.run(rows, out)?
-                }
+                layer.run(rows, self.adds, out)?;
                 Ok(result.into())
             });
             results.collect()
@@ -105,7 +103,7 @@ impl EvalOp for Int8Linear {
     }
 }
 
-impl TypedOp for Int8Linear {
+impl TypedOp for QuantLinear {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         let facts = self.layers.iter().map(|layer| {
             let mut shape = inputs[0].shape.to_tvec();

@@ -1,9 +1,9 @@
-//! Operators of our own in the engine, for layers with int8 weights.
+//! Operators of our own in the engine, for layers with weights of eight or four bits.
 //!
 //! | operator | computes |
 //! |---|---|
-//! | [`Int8Linear`] | linear layers that read the same rows, each with bias and function, one of them added to what there is |
-//! | [`Int8Table`] | rows of a table, as floats: an embedding |
+//! | [`QuantLinear`] | linear layers that read the same rows, each with bias and function, one of them added to what there is |
+//! | [`QuantTable`] | rows of a table, as floats: an embedding |
 //!
 //! They come into a model as it is parsed, so that their weights never exist as floats, and take in what follows them ([`fuse`]) once the
 //! engine has tidied the model up.
@@ -11,6 +11,7 @@
 mod expansion;
 mod fuse;
 mod linear;
+mod packed;
 mod table;
 
 use tract_onnx::tract_core::internal::{OutletId, SpecialOps, TVec, TractResult, TypedModel, tvec};
@@ -19,14 +20,15 @@ use trimtab_kernels::Linear;
 
 use expansion::LayerExpansion;
 pub(crate) use fuse::fuse;
-use linear::Int8Linear;
-use table::Int8Table;
+use linear::QuantLinear;
+pub(crate) use packed::Packed;
+use table::QuantTable;
 
 /// Packed weights, and what they are for.
 #[derive(Clone, Debug)]
 pub(crate) enum Layer {
     /// Rows are multiplied with them.
-    Linear(Linear),
+    Linear(Packed),
     /// Rows are taken out of them: one for each output.
     Table(Linear),
 }
@@ -35,7 +37,8 @@ impl Layer {
     /// Bytes in memory. Two layers may share theirs.
     pub(crate) fn bytes(&self) -> u64 {
         match self {
-            Self::Linear(layer) | Self::Table(layer) => layer.bytes() as u64,
+            Self::Linear(layer) => layer.bytes() as u64,
+            Self::Table(layer) => layer.bytes() as u64,
         }
     }
 
@@ -47,8 +50,8 @@ impl Layer {
     /// Puts the operator into a model.
     fn wire(&self, name: &str, model: &mut TypedModel, input: OutletId) -> TractResult<TVec<OutletId>> {
         match self {
-            Self::Linear(layer) => model.wire_node(name, Int8Linear::one(layer.clone()), &tvec![input]),
-            Self::Table(layer) => model.wire_node(name, Int8Table(layer.clone()), &tvec![input]),
+            Self::Linear(layer) => model.wire_node(name, QuantLinear::one(layer.clone()), &tvec![input]),
+            Self::Table(layer) => model.wire_node(name, QuantTable(layer.clone()), &tvec![input]),
         }
     }
 }

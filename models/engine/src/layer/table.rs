@@ -9,25 +9,25 @@ use trimtab_kernels::Linear;
 /// Takes numbers of rows `[..]` and gives the rows `[.., width]`. A row is what the weights of one output of a layer are, so that a
 /// layer and a table of the same weights share them.
 #[derive(Clone, Debug)]
-pub(super) struct Int8Table(pub(super) Linear);
+pub(super) struct QuantTable(pub(super) Linear);
 
-impl PartialEq for Int8Table {
+impl PartialEq for QuantTable {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self, other)
     }
 }
 
-impl Eq for Int8Table {}
+impl Eq for QuantTable {}
 
-impl Op for Int8Table {
+impl Op for QuantTable {
     fn name(&self) -> StaticName {
-        "Int8Table".into()
+        "QuantTable".into()
     }
 
     op_as_typed_op!();
 }
 
-impl EvalOp for Int8Table {
+impl EvalOp for QuantTable {
     op_out_of_plan!();
 
     fn eval(&self, _: &EvalContext, inputs: TVec<TValue>) -> TractResult<TVec<TValue>> {
@@ -51,7 +51,7 @@ impl EvalOp for Int8Table {
     }
 }
 
-impl TypedOp for Int8Table {
+impl TypedOp for QuantTable {
     fn output_facts(&self, inputs: &[&TypedFact]) -> TractResult<TVec<TypedFact>> {
         let mut shape = inputs[0].shape.to_tvec();
         shape.push(self.0.inputs().to_dim());

@@ -1,27 +1,18 @@
-//! Lifts layers with int8 weights out of a file before it is parsed.
-//!
-//! What is looked for is standard ONNX: an int8 constant of two axes that a `DequantizeLinear` multiplies with a scale for each output, and
-//! that only linear layers (`MatMul`, `Gemm`, also through a `Transpose`) or lookups (`Gather`) read. Each reader is replaced by a
-//! node of its own kind, and constant and `DequantizeLinear` vanish. Anything else stays as it is, for the engine.
+//! Int8 layers, as standard ONNX has them: an int8 constant of two axes that a `DequantizeLinear` multiplies with a scale for each
+//! output, and that only linear layers (`MatMul`, `Gemm`, also through a `Transpose`) or lookups (`Gather`) read.
 
 use std::collections::{HashMap, HashSet};
 
+use tract_onnx::pb::NodeProto;
 use tract_onnx::pb::tensor_proto::DataType;
-use tract_onnx::pb::{AttributeProto, NodeProto};
 use trimtab_kernels::{Linear, LinearError, Order, Weights};
 
-use super::{OnnxFile, constant, corrupt};
+use super::{Change, OnnxFile, attribute, constant, constants, corrupt, inner, integer, read};
 use crate::ModelError;
-use crate::layer::Layer;
+use crate::layer::{Layer, Packed};
 
 /// Layers with fewer weights stay with the engine: there is little to gain on them.
 const WEIGHTS_MIN: usize = 1 << 12;
-
-/// The operator type of a node that stands for a layer; the engine has none of that name.
-const OPERATOR: &str = "Int8Layer";
-
-/// What was lifted: the layer of each node, by the node's name.
-pub(super) type Lifted = HashMap<String, Layer>;
 
 /// A reader of dequantised weights.
 enum Reader {
@@ -31,45 +22,27 @@ enum Reader {
     Table { node: usize },
 }
 
-/// Lifts every layer that can be.
-pub(super) fn lift(file: &mut OnnxFile) -> Result<Lifted, ModelError> {
+/// The layers, and the nodes that nothing needs without them.
+pub(super) fn find(file: &OnnxFile) -> Result<(Vec<Change>, HashSet<usize>), ModelError> {
     let index = Index::of(file);
-    let mut lifted = Lifted::new();
-    let mut gone = HashSet::new();
-    let mut changed: Vec<(usize, NodeProto)> = Vec::new();
+    let (mut changes, mut gone) = (Vec::new(), HashSet::new());
     for (at, node) in file.graph().node.iter().enumerate() {
         let Some(source) = index.source(file, node) else { continue };
         let Some((readers, between)) = index.readers(file, node, source.order) else { continue };
         let Some(layer) = packed(file, &source)? else { continue };
         for reader in readers {
-            let (place, layer) = match reader {
-                Reader::Linear { node, bias } => (node, Layer::Linear(biased(file, layer.clone(), bias)?)),
-                Reader::Table { node } => (node, Layer::Table(layer.clone())),
-            };
-            let old = &file.graph().node[place];
-            let reads = if matches!(layer, Layer::Table(_)) { 1 } else { 0 };
-            let name = format!("{}#{place}", old.name);
-            changed.push((place, stand_in(&name, &old.input[reads], &old.output)));
-            lifted.insert(name, layer);
+            changes.push(match reader {
+                Reader::Linear { node, bias } => {
+                    let layer = Layer::Linear(Packed::Int8(biased(file, layer.clone(), bias)?));
+                    Change { node, layer, reads: 0 }
+                }
+                Reader::Table { node } => Change { node, layer: Layer::Table(layer.clone()), reads: 1 },
+            });
         }
         gone.insert(at);
         gone.extend(between);
     }
-    let graph = file.proto.graph.as_mut().expect("a checked file has a graph");
-    for (place, node) in changed {
-        graph.node[place] = node;
-    }
-    let mut at = 0;
-    graph.node.retain(|_| {
-        at += 1;
-        !gone.contains(&(at - 1))
-    });
-    if !gone.is_empty() {
-        let read: HashSet<&str> = graph.node.iter().flat_map(|node| &node.input).map(String::as_str).collect();
-        let kept: HashSet<&str> = graph.output.iter().map(|output| output.name.as_str()).chain(read).collect();
-        graph.initializer.retain(|constant| kept.contains(constant.name.as_str()));
-    }
-    Ok(lifted)
+    Ok((changes, gone))
 }
 
 /// Int8 weights of two axes, and their scales.
@@ -98,12 +71,8 @@ impl Index {
             }
         }
         let mut outputs: HashSet<String> = graph.output.iter().map(|output| output.name.clone()).collect();
-        graph.node.iter().for_each(|node| read_inside(node, &mut outputs));
-        Self {
-            constants: graph.initializer.iter().enumerate().map(|(at, constant)| (constant.name.clone(), at)).collect(),
-            readers,
-            outputs,
-        }
+        graph.node.iter().flat_map(inner).for_each(|graph| read(graph, &mut outputs));
+        Self { constants: constants(file), readers, outputs }
     }
 
     /// The weights that a node dequantises, if they are of the kind that can be lifted.
@@ -212,40 +181,11 @@ fn biased(file: &OnnxFile, layer: Linear, bias: Option<usize>) -> Result<Linear,
     layer.with_bias(&file.floats(bias)?).map_err(|error| corrupt(&file.path, &format!("bias {}: {error}", bias.name)))
 }
 
-/// A node in place of a layer.
-fn stand_in(name: &str, input: &str, output: &[String]) -> NodeProto {
-    NodeProto {
-        name: name.into(),
-        op_type: OPERATOR.into(),
-        input: vec![input.into()],
-        output: output.to_vec(),
-        ..NodeProto::default()
-    }
-}
-
-/// Adds what graphs inside of a node read.
-fn read_inside(node: &NodeProto, names: &mut HashSet<String>) {
-    for graph in node.attribute.iter().flat_map(|attribute| attribute.g.iter().chain(&attribute.graphs)) {
-        for inner in &graph.node {
-            names.extend(inner.input.iter().cloned());
-            read_inside(inner, names);
-        }
-    }
-}
-
 fn swaps(transpose: &NodeProto) -> bool {
     attribute(transpose, "perm").is_none_or(|perm| perm.ints == [1, 0])
-}
-
-fn integer(node: &NodeProto, name: &str) -> Option<i64> {
-    attribute(node, name).map(|attribute| attribute.i)
 }
 
 /// One where there is none, as in `Gemm`.
 fn float(node: &NodeProto, name: &str) -> f32 {
     attribute(node, name).map_or(1.0, |attribute| attribute.f)
-}
-
-fn attribute<'a>(node: &'a NodeProto, name: &str) -> Option<&'a AttributeProto> {
-    node.attribute.iter().find(|attribute| attribute.name == name)
 }
