@@ -40,7 +40,8 @@ impl OnnxFile {
         let loaded_bytes = self.graph().initializer.iter().map(constant::loaded_bytes).sum::<u64>()
             + lifted.values().map(Layer::bytes).sum::<u64>();
         let outputs = self.graph().output.iter().map(|o| o.name.clone()).collect();
-        let parsed = tract_onnx::onnx().with_ignore_value_info(true).parse(&self.proto, self.folder.to_str()).map_err(failed)?;
+        let parsed =
+            tract_onnx::onnx().with_ignore_value_info(true).parse(&self.proto, self.folder.to_str()).map_err(failed)?;
         if let Some(name) = parsed.unresolved_inputs.first() {
             return Err(corrupt(&self.path, &format!("a node reads {name}, which nothing makes")));
         }
