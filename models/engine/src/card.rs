@@ -1,5 +1,7 @@
 //! What a model folder says of itself in `card.json`.
 
+use std::path::Path;
+
 use serde_json::{Map, Value};
 
 use crate::ModelError;
@@ -10,6 +12,16 @@ use crate::folder::Folder;
 pub struct Card(Map<String, Value>);
 
 impl Card {
+    /// Reads the card of a model folder; empty when the folder has none.
+    pub fn read(dir: &Path) -> Result<Self, ModelError> {
+        Self::load(&Folder::open(dir, "a model")?)
+    }
+
+    /// All of it.
+    pub fn as_map(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     pub(crate) fn load(folder: &Folder) -> Result<Self, ModelError> {
         Ok(Self(folder.json_if_present("card.json")?.unwrap_or_default()))
     }

@@ -1,30 +1,32 @@
 //! The dual encoder (CLIP; Radford et al. 2021, section 2.3): an image tower and a text tower into one space, where
 //! the cosine of a prompt and a view says how much they have to do with each other; and the task head on the text.
 
+mod text;
+mod vision;
+
 use std::path::Path;
 
 use serde::Deserialize;
 use trimtab_core::{TaskKind, TaskMix};
 
-use crate::folder::{Fingerprint, Folder, JSON_BYTES_MAX};
+pub use text::{TextEmbedding, TextTower};
+pub use vision::VisionTower;
+
+use crate::folder::{Fingerprint, Folder};
 use crate::network::Network;
-use crate::onnx::{Layers, Length, OnnxFile};
-use crate::preprocess::Preprocessor;
 use crate::task_head::{TaskHead, TaskHeadFile};
 use crate::tokenizer::Tokenizer;
 use crate::{Calibration, Card, ModelError, RgbFrame};
 
-const CONTENTS: &str =
-    "config.json, preprocessor_config.json, tokenizer.json, onnx/vision_model.onnx and onnx/text_model.onnx";
+const CONTENTS: &str = "config.json, preprocessor_config.json, tokenizer.json, and onnx/vision_model.onnx and onnx/text_model.onnx or onnx/model.onnx with both";
 /// Context of a text tower whose configuration names none: that of the published CLIP.
 const CONTEXT_DEFAULT: usize = 77;
+/// Shortest context accepted: what begins and ends a text, and two tokens between.
+const CONTEXT_MIN: usize = 4;
 /// Longest context accepted.
 const CONTEXT_MAX: usize = 4096;
 /// Longest embedding accepted.
 const DIMENSION_MAX: usize = 8192;
-
-/// Shape of a text tower's input: one text of any length.
-const TOKENS: [Length; 2] = [Length::Is(1), Length::Free("tokens")];
 
 #[derive(Deserialize)]
 struct Config {
@@ -32,17 +34,66 @@ struct Config {
     #[serde(default)]
     context: Option<usize>,
     #[serde(default)]
+    vocab_size: Option<usize>,
+    #[serde(default)]
     logit_scale: Option<f32>,
     #[serde(default)]
     logit_bias: Option<f32>,
     #[serde(default)]
-    text_config: Option<TextConfig>,
+    text_config: TextConfig,
+    #[serde(default)]
+    vision_config: VisionConfig,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct TextConfig {
     #[serde(default)]
     max_position_embeddings: Option<usize>,
+    #[serde(default)]
+    vocab_size: Option<usize>,
+}
+
+#[derive(Default, Deserialize)]
+struct VisionConfig {
+    #[serde(default)]
+    image_size: Option<usize>,
+}
+
+/// Both towers in one file, as some exporters write them.
+const WHOLE_FILE: &str = "onnx/model.onnx";
+
+/// The file of a tower: its own, or the one that holds both.
+fn tower_file(folder: &Folder, own: &'static str) -> &'static str {
+    if !folder.path(own).exists() && folder.path(WHOLE_FILE).exists() { WHOLE_FILE } else { own }
+}
+
+impl Config {
+    fn load(folder: &Folder) -> Result<Self, ModelError> {
+        let config: Self = folder.json("config.json")?;
+        let path = folder.path("config.json");
+        let (dimension, context) = (config.projection_dim, config.context());
+        if !(1..=DIMENSION_MAX).contains(&dimension) {
+            let problem = format!("{dimension} is not within 1..={DIMENSION_MAX}");
+            return Err(ModelError::config(&path, "projection_dim", problem));
+        }
+        if !(CONTEXT_MIN..=CONTEXT_MAX).contains(&context) {
+            let problem = format!("{context} is not within {CONTEXT_MIN}..={CONTEXT_MAX}");
+            return Err(ModelError::config(&path, "context", problem));
+        }
+        Ok(config)
+    }
+
+    fn context(&self) -> usize {
+        self.context.or(self.text_config.max_position_embeddings).unwrap_or(CONTEXT_DEFAULT)
+    }
+
+    fn vocabulary(&self) -> Option<usize> {
+        self.vocab_size.or(self.text_config.vocab_size)
+    }
+
+    fn image_size(&self) -> Option<usize> {
+        self.vision_config.image_size
+    }
 }
 
 /// A point of the common space: a unit vector with as many numbers as the encoder's dimension.
@@ -58,6 +109,14 @@ impl Embedding {
         }
         values.iter_mut().for_each(|v| *v /= length);
         Some(Self(values))
+    }
+
+    /// What a tower says, as a direction.
+    fn of(tower: &Network, values: &[f32]) -> Result<Self, ModelError> {
+        Self::unit(values.to_vec()).ok_or_else(|| ModelError::Run {
+            path: tower.path().into(),
+            problem: "the embedding has no direction".into(),
+        })
     }
 
     /// The numbers.
@@ -88,16 +147,11 @@ pub struct TaskEstimate {
 /// A loaded dual encoder. Cheap to clone; runs may overlap.
 #[derive(Clone, Debug)]
 pub struct Encoder {
-    vision: Network,
-    vision_output: usize,
-    text: Network,
-    text_output: usize,
-    preprocessor: Preprocessor,
-    tokenizer: Tokenizer,
+    vision: VisionTower,
+    text: TextTower,
     head: Option<TaskHead>,
     calibration: Option<Calibration>,
     dimension: usize,
-    context: usize,
     fingerprint: Fingerprint,
     card: Card,
 }
@@ -107,45 +161,19 @@ impl Encoder {
     /// graphs; `task_head.json` is optional.
     pub fn load(dir: &Path) -> Result<Self, ModelError> {
         let folder = Folder::open(dir, CONTENTS)?;
-        let config: Config = folder.json("config.json")?;
-        let dimension = config.projection_dim;
-        let context =
-            config.context.or(config.text_config.and_then(|t| t.max_position_embeddings)).unwrap_or(CONTEXT_DEFAULT);
-        let path = folder.path("config.json");
-        if !(1..=DIMENSION_MAX).contains(&dimension) {
-            return Err(ModelError::config(
-                &path,
-                "projection_dim",
-                format!("{dimension} is not within 1..={DIMENSION_MAX}"),
-            ));
-        }
-        if !(4..=CONTEXT_MAX).contains(&context) {
-            return Err(ModelError::config(&path, "context", format!("{context} is not within 4..={CONTEXT_MAX}")));
-        }
-
-        let files = ["preprocessor_config.json", "tokenizer.json", "onnx/vision_model.onnx", "onnx/text_model.onnx"];
+        let config = Config::load(&folder)?;
+        let mut files = vec![vision::PREPROCESSOR_FILE, text::TOKENIZER_FILE];
+        files.extend([vision::ONNX_FILE, text::ONNX_FILE].map(|own| tower_file(&folder, own)));
+        files.dedup();
         let fingerprint = folder.fingerprint(&files)?;
-        let preprocessor = Preprocessor::parse(&folder.path(files[0]), &folder.bytes(files[0], JSON_BYTES_MAX)?)?;
-        let tokenizer = Tokenizer::parse(&folder.path(files[1]), &folder.bytes(files[1], JSON_BYTES_MAX)?)?;
-        let (height, width) = preprocessor.size();
-        let vision = OnnxFile::open(&folder.file(files[2])?)?;
-        vision.expect_shape("pixel_values", &[None, Some(3), Some(height), Some(width)])?;
-        vision.expect_shape("image_embeds", &[None, Some(dimension)])?;
-        let vision = vision.plan(Layers::Int8, &[("pixel_values", &[1, 3, height, width].map(Length::Is))], None)?;
-        let text = OnnxFile::open(&folder.file(files[3])?)?;
-        text.expect_shape("input_ids", &[None, None])?;
-        text.expect_shape("text_embeds", &[None, Some(dimension)])?;
-        let text = text.plan(Layers::Int8, &["input_ids", "attention_mask"].map(|name| (name, &TOKENS[..])), None)?;
-
+        let vision = VisionTower::open(&folder, &config)?;
+        let text = TextTower::open(&folder, &config)?;
+        let dimension = config.projection_dim;
         let head = folder.json_if_present("task_head.json")?;
         let head = head.map(|file| TaskHead::check(&folder.path("task_head.json"), file, dimension)).transpose()?;
         Ok(Self {
-            vision_output: vision.output("image_embeds")?,
             vision,
-            text_output: text.output("text_embeds")?,
             text,
-            preprocessor,
-            tokenizer,
             head,
             calibration: config
                 .logit_scale
@@ -153,7 +181,6 @@ impl Encoder {
                 .filter(|(s, b)| s.is_finite() && b.is_finite())
                 .map(|(scale, bias)| Calibration { scale, bias }),
             dimension,
-            context,
             fingerprint,
             card: Card::load(&folder)?,
         })
@@ -161,27 +188,12 @@ impl Encoder {
 
     /// Encodes one camera view, of any size.
     pub fn embed_image(&self, frame: &RgbFrame) -> Result<Embedding, ModelError> {
-        let (height, width) = self.preprocessor.size();
-        let mut pixels = Vec::with_capacity(3 * height * width);
-        self.preprocessor.append(frame, &mut pixels);
-        let outputs = self.vision.run(vec![("pixel_values", self.vision.tensor(&[1, 3, height, width], &pixels)?)])?;
-        self.embedding(&self.vision, self.vision.floats(&outputs[self.vision_output], self.dimension)?)
+        self.vision.embed(frame)
     }
 
     /// Encodes a prompt. What does not fit in the context is left out: the embedding then stands for its beginning.
     pub fn embed_text(&self, text: &str) -> Result<Embedding, ModelError> {
-        let mut ids: Vec<i64> =
-            self.tokenizer.encode_for_model(text, self.context).ids.into_iter().map(i64::from).collect();
-        if ids.is_empty() {
-            ids.extend(self.tokenizer.encode(" ").first().copied().map(i64::from));
-        }
-        let shape = [1, ids.len()];
-        let feeds = vec![
-            ("input_ids", self.text.tensor(&shape, &ids)?),
-            ("attention_mask", self.text.tensor(&shape, &vec![1_i64; ids.len()])?),
-        ];
-        let outputs = self.text.run(feeds)?;
-        self.embedding(&self.text, self.text.floats(&outputs[self.text_output], self.dimension)?)
+        Ok(self.text.embed(text)?.embedding)
     }
 
     /// How much a prompt and a view have to do with each other: their cosine, -1..=1.
@@ -232,7 +244,7 @@ impl Encoder {
 
     /// The tokenizer of the text tower.
     pub fn tokenizer(&self) -> &Tokenizer {
-        &self.tokenizer
+        self.text.tokenizer()
     }
 
     /// Identity of the encoder: preprocessing, tokenizer and both towers. A policy names the one it was trained with.
@@ -248,12 +260,5 @@ impl Encoder {
     /// What the folder's card says of the model.
     pub fn card(&self) -> &Card {
         &self.card
-    }
-
-    fn embedding(&self, tower: &Network, values: &[f32]) -> Result<Embedding, ModelError> {
-        Embedding::unit(values.to_vec()).ok_or_else(|| ModelError::Run {
-            path: tower.path().into(),
-            problem: "the embedding has no direction".into(),
-        })
     }
 }

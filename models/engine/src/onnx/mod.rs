@@ -6,6 +6,7 @@
 
 mod constant;
 mod lift;
+mod part;
 mod plan;
 mod skim;
 

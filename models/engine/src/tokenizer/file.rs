@@ -1,12 +1,14 @@
 //! The part of `tokenizer.json` that is read, and its translation into a [`Tokenizer`].
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::words::Scheme;
+use super::added::Added;
+use super::normal::Step;
+use super::words::Cut;
 use super::{TokenId, Tokenizer};
 use crate::ModelError;
 
@@ -24,6 +26,13 @@ struct File {
     pre_tokenizer: Option<Value>,
     #[serde(default)]
     post_processor: Option<Value>,
+    #[serde(default)]
+    padding: Option<Padding>,
+}
+
+#[derive(Deserialize)]
+struct Padding {
+    pad_id: TokenId,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +43,12 @@ struct Model {
     merges: Vec<Merge>,
     #[serde(default)]
     end_of_word_suffix: Option<String>,
+    #[serde(default)]
+    continuing_subword_prefix: Option<String>,
+    #[serde(default)]
+    unk_token: Option<String>,
+    #[serde(default)]
+    ignore_merges: bool,
 }
 
 #[derive(Deserialize)]
@@ -42,6 +57,10 @@ struct AddedToken {
     content: String,
     #[serde(default)]
     special: bool,
+    #[serde(default)]
+    lstrip: bool,
+    #[serde(default)]
+    rstrip: bool,
 }
 
 /// Older files write a pair as one string, newer ones as two.
@@ -54,8 +73,11 @@ enum Merge {
 
 pub(super) fn parse(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
     let bad = |key: &str, problem: String| ModelError::config(path, key, problem);
-    let File { model, added_tokens, normalizer, pre_tokenizer, post_processor } =
+    let File { model, added_tokens, normalizer, pre_tokenizer, post_processor, padding } =
         serde_json::from_slice(json).map_err(|source| ModelError::Json { path: path.into(), source })?;
+    if model.continuing_subword_prefix.as_deref().is_some_and(|prefix| !prefix.is_empty()) {
+        return Err(bad("model.continuing_subword_prefix", "only an empty one is supported".into()));
+    }
     if model.kind.as_deref().is_some_and(|kind| kind != "BPE") {
         return Err(bad("model.type", "only BPE is supported".into()));
     }
@@ -67,12 +89,16 @@ pub(super) fn parse(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
     let alphabet = Alphabet::new();
     let suffix = model.end_of_word_suffix.as_deref().unwrap_or_default();
     let mut pieces = vec![Box::<[u8]>::default(); highest + 1];
-    let is_added = |name: &str| added_tokens.iter().any(|t| t.content == name);
-    for (name, &id) in model.vocab.iter().filter(|(name, _)| !is_added(name)) {
+    let names: HashSet<&str> = added_tokens.iter().map(|token| token.content.as_str()).collect();
+    let mut whole = HashMap::new();
+    for (name, &id) in model.vocab.iter().filter(|(name, _)| !names.contains(name.as_str())) {
         let stem = if suffix.is_empty() { None } else { name.strip_suffix(suffix) };
         let mut piece = alphabet
             .bytes(stem.unwrap_or(name))
             .ok_or_else(|| bad("model.vocab", format!("{name:?} is not written in the byte-level alphabet")))?;
+        if model.ignore_merges && stem.is_none() {
+            whole.insert(piece.clone().into_boxed_slice(), id);
+        }
         if stem.is_some() {
             piece.push(b' ');
         }
@@ -96,26 +122,40 @@ pub(super) fn parse(path: &Path, json: &[u8]) -> Result<Tokenizer, ModelError> {
         merges.entry((a, b)).or_insert((rank as u32, merged));
     }
 
-    let symbols = |suffix: &str| -> Result<[TokenId; 256], ModelError> {
-        let mut ids = [0; 256];
+    let unknown = model.unk_token.as_deref().and_then(number);
+    let symbols = |suffix: &str| -> Result<Box<[Option<TokenId>; 256]>, ModelError> {
+        let mut ids = Box::new([None; 256]);
         for (byte, id) in ids.iter_mut().enumerate() {
             let symbol = format!("{}{suffix}", alphabet.0[byte]);
-            *id = number(&symbol).ok_or_else(|| {
-                bad("model.vocab", format!("no token for byte {byte} ({symbol:?}); byte-level BPE needs all 256"))
-            })?;
+            *id = number(&symbol).or(unknown);
+            // Some published vocabularies lack bytes that hardly occur; one without these is of another kind.
+            if id.is_none() && matches!(byte, 0x21..=0x7e) {
+                let problem = format!("no token for byte {byte} ({symbol:?}); byte-level BPE needs all of them");
+                return Err(bad("model.vocab", problem));
+            }
         }
         Ok(ids)
     };
     let bytes = symbols("")?;
-    let last_bytes = if suffix.is_empty() { None } else { Some(Box::new(symbols(suffix)?)) };
+    let last_bytes = if suffix.is_empty() { None } else { Some(symbols(suffix)?) };
 
-    let (scheme, prefix_space) =
-        scheme(pre_tokenizer.as_ref(), !suffix.is_empty()).map_err(|p| bad("pre_tokenizer", p))?;
-    let lowercase = lowercase(normalizer.as_ref()).map_err(|p| bad("normalizer", p))?;
-    let specials: HashMap<String, TokenId> =
-        added_tokens.into_iter().filter(|t| t.special && !t.content.is_empty()).map(|t| (t.content, t.id)).collect();
-    let (before, after) = surround(post_processor.as_ref(), &specials).map_err(|p| bad("post_processor", p))?;
-    Ok(Tokenizer { pieces, merges, bytes, last_bytes, scheme, prefix_space, lowercase, specials, before, after })
+    let cuts = cuts(pre_tokenizer.as_ref(), !suffix.is_empty()).map_err(|p| bad("pre_tokenizer", p))?;
+    let drops_spaces = matches!(cuts.first(), Some(Cut::Clip { .. }));
+    let steps = normaliser(normalizer.as_ref(), drops_spaces).map_err(|p| bad("normalizer", p))?;
+    let added: Vec<Added> = added_tokens
+        .into_iter()
+        .filter(|token| !token.content.is_empty())
+        .map(|token| Added {
+            id: token.id,
+            content: token.content,
+            special: token.special,
+            takes_left: token.lstrip,
+            takes_right: token.rstrip,
+        })
+        .collect();
+    let (before, after) = surround(post_processor.as_ref(), &added).map_err(|p| bad("post_processor", p))?;
+    let filler = padding.map(|padding| padding.pad_id);
+    Ok(Tokenizer { pieces, merges, bytes, last_bytes, whole, steps, cuts, added, before, after, filler })
 }
 
 /// The printable character that stands for each byte in byte-level vocabularies: printable Latin-1 stands for itself,
@@ -157,44 +197,95 @@ fn steps<'a>(value: Option<&'a Value>, list: &str) -> Vec<&'a Value> {
     }
 }
 
-fn scheme(pre_tokenizer: Option<&Value>, marks_word_ends: bool) -> Result<(Scheme, bool), String> {
+/// The expressions of GPT-2 and its successors, as files spell them out.
+const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+const GPT4_BEGIN: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}";
+const GPT4_END: &str = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+/// The end of CLIP's expression; before it, the names of special tokens may stand.
+const CLIP: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+
+fn cuts(pre_tokenizer: Option<&Value>, marks_word_ends: bool) -> Result<Vec<Cut>, String> {
     let steps = steps(pre_tokenizer, "pretokenizers");
-    let names: Vec<&str> = steps.iter().map(|step| kind(step)).collect();
-    let byte_level = steps.last().copied().unwrap_or(&Value::Null);
-    let regex = flag(byte_level, "use_regex", true);
-    let prefix_space = flag(byte_level, "add_prefix_space", true);
-    match names.as_slice() {
-        ["ByteLevel"] if regex && !marks_word_ends => Ok((Scheme::Gpt2, prefix_space)),
-        ["Digits", "ByteLevel"] if regex && !marks_word_ends && flag(steps[0], "individual_digits", false) => {
-            Ok((Scheme::Gpt2Digits, prefix_space))
+    let mut cuts = Vec::new();
+    for step in &steps {
+        match kind(step) {
+            "ByteLevel" => {
+                if flag(step, "add_prefix_space", true) {
+                    cuts.push(Cut::Prefix);
+                }
+                if flag(step, "use_regex", true) {
+                    cuts.push(Cut::Gpt2);
+                }
+            }
+            "Digits" => cuts.push(Cut::Digits { single: flag(step, "individual_digits", false) }),
+            "Split" => cuts.push(split(step)?),
+            other => {
+                return Err(format!("{other:?} is not supported; known are ByteLevel, Digits and Split"));
+            }
         }
-        ["Split", "ByteLevel"] if marks_word_ends => Ok((Scheme::Clip, false)),
-        _ => Err(format!(
-            "{names:?} is not supported; known are ByteLevel, single Digits with ByteLevel, and CLIP's Split with ByteLevel"
-        )),
     }
+    if steps.last().is_none_or(|step| kind(step) != "ByteLevel") {
+        return Err("the last step must be ByteLevel".into());
+    }
+    let is_cut = cuts.iter().any(|cut| matches!(cut, Cut::Gpt2 | Cut::Gpt4 { .. } | Cut::Clip { .. }));
+    if !is_cut {
+        return Err("nothing cuts the text into words; known are ByteLevel's expression, GPT-4's and CLIP's".into());
+    }
+    // Only with CLIP's cut a word ends where white space or another word begins.
+    if marks_word_ends && !matches!(cuts.first(), Some(Cut::Clip { .. })) {
+        return Err("ends of words are marked, so CLIP's Split has to come first".into());
+    }
+    Ok(cuts)
 }
 
-fn lowercase(normalizer: Option<&Value>) -> Result<bool, String> {
-    let mut lowercase = false;
+fn split(step: &Value) -> Result<Cut, String> {
+    let expression = step.get("pattern").and_then(|pattern| pattern.get("Regex")).and_then(Value::as_str);
+    let expression = expression.ok_or("a Split without an expression is not supported")?;
+    let (behaviour, invert) = (step.get("behavior").and_then(Value::as_str), flag(step, "invert", false));
+    let keeps_all = behaviour == Some("Isolated") || (behaviour == Some("Removed") && invert);
+    if let Some(digits) =
+        expression.strip_prefix(GPT4_BEGIN).and_then(|rest| rest.strip_suffix(GPT4_END)).filter(|_| keeps_all)
+    {
+        match digits {
+            "" => return Ok(Cut::Gpt4 { digits: 1 }),
+            "{1,3}" => return Ok(Cut::Gpt4 { digits: 3 }),
+            _ => {}
+        }
+    }
+    if expression == GPT2 && keeps_all {
+        return Ok(Cut::Gpt2);
+    }
+    if let Some(names) = expression.strip_suffix(CLIP).filter(|_| behaviour == Some("Removed") && invert) {
+        let plain = names.replace('\\', "");
+        let names: Vec<String> = plain.split_terminator(">|").map(|name| format!("{name}>")).collect();
+        if names.iter().all(|name| name.starts_with("<|")) {
+            return Ok(Cut::Clip { names });
+        }
+    }
+    Err(format!(
+        "the expression {expression:?} ({behaviour:?}) is not supported; known are those of GPT-2, GPT-4, Llama 3, Qwen 2 and CLIP"
+    ))
+}
+
+fn normaliser(normalizer: Option<&Value>, drops_spaces: bool) -> Result<Vec<Step>, String> {
+    let mut found = Vec::new();
     for step in steps(normalizer, "normalizers") {
+        let pattern = step.get("pattern").and_then(|pattern| pattern.get("Regex")).and_then(Value::as_str);
         match kind(step) {
-            // CLIP's replacement joins white space, which its words leave out anyway.
-            "NFC" | "Replace" => {}
-            "Lowercase" => lowercase = true,
+            "NFC" => found.push(Step::Composed),
+            "Lowercase" => found.push(Step::Lowercase),
+            // Joins white space, which the words leave out anyway.
+            "Replace" if drops_spaces && pattern == Some(r"\s+") => {}
             other => {
                 return Err(format!("{other:?} is not supported; known are NFC, Lowercase and CLIP's Replace"));
             }
         }
     }
-    Ok(lowercase)
+    Ok(found)
 }
 
 /// The special tokens before and after a single text.
-fn surround(
-    post_processor: Option<&Value>,
-    specials: &HashMap<String, TokenId>,
-) -> Result<(Vec<TokenId>, Vec<TokenId>), String> {
+fn surround(post_processor: Option<&Value>, added: &[Added]) -> Result<(Vec<TokenId>, Vec<TokenId>), String> {
     let (mut before, mut after) = (Vec::new(), Vec::new());
     for step in steps(post_processor, "processors") {
         match kind(step) {
@@ -215,8 +306,10 @@ fn surround(
                 for part in single {
                     match part.get("SpecialToken").and_then(|t| t.get("id")).and_then(Value::as_str) {
                         Some(name) => {
-                            let id = *specials
-                                .get(name)
+                            let id = added
+                                .iter()
+                                .find(|token| token.special && token.content == name)
+                                .map(|token| token.id)
                                 .ok_or_else(|| format!("{name:?} is no special token of added_tokens"))?;
                             if seen_text { after.push(id) } else { before.push(id) }
                         }

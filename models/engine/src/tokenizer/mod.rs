@@ -1,17 +1,25 @@
-//! Byte-level byte-pair encoding, read from a Hugging Face `tokenizer.json`.
+//! Byte-level byte-pair encoding, read from a Hugging Face `tokenizer.json`, with the tokens of the reference implementation.
 //!
-//! Text is cut into words (see `words`), every byte of a word becomes a symbol, and the pair of neighbours that was
-//! merged first in training is merged until none is left. Because all 256 bytes are symbols, any text can be encoded;
-//! with GPT-2's scheme, decoding gives it back exactly. Text is expected in Unicode normal form C, as it is typed.
+//! Text is normalised as the file says (`normal`) and cut into words (`words`), every byte of a word becomes a symbol, and
+//! the pair of neighbours that was merged first in training is merged until none is left (`merge`). Because all bytes of
+//! text are symbols, any text can be encoded; with GPT-2's cut and no normalisation, decoding gives it back exactly.
 
+mod added;
+mod classes;
 mod file;
+mod merge;
+mod normal;
 mod words;
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use crate::{ModelError, folder};
-use words::{Scheme, words};
+use added::{Added, Part, parts};
+use merge::{Merger, Merges};
+use normal::{Step, normalise};
+use words::{Cut, words};
 
 pub use words::WORD_BYTES_MAX;
 
@@ -23,18 +31,21 @@ pub type TokenId = u32;
 pub struct Tokenizer {
     /// What each token stands for, by number; empty for numbers that the file leaves out.
     pieces: Vec<Box<[u8]>>,
-    /// (left, right) → (rank, merged): a lower rank was learnt earlier and is merged first.
-    merges: HashMap<(TokenId, TokenId), (u32, TokenId)>,
-    bytes: [TokenId; 256],
+    merges: Merges,
+    /// The token of each byte. A byte without one is left out of a text.
+    bytes: Box<[Option<TokenId>; 256]>,
     /// The byte symbols at the end of a word, where the file tells them apart.
-    last_bytes: Option<Box<[TokenId; 256]>>,
-    scheme: Scheme,
-    prefix_space: bool,
-    lowercase: bool,
-    specials: HashMap<String, TokenId>,
+    last_bytes: Option<Box<[Option<TokenId>; 256]>>,
+    /// Words that are tokens whatever the merges say, where the file asks for that.
+    whole: HashMap<Box<[u8]>, TokenId>,
+    steps: Vec<Step>,
+    cuts: Vec<Cut>,
+    added: Vec<Added>,
     /// Special tokens that the file wraps around a text.
     before: Vec<TokenId>,
     after: Vec<TokenId>,
+    /// The token that fills up where all texts must have one length.
+    filler: Option<TokenId>,
 }
 
 /// A text as tokens.
@@ -64,7 +75,17 @@ impl Tokenizer {
 
     /// The number of a special token such as `<eos>`.
     pub fn special(&self, name: &str) -> Option<TokenId> {
-        self.specials.get(name).copied()
+        self.added.iter().find(|token| token.special && token.content == name).map(|token| token.id)
+    }
+
+    /// The token that the file names to fill up where all texts must have one length.
+    pub(crate) fn filler(&self) -> Option<TokenId> {
+        self.filler
+    }
+
+    /// The token that the file puts at the end of a text.
+    pub(crate) fn end(&self) -> Option<TokenId> {
+        self.after.last().copied()
     }
 
     /// Encodes text as it is: special tokens spelt out in it are ordinary characters.
@@ -87,20 +108,11 @@ impl Tokenizer {
     /// do not: nobody can end a prompt by spelling a special token out.
     pub fn encode_template(&self, template: &str, prompt: &str) -> Vec<TokenId> {
         let mut ids = Vec::new();
-        let mut rest = template;
-        while !rest.is_empty() {
-            let next = self
-                .specials
-                .iter()
-                .filter_map(|(name, id)| rest.find(name.as_str()).map(|at| (at, std::cmp::Reverse(name.len()), *id)))
-                .min();
-            let (plain, special, tail) = match next {
-                Some((at, length, id)) => (&rest[..at], Some(id), &rest[at + length.0..]),
-                None => (rest, None, ""),
-            };
-            ids.extend(self.encode(&plain.replacen("{prompt}", prompt, 1)));
-            ids.extend(special);
-            rest = tail;
+        for part in parts(&self.added, |token| token.special, template) {
+            match part {
+                Part::Plain(plain) => ids.extend(self.encode(&plain.replacen("{prompt}", prompt, 1))),
+                Part::Token(id) => ids.push(id),
+            }
         }
         ids
     }
@@ -117,56 +129,38 @@ impl Tokenizer {
     }
 
     fn encode_plain(&self, text: &str, tokens_max: usize) -> Encoding {
-        let mut owned = String::new();
-        if self.prefix_space && !text.starts_with(char::is_whitespace) && !text.is_empty() {
-            owned.push(' ');
-        }
-        owned.push_str(text);
-        if self.lowercase {
-            owned = owned.to_lowercase();
-        }
         let mut ids = Vec::new();
-        for word in words(self.scheme, &owned) {
-            if ids.len() >= tokens_max {
-                return Encoding { ids, truncated: true };
-            }
-            self.merge(word, &mut ids);
-            if ids.len() > tokens_max {
-                ids.truncate(tokens_max);
-                return Encoding { ids, truncated: true };
+        let mut merger = Merger::default();
+        let mut full = ControlFlow::Continue(());
+        for part in parts(&self.added, |token| !token.special, text) {
+            full = match part {
+                Part::Plain(plain) => words(&self.cuts, &normalise(&self.steps, plain), &mut |word| {
+                    self.word(&mut merger, word.as_bytes(), &mut ids);
+                    if ids.len() > tokens_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                }),
+                Part::Token(id) => {
+                    ids.push(id);
+                    if ids.len() > tokens_max { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+                }
+            };
+            if full.is_break() {
+                break;
             }
         }
-        Encoding { ids, truncated: false }
+        ids.truncate(tokens_max);
+        Encoding { ids, truncated: full.is_break() }
     }
 
-    fn merge(&self, word: &str, ids: &mut Vec<TokenId>) {
-        let mut symbols: Vec<TokenId> = word.bytes().map(|byte| self.bytes[usize::from(byte)]).collect();
-        if let (Some(last_bytes), Some(symbol), Some(byte)) =
-            (&self.last_bytes, symbols.last_mut(), word.bytes().last())
-        {
-            *symbol = last_bytes[usize::from(byte)];
+    fn word(&self, merger: &mut Merger, word: &[u8], ids: &mut Vec<TokenId>) {
+        if let Some(&id) = self.whole.get(word) {
+            ids.push(id);
+            return;
         }
-        while let Some((pair, merged)) = self.earliest_merge(&symbols) {
-            let mut kept = 0;
-            let mut at = 0;
-            while at < symbols.len() {
-                let merges_here = symbols.get(at + 1).is_some_and(|&right| (symbols[at], right) == pair);
-                symbols[kept] = if merges_here { merged } else { symbols[at] };
-                kept += 1;
-                at += 1 + usize::from(merges_here);
-            }
-            symbols.truncate(kept);
-        }
-        ids.extend(symbols);
-    }
-
-    fn earliest_merge(&self, symbols: &[TokenId]) -> Option<((TokenId, TokenId), TokenId)> {
-        symbols
-            .windows(2)
-            .filter_map(|pair| {
-                self.merges.get(&(pair[0], pair[1])).map(|&(rank, merged)| (rank, (pair[0], pair[1]), merged))
-            })
-            .min()
-            .map(|(_, pair, merged)| (pair, merged))
+        let last = word.len().saturating_sub(1);
+        let symbol = |(at, byte): (usize, &u8)| {
+            let bytes = self.last_bytes.as_ref().filter(|_| at == last).unwrap_or(&self.bytes);
+            bytes[usize::from(*byte)]
+        };
+        merger.merge(&self.merges, word.iter().enumerate().filter_map(symbol), ids);
     }
 }

@@ -10,6 +10,7 @@
 //! | 5 | no such turn |
 //! | 78 | the configuration is wrong |
 
+mod models;
 mod run;
 mod show;
 
@@ -28,6 +29,9 @@ use crate::config::{Config, ConfigError};
 enum Failure {
     #[error("{0}")]
     Failed(String),
+    /// What is wrong was already said in the command's own report.
+    #[error("{0}")]
+    Reported(String),
     #[error("{0}")]
     Unreachable(String),
     #[error("{0}")]
@@ -41,7 +45,7 @@ enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Self::Failed(_) => 1,
+            Self::Failed(_) | Self::Reported(_) => 1,
             Self::Unreachable(_) => 3,
             Self::Refused(_) => 4,
             Self::NotFound(_) => 5,
@@ -129,6 +133,9 @@ enum Command {
     /// Show what is left of every budget
     #[command(after_help = "Example:\n  trimtab budget")]
     Budget,
+    /// Work on model folders
+    #[command(subcommand)]
+    Models(models::ModelsCommand),
     /// Work on the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -148,6 +155,10 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if common.json {
+                // One JSON document a command.
+                if matches!(failure, Failure::Reported(_)) {
+                    return ExitCode::from(failure.code());
+                }
                 show::line(&json!({"error": failure.to_string(), "exit_code": failure.code()}).to_string());
             } else {
                 show::complain(&failure.to_string());
@@ -164,6 +175,7 @@ fn execute(common: &Common, command: Command) -> Result<(), Failure> {
             run::run(Config::load(common.config.as_deref())?)
         }
         Command::Config(ConfigCommand::Check) => check(common),
+        Command::Models(command) => models::execute(common, command),
         Command::Ask { prompt, conversation, max_tokens } => on_runtime(async {
             let mut body = json!({"model": crate::api::MODEL, "messages": [{"role": "user", "content": prompt}]});
             if let Some(tokens) = max_tokens {
