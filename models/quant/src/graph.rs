@@ -224,6 +224,7 @@ impl Graph {
             name: Some(name),
             op_type: Some(op.into()),
             attribute: attrs.iter().map(|(name, value)| attribute(name, value)).collect(),
+            domain: None,
         });
         self
     }
@@ -354,6 +355,7 @@ impl Graph {
             data_type: Some(dtype.code()),
             name: Some(name.into()),
             raw_data: Some(raw),
+            ..TensorProto::default()
         });
         name.into()
     }

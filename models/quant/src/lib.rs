@@ -1,4 +1,4 @@
-//! Int8 weight quantiser and ONNX writer.
+//! Quantiser of weights, for models written here ([`Graph`]) and for those of other exporters ([`Quantiser`]).
 //!
 //! Weights of linear, convolution and embedding layers travel as int8 initialisers with one scale per channel and a
 //! standard `DequantizeLinear` node, so that any runtime reads the file.
@@ -18,10 +18,24 @@
 //! ```
 
 mod edit;
+mod fault;
+mod fold;
+mod foreign;
+mod four;
 mod graph;
+mod layers;
 pub mod proto;
 mod quantise;
+mod quantiser;
+mod search;
+mod tie;
 
 pub use edit::{Edit, EditError};
+pub use fault::QuantiseError;
+pub use foreign::Written;
+pub use four::{BLOCK, Int4Weight};
 pub use graph::{Attr, DType, Dim, Graph, GraphError, IR_VERSION, OPSET};
+pub use layers::LayerKind;
 pub use quantise::{Int8Weight, STEPS_MAX};
+pub use quantiser::{InputInfo, LayerInfo, QuantiseOptions, Quantiser, Width};
+pub use search::{Choice, Effort, search};

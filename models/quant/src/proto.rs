@@ -86,6 +86,9 @@ pub struct NodeProto {
     /// Attributes.
     #[prost(message, repeated, tag = "5")]
     pub attribute: Vec<AttributeProto>,
+    /// Set that the operator is of; none for the standard one.
+    #[prost(string, optional, tag = "7")]
+    pub domain: Option<String>,
 }
 
 /// One attribute of a node; the field that holds its value is named by `kind`.
@@ -106,18 +109,24 @@ pub struct AttributeProto {
     /// A tensor, kind 4.
     #[prost(message, optional, tag = "5")]
     pub t: Option<TensorProto>,
+    /// A graph, kind 5.
+    #[prost(message, optional, tag = "6")]
+    pub g: Option<GraphProto>,
     /// Floats, kind 6.
     #[prost(float, repeated, packed = "false", tag = "7")]
     pub floats: Vec<f32>,
     /// Integers, kind 7.
     #[prost(int64, repeated, packed = "false", tag = "8")]
     pub ints: Vec<i64>,
+    /// Graphs, kind 10.
+    #[prost(message, repeated, tag = "11")]
+    pub graphs: Vec<GraphProto>,
     /// Which of the fields holds the value.
     #[prost(int32, optional, tag = "20")]
     pub kind: Option<i32>,
 }
 
-/// A constant tensor; the values are in `raw_data`, little-endian, row-major.
+/// A constant tensor; the values are in `raw_data`, little-endian, row-major, or as others write them.
 #[derive(Clone, PartialEq, Message)]
 pub struct TensorProto {
     /// Shape; empty for a scalar.
@@ -126,12 +135,21 @@ pub struct TensorProto {
     /// Element type, as [`crate::DType::code`] numbers it.
     #[prost(int32, optional, tag = "2")]
     pub data_type: Option<i32>,
+    /// The values of a float tensor without raw ones.
+    #[prost(float, repeated, tag = "4")]
+    pub float_data: Vec<f32>,
     /// Name of the tensor.
     #[prost(string, optional, tag = "8")]
     pub name: Option<String>,
     /// The values.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub raw_data: Option<Vec<u8>>,
+    /// Where the values are in another file.
+    #[prost(message, repeated, tag = "13")]
+    pub external_data: Vec<StringStringEntryProto>,
+    /// 1 where they are in another file.
+    #[prost(int32, optional, tag = "14")]
+    pub data_location: Option<i32>,
 }
 
 /// Name and type of an input or output.

@@ -61,7 +61,7 @@ fn turned(bytes: &[u8], output: &str, seed: u64) -> Vec<u8> {
         output: vec![output.into()],
         name: Some(format!("{output}/{op}")),
         op_type: Some(op.into()),
-        attribute: Vec::new(),
+        ..NodeProto::default()
     };
     graph.node.push(node("MatMul", [&before, "turn"], "turned"));
     graph.node.push(node("Add", ["turned", "shared"], output));
@@ -76,6 +76,7 @@ fn constant(name: &str, values: &[f32], shape: &[usize]) -> TensorProto {
         data_type: Some(DType::F32.code()),
         name: Some(name.into()),
         raw_data: Some(values.iter().flat_map(|value| value.to_le_bytes()).collect()),
+        ..TensorProto::default()
     }
 }
 
