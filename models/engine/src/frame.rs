@@ -145,11 +145,11 @@ impl RgbFrame {
     /// The frame resampled with antialiasing to `width` × `height`, both at least 1 and at most [`FRAME_SIDE_MAX`];
     /// the aspect ratio is not kept.
     pub fn resized(&self, width: u32, height: u32) -> Self {
-        self.resampled(Resample::Bilinear, (0.0, 0.0, f64::from(self.width), f64::from(self.height)), width, height)
+        self.resampled(Quick::Bilinear, (0.0, 0.0, f64::from(self.width), f64::from(self.height)), width, height)
     }
 
     /// The part `(left, top, width, height)` in source pixels, resampled to `width` × `height`.
-    pub(crate) fn resampled(&self, how: Resample, part: (f64, f64, f64, f64), width: u32, height: u32) -> Self {
+    pub(crate) fn resampled(&self, how: Quick, part: (f64, f64, f64, f64), width: u32, height: u32) -> Self {
         let (width, height) = (width.clamp(1, FRAME_SIDE_MAX), height.clamp(1, FRAME_SIDE_MAX));
         let whole = part == (0.0, 0.0, f64::from(self.width), f64::from(self.height));
         if whole && (width, height) == (self.width, self.height) {
@@ -160,10 +160,8 @@ impl RgbFrame {
         let source = ImageRef::new(self.width, self.height, &source, PixelType::U8x4).expect("four bytes a pixel");
         let mut target = Image::new(width, height, PixelType::U8x4);
         let algorithm = match how {
-            Resample::Nearest => ResizeAlg::Nearest,
-            Resample::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
-            Resample::Bicubic => ResizeAlg::Convolution(FilterType::CatmullRom),
-            Resample::Lanczos => ResizeAlg::Convolution(FilterType::Lanczos3),
+            Quick::Nearest => ResizeAlg::Nearest,
+            Quick::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
         };
         let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false).crop(part.0, part.1, part.2, part.3);
         Resizer::new().resize(&source, &mut target, &options).expect("the part lies inside the frame");
@@ -180,11 +178,9 @@ impl std::fmt::Debug for RgbFrame {
 
 /// How pixels are combined when a picture is resized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Resample {
+pub(crate) enum Quick {
     Nearest,
     Bilinear,
-    Bicubic,
-    Lanczos,
 }
 
 /// Walks the markers of a JPEG to its end marker. Segments are skipped by their length, so that a whole thumbnail

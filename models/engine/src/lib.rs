@@ -16,6 +16,7 @@ mod network;
 mod onnx;
 mod policy;
 mod preprocess;
+mod resample;
 mod stream;
 mod survey;
 mod task_head;

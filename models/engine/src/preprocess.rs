@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::ModelError;
-use crate::frame::{Resample, RgbFrame};
+use crate::frame::{Quick, RgbFrame};
+use crate::resample::{Axis, Filter, resample};
 
 /// Longest side of a model's input in pixels.
 const INPUT_SIDE_MAX: u32 = 4096;
@@ -50,14 +51,31 @@ fn one_over_255() -> f32 {
     1.0 / 255.0
 }
 
+/// How large a picture becomes before the middle is cut out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// Stretched to this width and height.
+    Stretched(u32, u32),
+    /// The shorter side this long, the aspect ratio kept.
+    Shortest(u32),
+}
+
+/// How pixels are combined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    /// Filters that stay between the pixels that they combine: any order of rows and columns gives the same within a level.
+    Quick(Quick),
+    /// Filters that overshoot.
+    Exact(Filter),
+}
+
 /// What to do to a frame before a model sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Preprocessor {
     width: u32,
     height: u32,
-    /// With a shortest edge the aspect ratio is kept and the middle is cut out; without, the frame is stretched.
-    shortest_edge: Option<u32>,
-    resample: Resample,
+    target: Target,
+    resample: How,
     /// Per channel: value = byte × scale + offset.
     scale: [f32; 3],
     offset: [f32; 3],
@@ -68,30 +86,35 @@ impl Preprocessor {
         let file: File =
             serde_json::from_slice(json).map_err(|source| ModelError::Json { path: path.into(), source })?;
         let bad = |key: &str, problem: &str| Err(ModelError::config(path, key, problem));
-        let (shortest_edge, (width, height)) =
+        let (target, (width, height)) =
             match (file.size.filter(|_| file.do_resize), file.crop_size.filter(|_| file.do_center_crop)) {
-                (Some(Size::Both { width, height }), _) => (None, (width, height)),
-                (Some(Size::Shortest { shortest_edge: edge } | Size::Square(edge)), Some(crop)) => {
-                    (Some(edge), crop.sides())
+                (Some(Size::Both { width, height }), crop) => {
+                    (Target::Stretched(width, height), crop.map_or((width, height), Size::sides))
                 }
-                (Some(Size::Square(edge)), None) => (None, (edge, edge)),
-                (Some(Size::Shortest { shortest_edge: edge }), None) => (Some(edge), (edge, edge)),
+                (Some(Size::Shortest { shortest_edge: edge } | Size::Square(edge)), Some(crop)) => {
+                    (Target::Shortest(edge), crop.sides())
+                }
+                (Some(Size::Square(edge)), None) => (Target::Stretched(edge, edge), (edge, edge)),
+                (Some(Size::Shortest { shortest_edge: edge }), None) => (Target::Shortest(edge), (edge, edge)),
                 (None, _) => {
                     return bad("size", "missing; give width and height, or a shortest edge with a crop");
                 }
             };
-        let sides = [width, height, shortest_edge.unwrap_or(width)];
-        if sides.iter().any(|side| !(1..=INPUT_SIDE_MAX).contains(side)) {
+        let (least_width, least_height) = match target {
+            Target::Stretched(width, height) => (width, height),
+            Target::Shortest(edge) => (edge, edge),
+        };
+        if [width, height, least_width, least_height].iter().any(|side| !(1..=INPUT_SIDE_MAX).contains(side)) {
             return bad("size", "every side must be from 1 to 4096 pixels");
         }
-        if shortest_edge.is_some_and(|edge| edge < width.max(height)) {
-            return bad("crop_size", "larger than the shortest edge");
+        if least_width < width || least_height < height {
+            return bad("crop_size", "larger than what the picture is resized to");
         }
         let resample = match file.resample.unwrap_or(2) {
-            0 => Resample::Nearest,
-            1 => Resample::Lanczos,
-            2 => Resample::Bilinear,
-            3 => Resample::Bicubic,
+            0 => How::Quick(Quick::Nearest),
+            1 => How::Exact(Filter::Lanczos),
+            2 => How::Quick(Quick::Bilinear),
+            3 => How::Exact(Filter::Bicubic),
             _ => {
                 return bad("resample", "known are 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic");
             }
@@ -109,7 +132,7 @@ impl Preprocessor {
         Ok(Self {
             width,
             height,
-            shortest_edge,
+            target,
             resample,
             scale: std::array::from_fn(|c| factor / deviation[c]),
             offset: std::array::from_fn(|c| -mean[c] / deviation[c]),
@@ -123,26 +146,47 @@ impl Preprocessor {
 
     /// Appends the frame as `[3, height, width]` numbers.
     pub(crate) fn append(&self, frame: &RgbFrame, out: &mut Vec<f32>) {
-        let (full_width, full_height) = (f64::from(frame.width()), f64::from(frame.height()));
-        let part = match self.shortest_edge {
-            None => (0.0, 0.0, full_width, full_height),
-            Some(edge) => {
-                let source_pixels = full_width.min(full_height) / f64::from(edge);
-                let (width, height) = (f64::from(self.width) * source_pixels, f64::from(self.height) * source_pixels);
-                (
-                    (full_width - width).max(0.0) / 2.0,
-                    (full_height - height).max(0.0) / 2.0,
-                    width.min(full_width),
-                    height.min(full_height),
-                )
+        let (full_width, full_height) = match self.target {
+            Target::Stretched(width, height) => (u64::from(width), u64::from(height)),
+            Target::Shortest(edge) => {
+                let longer = |long: u32, short: u32| u64::from(edge) * u64::from(long) / u64::from(short);
+                let (width, height) = (frame.width(), frame.height());
+                let edge = u64::from(edge);
+                if width <= height { (edge, longer(height, width)) } else { (longer(width, height), edge) }
             }
         };
-        let small = frame.resampled(self.resample, part, self.width, self.height);
+        let across = axis(frame.width(), full_width, self.width);
+        let down = axis(frame.height(), full_height, self.height);
+        let small = match self.resample {
+            How::Exact(filter) => resample(filter, frame.pixels(), across, down),
+            How::Quick(quick) => {
+                let ((left, width), (top, height)) = (part(across), part(down));
+                let small = frame.resampled(quick, (left, top, width, height), self.width, self.height);
+                small.pixels().to_vec()
+            }
+        };
         for channel in 0..3 {
             let (scale, offset) = (self.scale[channel], self.offset[channel]);
-            out.extend(small.pixels().iter().skip(channel).step_by(3).map(|&byte| f32::from(byte) * scale + offset));
+            out.extend(small.iter().skip(channel).step_by(3).map(|&byte| f32::from(byte) * scale + offset));
         }
     }
+}
+
+/// Of a side of `have` pixels that is resized to `full`, `seen` pixels from the middle.
+fn axis(have: u32, full: u64, seen: u32) -> Axis {
+    Axis { have, full, before: (full - u64::from(seen)) / 2, seen }
+}
+
+/// Where along one side of the source lies what is seen, and how long it is there.
+fn part(axis: Axis) -> (f64, f64) {
+    let have = f64::from(axis.have);
+    if axis.full == u64::from(axis.seen) {
+        return (0.0, have);
+    }
+    let source_pixels = have / axis.full as f64;
+    let before = axis.before as f64 * source_pixels;
+    // Rounding must not lead outside.
+    (before, (f64::from(axis.seen) * source_pixels).min(have - before))
 }
 
 impl Size {

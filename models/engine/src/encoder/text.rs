@@ -19,6 +19,8 @@ pub(super) const ONNX_FILE: &str = "onnx/text_model.onnx";
 /// A tokenizer with less than this part of the model's vocabulary belongs to another model: tables are made somewhat
 /// longer than needed for speed, but not this much.
 const VOCABULARY_SHARE_MIN: usize = 2;
+/// Length of the text that a graph for texts of any length is tried with.
+const TRIAL_TOKENS: usize = 7;
 
 /// The text tower of a dual encoder. Cheap to clone; runs may overlap.
 #[derive(Clone, Debug)]
@@ -28,7 +30,7 @@ pub struct TextTower {
     tokenizer: Tokenizer,
     dimension: usize,
     context: usize,
-    /// Where the graph takes texts of one length only: that length, and the token that fills up.
+    /// Where the graph runs on texts of one length only: that length, and the token that fills up.
     padding: Option<(usize, TokenId)>,
 }
 
@@ -69,28 +71,44 @@ impl TextTower {
                 return Err(ModelError::config(&path, "model.vocab", problem));
             }
         }
-        let mut onnx = OnnxFile::open(&folder.file(tower_file(folder, ONNX_FILE))?)?;
-        onnx.keep(&["text_embeds"]);
-        onnx.expect_shape("input_ids", &[Some(1), None])?;
-        onnx.expect_shape("text_embeds", &[Some(1), Some(dimension)])?;
-        let fixed = onnx.shape("input_ids")?[1];
-        if let Some(length) = fixed.filter(|&length| length < CONTEXT_MIN) {
+        let file = folder.file(tower_file(folder, ONNX_FILE))?;
+        let open = || {
+            let mut onnx = OnnxFile::open(&file)?;
+            onnx.keep(&["text_embeds"]);
+            onnx.expect_shape("input_ids", &[Some(1), None])?;
+            onnx.expect_shape("text_embeds", &[Some(1), Some(dimension)])?;
+            Ok::<OnnxFile, ModelError>(onnx)
+        };
+        let declared = open()?.shape("input_ids")?[1];
+        if let Some(length) = declared.filter(|&length| length < CONTEXT_MIN) {
             return Err(ModelError::Shape {
-                path: folder.path(tower_file(folder, ONNX_FILE)),
+                path: file,
                 tensor: "input_ids".into(),
                 expected: format!("[1, {} or any]", config.context()),
                 found: format!("[1, {length}]"),
             });
         }
-        let tokens = [Length::Is(1), fixed.map_or(Length::Free("tokens"), Length::Is)];
-        let network =
-            onnx.plan(Layers::Int8, &["input_ids", "attention_mask"].map(|name| (name, &tokens[..])), None)?;
-        let context = config.context().min(fixed.unwrap_or(usize::MAX));
-        let padding = match fixed {
-            Some(length) => Some((length, filler(folder, &tokenizer)?)),
-            None => None,
+        let context = config.context().min(declared.unwrap_or(usize::MAX));
+        let tower = |onnx: OnnxFile, fixed: Option<usize>| {
+            let tokens = [Length::Is(1), fixed.map_or(Length::Free("tokens"), Length::Is)];
+            let network =
+                onnx.plan(Layers::Int8, &["input_ids", "attention_mask"].map(|name| (name, &tokens[..])), None)?;
+            let padding = match fixed {
+                Some(length) => Some((length, filler(folder, &tokenizer)?)),
+                None => None,
+            };
+            let output = network.output("text_embeds")?;
+            Ok::<Self, ModelError>(Self { network, output, tokenizer: tokenizer.clone(), dimension, context, padding })
         };
-        Ok(Self { output: network.output("text_embeds")?, network, tokenizer, dimension, context, padding })
+        if declared.is_none() {
+            let any =
+                tower(open()?, None).and_then(|tower| tower.run(vec![0; TRIAL_TOKENS.min(context)]).map(|_| tower));
+            // Some exports compute their mask in a way that the engine can follow only at a known length.
+            if let Ok(any) = any {
+                return Ok(any);
+            }
+        }
+        tower(open()?, declared.or(Some(context)))
     }
 
     /// Encodes a prompt. What does not fit in the context is left out, and that is said.
@@ -100,6 +118,10 @@ impl TextTower {
         if ids.is_empty() {
             ids.extend(self.tokenizer.encode(" ").first().copied().map(i64::from));
         }
+        Ok(TextEmbedding { embedding: self.run(ids)?, truncated: encoding.truncated })
+    }
+
+    fn run(&self, mut ids: Vec<i64>) -> Result<Embedding, ModelError> {
         let mut mask = vec![1_i64; ids.len()];
         if let Some((length, filler)) = self.padding {
             ids.resize(length, i64::from(filler));
@@ -111,8 +133,7 @@ impl TextTower {
             ("attention_mask", self.network.tensor(&shape, &mask)?),
         ];
         let outputs = self.network.run(feeds)?;
-        let embedding = Embedding::of(&self.network, self.network.floats(&outputs[self.output], self.dimension)?)?;
-        Ok(TextEmbedding { embedding, truncated: encoding.truncated })
+        Embedding::of(&self.network, self.network.floats(&outputs[self.output], self.dimension)?)
     }
 
     /// The tower's tokenizer.

@@ -74,6 +74,9 @@ pub(crate) fn tokenizer_json() -> String {
     .to_string()
 }
 
+/// What CLIP's files say of words.
+const CLIP_WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+
 /// A `tokenizer.json` in CLIP's scheme, with the one merge `o n</w> → on</w>`.
 pub(crate) fn clip_tokenizer_json() -> String {
     let mut file: serde_json::Value = serde_json::from_str(&tokenizer_json()).unwrap();
@@ -86,8 +89,10 @@ pub(crate) fn clip_tokenizer_json() -> String {
     file["model"]["end_of_word_suffix"] = "</w>".into();
     file["normalizer"] =
         serde_json::json!({"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Lowercase"}]});
-    file["pre_tokenizer"] =
-        serde_json::json!({"type": "Sequence", "pretokenizers": [{"type": "Split"}, {"type": "ByteLevel"}]});
+    file["pre_tokenizer"] = serde_json::json!({"type": "Sequence", "pretokenizers": [
+        {"type": "Split", "pattern": {"Regex": CLIP_WORDS}, "behavior": "Removed", "invert": true},
+        {"type": "ByteLevel", "add_prefix_space": false, "use_regex": true},
+    ]});
     file["post_processor"] =
         serde_json::json!({"type": "RobertaProcessing", "cls": ["<bos>", BOS], "sep": ["<eos>", EOS]});
     file.to_string()

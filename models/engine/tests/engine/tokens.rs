@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+use serde_json::json;
 use trimtab_engine::{Tokenizer, WORD_BYTES_MAX};
 
 use crate::tiny::{BOS, EOS, clip_tokenizer_json, tokenizer_json};
@@ -47,10 +48,67 @@ fn special_tokens_count_in_a_template_and_never_in_a_prompt() {
     assert_eq!(tokenizer.decode(&ids), "on <eos>");
 }
 
+/// The tiny tokenizer with parts of its file replaced.
+fn changed(changes: &[(&str, serde_json::Value)]) -> Tokenizer {
+    let mut file: serde_json::Value = serde_json::from_str(&tokenizer_json()).unwrap();
+    for (place, value) in changes {
+        *file.pointer_mut(place).unwrap() = value.clone();
+    }
+    Tokenizer::parse(Path::new("tokenizer.json"), file.to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn letters_and_accents_are_joined_where_the_file_asks_for_it() {
+    let composed = changed(&[("/normalizer", json!({"type": "NFC"}))]);
+    let says = |text: &str| composed.decode(&composed.encode(text));
+    assert_eq!(says("e\u{301}t\u{e9}"), "\u{e9}t\u{e9}");
+    assert_eq!(says("\u{1100}\u{1161}\u{11a8} \u{212b}"), "\u{ac01} \u{c5}");
+    // The dot below comes first, but not across a mark that the reference does not know.
+    assert_eq!(says("q\u{307}\u{323}"), "q\u{323}\u{307}");
+    assert_eq!(says("q\u{1ac1}\u{323}"), "q\u{1ac1}\u{323}");
+    let small = changed(&[("/normalizer", json!({"type": "Lowercase"}))]);
+    assert_eq!(small.decode(&small.encode("ΣΑΣ İ")), "σασ i\u{307}");
+}
+
+#[test]
+fn the_earliest_merge_comes_first_also_when_another_makes_way_for_it() {
+    // The first pair in the list exists only once the second has been merged.
+    let swapped = changed(&[("/model/merges", json!([["th", "e"], ["t", "h"], ["Ġ", "the"], ["o", "n"]]))]);
+    assert_eq!(swapped.encode("the the"), [257, 258]);
+    let whole = changed(&[("/model/merges", json!([["t", "h"]]))]);
+    assert_eq!(whole.encode("the"), [256, u32::from(b'e')]);
+    let mut file: serde_json::Value = serde_json::from_str(&tokenizer_json()).unwrap();
+    file["model"]["merges"] = json!([["t", "h"]]);
+    file["model"]["ignore_merges"] = true.into();
+    let whole = Tokenizer::parse(Path::new("tokenizer.json"), file.to_string().as_bytes()).unwrap();
+    assert_eq!(whole.encode("the"), [257]);
+}
+
+#[test]
+fn added_tokens_count_in_a_prompt_unless_they_are_special() {
+    let added = changed(&[(
+        "/added_tokens",
+        json!([
+            {"id": BOS, "content": "<bos>", "special": true},
+            {"id": EOS, "content": "<tool>", "special": false, "lstrip": true},
+        ]),
+    )]);
+    assert_eq!(added.encode("on  <tool>on"), [259, EOS, 259]);
+    assert!(!added.encode("<bos>").contains(&BOS));
+}
+
+#[test]
+fn a_word_of_many_bytes_is_merged_as_one() {
+    let tokenizer = tokenizer();
+    let ids = tokenizer.encode(&"on".repeat(WORD_BYTES_MAX / 2));
+    assert_eq!(ids.len(), WORD_BYTES_MAX / 2);
+    assert!(ids.iter().all(|id| *id == 259));
+}
+
 #[test]
 fn a_long_run_of_one_letter_is_cut_into_bounded_words() {
     let tokenizer = tokenizer();
-    let text = "n".repeat(100 * WORD_BYTES_MAX);
+    let text = "n".repeat(3 * WORD_BYTES_MAX);
     assert_eq!(tokenizer.decode(&tokenizer.encode(&text)), text);
 }
 

@@ -26,23 +26,33 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = GenerateOptions::default().max_tokens)]
     max_tokens: usize,
     /// Take the likeliest token each time, as without a temperature
-    #[arg(long, conflicts_with_all = ["temperature", "seed"])]
+    #[arg(long, conflicts_with_all = ["temperature", "top_p", "seed"])]
     greedy: bool,
     /// Above 0, draw from the softened distribution
     #[arg(long, value_name = "T", value_parser = temperature, default_value = "0")]
     temperature: f32,
+    /// Draw only among the likeliest tokens that have this probability together
+    #[arg(long, value_name = "P", value_parser = share, default_value = "1")]
+    top_p: f32,
+    /// End the reply before this text; may be given several times
+    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    stop: Vec<String>,
     /// Seed of the draw
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
 }
 
 fn temperature(text: &str) -> Result<f32, String> {
+    within(text, TEMPERATURE_MAX)
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    within(text, 1.0)
+}
+
+fn within(text: &str, max: f32) -> Result<f32, String> {
     let value: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.0..=TEMPERATURE_MAX).contains(&value) {
-        Ok(value)
-    } else {
-        Err(format!("must be within 0 and {TEMPERATURE_MAX}"))
-    }
+    if (0.0..=max).contains(&value) { Ok(value) } else { Err(format!("must be within 0 and {max}")) }
 }
 
 #[derive(Serialize)]
@@ -67,25 +77,36 @@ pub(super) fn execute(common: &Common, arguments: &Arguments) -> Result<(), Fail
     let options = GenerateOptions {
         max_tokens: arguments.max_tokens,
         temperature: if arguments.greedy { 0.0 } else { arguments.temperature },
+        top_p: arguments.top_p,
+        stop: arguments.stop.clone(),
         seed: arguments.seed,
     };
     let (mut ids, mut logprobs) = (Vec::new(), Vec::new());
     let begun = Instant::now();
     let mut first = None;
     let mut last = begun;
+    let mut printed = 0;
     let done = model.session().generate(&arguments.prompt, &options, &mut |token| {
         last = Instant::now();
         first.get_or_insert(last);
         ids.push(token.id);
         logprobs.push(token.logprob);
+        printed += token.piece.len();
         if common.json { ControlFlow::Continue(()) } else { print(token.piece) }
     });
-    let done = done.map_err(|fault| failed(&fault))?;
+    let done = done.map_err(|fault| match arguments.prompt.is_empty() {
+        true => Failure::Failed(format!(
+            "the prompt is empty, and this model needs a beginning ({}); give some text with --prompt",
+            crate::fault_text(&fault)
+        )),
+        false => failed(&fault),
+    })?;
     if done.prompt_truncated {
         show::complain("the prompt does not fit in the model's context; its end was left out");
     }
     if !common.json {
-        show::line("");
+        // What was held back because it might have been the beginning of a text that ends the reply.
+        show::line(done.text.get(printed..).unwrap_or_default());
         return Ok(());
     }
     let first = first.unwrap_or(begun);

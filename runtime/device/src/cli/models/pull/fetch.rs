@@ -29,8 +29,8 @@ const SMALL_FILES: [&str; 8] = [
 ];
 /// The two towers of an encoder.
 const TOWER_FILES: [&str; 2] = ["onnx/vision_model.onnx", "onnx/text_model.onnx"];
-/// A model in one file, in the order of preference; fetched where the towers are not apart.
-const WHOLE_FILES: [&str; 2] = ["onnx/model.onnx", "onnx/decoder_model_merged.onnx"];
+/// A model in one file; fetched where the towers are not apart.
+const WHOLE_FILE: &str = "onnx/model.onnx";
 /// How exporters name the file that holds a large model's weights.
 const DATA_ENDINGS: [&str; 2] = ["_data", ".data"];
 /// Largest file of weights beside an ONNX file, bytes.
@@ -60,10 +60,8 @@ pub(super) async fn model(base: &str, id: &str, revision: &str, out: &Path) -> R
     for name in TOWER_FILES {
         weights += usize::from(pull.weights(name).await?);
     }
-    for name in WHOLE_FILES {
-        if weights == 0 {
-            weights += usize::from(pull.weights(name).await?);
-        }
+    if weights == 0 {
+        weights += usize::from(pull.weights(WHOLE_FILE).await?);
     }
     if weights == 0 {
         pull.abandon();
