@@ -44,8 +44,9 @@ impl Function {
     }
 }
 
+/// Of what is no number: no number; never infinite.
 #[inline(always)]
-fn exp(x: f32) -> f32 {
+pub(crate) fn exp(x: f32) -> f32 {
     // Comparisons that keep what is no number.
     let x = if x < EXPONENT.start { EXPONENT.start } else { x };
     let x = if x > EXPONENT.end { EXPONENT.end } else { x };

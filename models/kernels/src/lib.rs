@@ -13,6 +13,7 @@
 //! instruction set gives the same bits; [`Isa::available`] says which there are.
 
 mod activations;
+pub mod attention;
 pub mod blocks;
 mod function;
 mod isa;

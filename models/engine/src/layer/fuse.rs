@@ -1,5 +1,5 @@
-//! What follows a layer is computed with it: bias, function, and the sum with what went round it; and layers that read the same rows
-//! become one operator, so that the rows are quantised once.
+//! What follows a layer is computed with it: bias, function, and the sum with what went round it; layers that read the same rows
+//! become one operator, so that the rows are quantised once; and so does attention.
 
 use tract_onnx::tract_core::internal::{
     OutletId, Rewriter, TVec, TractResult, TypedModel, TypedModelPatch, TypedNode, tvec,
@@ -13,6 +13,7 @@ use tract_onnx::tract_core::ops::nn::gelu_exact::GeluExact;
 use tract_onnx::tract_core::ops::nn::silu::Silu;
 use trimtab_kernels::Function;
 
+use super::attend::attend;
 use super::{Packed, QuantLinear};
 
 /// The factor of `Function::QuickGelu`, and how far a file's may be from it.
@@ -27,7 +28,8 @@ pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
         .with_rule_for::<QuantLinear>("quick gelu", quick_gelu)
         .with_rule_for::<QuantLinear>("sum", sum)
         .rewrite(&(), model)?;
-    Rewriter::default().with_rule_for::<QuantLinear>("same rows", same_rows).rewrite(&(), model)
+    Rewriter::default().with_rule_for::<QuantLinear>("same rows", same_rows).rewrite(&(), model)?;
+    attend(model)
 }
 
 type Patch = TractResult<Option<TypedModelPatch>>;

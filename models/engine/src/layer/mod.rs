@@ -4,10 +4,13 @@
 //! |---|---|
 //! | [`QuantLinear`] | linear layers that read the same rows, each with bias and function, one of them added to what there is |
 //! | [`QuantTable`] | rows of a table, as floats: an embedding |
+//! | `FusedAttention` | attention of all heads, in floats, also in models without such layers |
 //!
 //! They come into a model as it is parsed, so that their weights never exist as floats, and take in what follows them ([`fuse`]) once the
 //! engine has tidied the model up.
 
+mod attend;
+mod attention;
 mod expansion;
 mod fuse;
 mod linear;
