@@ -167,7 +167,11 @@ fn a_tokenizer_that_is_not_byte_level_bpe_is_refused() {
     check("\"BPE\"", "\"Unigram\"", "only BPE");
     check("\"use_regex\":true", "\"use_regex\":false", "pre_tokenizer");
     check("\"normalizer\":null", "\"normalizer\":{\"type\":\"NFKC\"}", "NFKC");
-    check("{\"add_prefix_space\":false,", "{\"pattern\":{\"Regex\":\"x+\"},", "pre_tokenizer");
+    check(
+        "\"type\":\"ByteLevel\",\"use_regex\":true",
+        "\"pattern\":{\"Regex\":\"x+\"},\"type\":\"Split\"",
+        "the expression \"x+\"",
+    );
     check("\"o n\"", "\"o x\"", "model.merges[3]");
     check("\"!\"", "\"!!\"", "byte 33");
     check(":261,", ":4000000000,", "above the limit");

@@ -80,6 +80,19 @@ fn the_fingerprint_follows_every_file_that_changes_an_embedding() {
 }
 
 #[test]
+fn one_file_with_both_towers_gives_what_two_give() {
+    let (two, one) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    tiny::clip(two.path());
+    tiny::clip_in_one_file(one.path(), 9);
+    let (two, one) = (Encoder::load(two.path()).unwrap(), Encoder::load(one.path()).unwrap());
+    let picture = frame(40, 30);
+    assert_eq!(one.embed_image(&picture).unwrap(), two.embed_image(&picture).unwrap());
+    let text = |encoder: &Encoder| encoder.embed_text("on 12").unwrap();
+    assert!(text(&one).cosine(&text(&two)) > 0.99999, "short texts are filled up to the length of the graph");
+    assert_ne!(one.fingerprint(), two.fingerprint());
+}
+
+#[test]
 fn an_ordinary_clip_folder_loads_and_sees_the_middle_of_a_picture() {
     let dir = tempfile::tempdir().unwrap();
     tiny::clip(dir.path());

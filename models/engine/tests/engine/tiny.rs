@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use trimtab_quant::{Attr, DType, Graph};
+use trimtab_quant::{Attr, DType, Dim, Graph};
 
 /// Length of an embedding of the tiny encoder.
 pub(crate) const DIMENSION: usize = 8;
@@ -113,8 +113,32 @@ pub(crate) fn clip(dir: &Path) {
         "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
     });
     let mut g = Graph::new("text");
-    g.input("input_ids", DType::I64, &["batch_size".into(), "sequence_length".into()]);
-    g.input("attention_mask", DType::I64, &["batch_size".into(), "sequence_length".into()]);
+    clip_text(&mut g, &mut chance, &"sequence_length".into());
+    write(dir, "config.json", config.to_string());
+    write(dir, "preprocessor_config.json", preprocessor.to_string());
+    write(dir, "tokenizer.json", clip_tokenizer_json());
+    write(dir, "onnx/vision_model.onnx", vision_graph(&mut chance).to_bytes().unwrap());
+    write(dir, "onnx/text_model.onnx", g.to_bytes().unwrap());
+}
+
+/// The same models as [`clip`] writes, in one file with both towers, whose texts have one length.
+pub(crate) fn clip_in_one_file(dir: &Path, length: usize) {
+    clip(dir);
+    let mut chance = Chance(4);
+    let mut g = Graph::new("both");
+    clip_text(&mut g, &mut chance, &length.into());
+    vision_part(&mut g, &mut chance);
+    g.node("Sub", &["text_embeds", "image_embeds"], &["apart"], &[]);
+    g.output("apart", DType::F32, &["batch_size".into(), DIMENSION.into()]);
+    write(dir, "onnx/model.onnx", g.to_bytes().unwrap());
+    for tower in ["onnx/vision_model.onnx", "onnx/text_model.onnx"] {
+        fs::remove_file(dir.join(tower)).unwrap();
+    }
+}
+
+fn clip_text(g: &mut Graph, chance: &mut Chance, length: &Dim) {
+    g.input("input_ids", DType::I64, &["batch_size".into(), length.clone()]);
+    g.input("attention_mask", DType::I64, &["batch_size".into(), length.clone()]);
     let table = g.int8_weight("tokens", &chance.numbers(601 * DIMENSION, 1.0), &[601, DIMENSION], 0);
     let x = g.op("Gather", &[&table, "input_ids"], &[("axis", Attr::Int(0))]);
     let mask = g.op("Cast", &["attention_mask"], &[("to", Attr::Int(1))]);
@@ -123,11 +147,6 @@ pub(crate) fn clip(dir: &Path) {
     let x = g.op("Mul", &[&x, &mask], &[]);
     g.node("ReduceMean", &[&x], &["text_embeds"], &[("axes", Attr::Ints(vec![1])), ("keepdims", Attr::Int(0))]);
     g.output("text_embeds", DType::F32, &["batch_size".into(), DIMENSION.into()]);
-    write(dir, "config.json", config.to_string());
-    write(dir, "preprocessor_config.json", preprocessor.to_string());
-    write(dir, "tokenizer.json", clip_tokenizer_json());
-    write(dir, "onnx/vision_model.onnx", vision_graph(&mut chance).to_bytes().unwrap());
-    write(dir, "onnx/text_model.onnx", g.to_bytes().unwrap());
 }
 
 /// A `preprocessor_config.json` for square pictures.
@@ -143,6 +162,11 @@ pub(crate) fn preprocessor_json(side: usize) -> String {
 /// A picture tower: one strided convolution, mean over the grid, projection.
 pub(crate) fn vision_graph(chance: &mut Chance) -> Graph {
     let mut g = Graph::new("vision");
+    vision_part(&mut g, chance);
+    g
+}
+
+fn vision_part(g: &mut Graph, chance: &mut Chance) {
     g.input("pixel_values", DType::F32, &["B".into(), 3.into(), SIDE.into(), SIDE.into()]);
     let kernel = g.int8_weight("conv.weight", &chance.numbers(8 * 3 * 4 * 4, 0.5), &[8, 3, 4, 4], 0);
     let bias = g.initializer_f32("conv.bias", &chance.numbers(8, 0.5), &[8]);
@@ -157,7 +181,6 @@ pub(crate) fn vision_graph(chance: &mut Chance) -> Graph {
     let weight = g.int8_weight("projection", &chance.numbers(8 * DIMENSION, 1.0), &[8, DIMENSION], 1);
     g.node("MatMul", &[&pooled, &weight], &["image_embeds"], &[]);
     g.output("image_embeds", DType::F32, &["B".into(), DIMENSION.into()]);
-    g
 }
 
 /// A text tower: embedding plus position, mean over the tokens, projection.
