@@ -33,7 +33,17 @@ struct File {
     image_std: Option<[f32; 3]>,
     #[serde(default)]
     resample: Option<u8>,
+    /// The class that reads the file elsewhere, under its newer and its older name: it says what holds where a key is missing.
+    #[serde(default)]
+    image_processor_type: Option<String>,
+    #[serde(default)]
+    feature_extractor_type: Option<String>,
 }
+
+/// What CLIP's class takes where a file leaves it out: bicubic, and the channels of its training pictures.
+const CLIP_RESAMPLE: u8 = 3;
+const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const CLIP_DEVIATION: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(untagged)]
@@ -110,7 +120,11 @@ impl Preprocessor {
         if least_width < width || least_height < height {
             return bad("crop_size", "larger than what the picture is resized to");
         }
-        let resample = match file.resample.unwrap_or(2) {
+        let is_clip = [&file.image_processor_type, &file.feature_extractor_type]
+            .into_iter()
+            .flatten()
+            .any(|class| class.starts_with("CLIP"));
+        let resample = match file.resample.unwrap_or(if is_clip { CLIP_RESAMPLE } else { 2 }) {
             0 => How::Quick(Quick::Nearest),
             1 => How::Exact(Filter::Lanczos),
             2 => How::Quick(Quick::Bilinear),
@@ -121,7 +135,8 @@ impl Preprocessor {
         };
         let factor = if file.do_rescale { file.rescale_factor } else { 1.0 };
         let (mean, deviation) = if file.do_normalize {
-            (file.image_mean.unwrap_or([0.0; 3]), file.image_std.unwrap_or([1.0; 3]))
+            let (mean, deviation) = if is_clip { (CLIP_MEAN, CLIP_DEVIATION) } else { ([0.0; 3], [1.0; 3]) };
+            (file.image_mean.unwrap_or(mean), file.image_std.unwrap_or(deviation))
         } else {
             ([0.0; 3], [1.0; 3])
         };

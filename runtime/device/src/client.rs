@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{HeaderMap, Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinHandle;
 
 /// Largest response, bytes.
 pub const RESPONSE_BYTES_MAX: usize = 8 << 20;
@@ -116,31 +117,39 @@ impl Client {
                 let stream = UnixStream::connect(socket)
                     .await
                     .map_err(|cause| unreachable(socket.display().to_string(), cause))?;
-                exchange(stream, "localhost", method, path, headers, body).await
+                exchange(Box::new(stream), "localhost", method, path, headers, body).await
             }
             Place::Address(address) => {
                 let stream = TcpStream::connect(address).await.map_err(|cause| unreachable(address.clone(), cause))?;
-                exchange(stream, address, method, path, headers, body).await
+                exchange(Box::new(stream), address, method, path, headers, body).await
             }
         }
     }
 }
 
-async fn exchange<S>(
-    stream: S,
+/// Bytes to and from somewhere. Whatever carries them, the protocol on top is one and the same code.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// Begins to speak HTTP; also returns the task that moves the bytes, which ends with the connection.
+pub(crate) async fn speak(
+    stream: Box<dyn Stream>,
+) -> Result<(SendRequest<Full<Bytes>>, JoinHandle<Result<(), hyper::Error>>), hyper::Error> {
+    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    Ok((sender, tokio::spawn(connection)))
+}
+
+async fn exchange(
+    stream: Box<dyn Stream>,
     host: &str,
     method: Method,
     path: &str,
     headers: &[(&str, &str)],
     body: Option<&Value>,
-) -> Result<Answer, ClientError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+) -> Result<Answer, ClientError> {
     let broken = |cause: String| ClientError::Broken { cause };
-    let (mut sender, connection) =
-        http1::handshake(TokioIo::new(stream)).await.map_err(|fault| broken(fault.to_string()))?;
-    let driver = tokio::spawn(connection);
+    let (mut sender, driver) = speak(stream).await.map_err(|fault| broken(fault.to_string()))?;
     let mut request = Request::builder().method(method).uri(path).header(HOST, host);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -1,6 +1,6 @@
 //! What is done to a text before it is cut.
 
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::{canonical_combining_class, compose, decompose_canonical};
 
 /// One step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,17 +24,40 @@ pub(super) fn normalise(steps: &[Step], text: &str) -> String {
     text
 }
 
+/// Normal form C (Unicode Standard Annex 15): taken apart, marks brought into order, and put together again. Written out
+/// here over the tables of characters, so that the tables of the compatibility forms stay out of the program.
 fn composed(text: &str) -> String {
-    let mut composed = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(end) = rest.find(stands_still) {
-        composed.extend(rest[..end].nfc());
-        let tail = rest[end..].find(|c| !stands_still(c)).map_or(rest.len(), |length| end + length);
-        composed.push_str(&rest[end..tail]);
-        rest = &rest[tail..];
+    let mut apart: Vec<(u8, char)> = Vec::with_capacity(text.len());
+    for c in text.chars() {
+        decompose_canonical(c, |part| apart.push((class(part), part)));
     }
-    composed.extend(rest.nfc());
-    composed
+    // The order of marks between two characters that are none.
+    for marks in apart.chunk_by_mut(|one, other| one.0 != 0 && other.0 != 0) {
+        marks.sort_by_key(|(class, _)| *class);
+    }
+    let mut joined: Vec<(u8, char)> = Vec::with_capacity(apart.len());
+    let mut starter: Option<usize> = None;
+    for (class, c) in apart {
+        if let Some(at) = starter {
+            // A mark reaches the last character that is none unless one of its own class or a higher one stands between.
+            let is_next = joined.len() == at + 1;
+            let is_free = is_next || joined.last().is_some_and(|(last, _)| *last < class);
+            if let Some(both) = compose(joined[at].1, c).filter(|_| is_free) {
+                joined[at].1 = both;
+                continue;
+            }
+        }
+        if class == 0 {
+            starter = Some(joined.len());
+        }
+        joined.push((class, c));
+    }
+    joined.into_iter().map(|(_, c)| c).collect()
+}
+
+/// How a mark is ordered; 0 for what is none.
+fn class(c: char) -> u8 {
+    if stands_still(c) { 0 } else { canonical_combining_class(c) }
 }
 
 fn stands_still(c: char) -> bool {

@@ -69,7 +69,7 @@ impl Lock {
     pub(super) fn write(&self, folder: &Path) -> Result<(), LockError> {
         let place = folder.join(LOCK_FILE);
         let path = place.display().to_string();
-        let text = serde_json::to_vec_pretty(self).map_err(|cause| LockError::Json { path: path.clone(), cause })?;
+        let text = serde_json::to_vec(self).map_err(|cause| LockError::Json { path: path.clone(), cause })?;
         std::fs::write(&place, text).map_err(|cause| LockError::File { path, cause })
     }
 

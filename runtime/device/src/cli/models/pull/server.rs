@@ -4,20 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Empty;
+use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper::header::{CONTENT_LENGTH, ETAG, HOST, LOCATION, USER_AGENT};
 use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::PullError;
+use crate::client::{Stream, speak};
 
 /// Most redirects of one file.
 const REDIRECTS_MAX: usize = 5;
@@ -89,7 +87,7 @@ impl Server {
         let ask = async {
             let stream = TcpStream::connect((name, port)).await.map_err(|cause| unreachable(cause.to_string()))?;
             if !is_secret {
-                return send(stream, &uri).await.map_err(unreachable);
+                return send(Box::new(stream), &uri).await.map_err(unreachable);
             }
             // A redirect may lead from http to https, never back.
             let connector = match &self.tls {
@@ -98,25 +96,21 @@ impl Server {
             };
             let server = ServerName::try_from(name.to_owned()).map_err(|_| fault())?;
             let stream = connector.connect(server, stream).await.map_err(|cause| unreachable(cause.to_string()))?;
-            send(stream, &uri).await.map_err(unreachable)
+            send(Box::new(stream), &uri).await.map_err(unreachable)
         };
         let late = |_| unreachable(format!("no answer within {} s", ANSWER_TIME_MAX.as_secs()));
         timeout(ANSWER_TIME_MAX, ask).await.map_err(late)?
     }
 }
 
-async fn send<S>(stream: S, uri: &Uri) -> Result<Response<Incoming>, String>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|fault| fault.to_string())?;
-    // Ends when the body was read or dropped.
-    tokio::spawn(connection);
+async fn send(stream: Box<dyn Stream>, uri: &Uri) -> Result<Response<Incoming>, String> {
+    // The connection ends when the body was read or dropped.
+    let (mut sender, _) = speak(stream).await.map_err(|fault| fault.to_string())?;
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path)
         .header(HOST, uri.authority().map_or("", |authority| authority.as_str()))
         .header(USER_AGENT, concat!("trimtab/", env!("CARGO_PKG_VERSION")))
-        .body(Empty::<Bytes>::new())
+        .body(Full::<Bytes>::default())
         .map_err(|fault| fault.to_string())?;
     sender.send_request(request).await.map_err(|fault| fault.to_string())
 }
