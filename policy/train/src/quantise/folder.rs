@@ -47,8 +47,10 @@ pub(super) fn check_out(folder: &Path, out: &Path) -> Result<(), QuantiseFolderE
         return Err(refuse(out, "lies within the source folder; write elsewhere"));
     }
     match fs::read_dir(out) {
-        Ok(mut entries) if entries.next().is_none() => Ok(()),
-        Ok(_) => Err(refuse(out, "is not empty; give a new folder")),
+        Ok(mut entries) => match entries.next() {
+            None => Ok(()),
+            Some(_) => Err(refuse(out, "is not empty; give a new folder")),
+        },
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(io(out, "written to")(error)),
     }

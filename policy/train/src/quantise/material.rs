@@ -11,9 +11,9 @@ use trimtab_quant::{DType, InputInfo, Quantiser};
 use super::{QuantiseFolderError, io};
 
 /// Fewest pictures or texts: one of five judges.
-pub const INPUTS_MIN: usize = 5;
+pub(super) const INPUTS_MIN: usize = 5;
 /// Most pictures or texts that are run; of more, as many are taken, evenly spread.
-pub const INPUTS_MAX: usize = 40;
+pub(super) const INPUTS_MAX: usize = 40;
 /// Most files of a folder that are looked at, and most lines.
 const LISTED_MAX: usize = 100_000;
 /// Largest picture file in bytes.
