@@ -38,6 +38,8 @@ pub(super) struct Material {
 /// The runs of one model.
 pub(super) struct Inputs {
     pub(super) feeds: Vec<Vec<Feed>>,
+    /// Positions of each that are its own; what follows them only fills it up.
+    pub(super) own: Vec<usize>,
     /// Shapes that all have in common; `None` is the length of a text.
     pub(super) pins: Vec<(String, Vec<Option<usize>>)>,
 }
@@ -65,14 +67,19 @@ impl Material {
         Ok(material)
     }
 
-    /// What to run this model on.
-    pub(super) fn inputs(&self, model: &Path, quantiser: &Quantiser) -> Result<Inputs, QuantiseFolderError> {
+    /// What to run this model on. `filled` fills texts up to one length, for models that run at a known length only.
+    pub(super) fn inputs(
+        &self,
+        model: &Path,
+        quantiser: &Quantiser,
+        filled: bool,
+    ) -> Result<Inputs, QuantiseFolderError> {
         let inputs = quantiser.inputs();
         let has = |name: &str| inputs.iter().any(|input| input.name == name);
         let found = match (has("pixel_values"), has("input_ids")) {
             (true, false) => self.pictures(model, inputs)?,
             (false, true) if inputs.iter().any(|input| input.name.starts_with(PAST)) => self.pieces(model, inputs)?,
-            (false, true) => self.texts(model, inputs)?,
+            (false, true) => self.texts(model, inputs, filled)?,
             _ => {
                 let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
                 return Err(refuse(
@@ -105,24 +112,27 @@ impl Material {
             feeds.push(vec![Feed { name: "pixel_values".into(), shape: shape.clone(), values }]);
         }
         let pins = vec![("pixel_values".into(), shape.into_iter().map(Some).collect())];
-        Ok(Inputs { feeds, pins })
+        Ok(Inputs { own: vec![usize::MAX; feeds.len()], feeds, pins })
     }
 
     /// Whole texts, each with the tokens around one that the tokenizer says.
-    fn texts(&self, model: &Path, inputs: &[InputInfo]) -> Result<Inputs, QuantiseFolderError> {
+    fn texts(&self, model: &Path, inputs: &[InputInfo], filled: bool) -> Result<Inputs, QuantiseFolderError> {
         only(model, inputs, &["input_ids", "attention_mask", "token_type_ids", "position_ids"])?;
-        let fixed = inputs.iter().find(|input| input.name == "input_ids").and_then(|input| *input.shape.get(1)?);
-        let mut feeds = Vec::new();
-        for mut ids in self.tokens(model, fixed.unwrap_or(TOKENS_MAX))? {
+        let declared = inputs.iter().find(|input| input.name == "input_ids").and_then(|input| *input.shape.get(1)?);
+        let texts = self.tokens(model, declared.unwrap_or(TOKENS_MAX))?;
+        let fixed = declared.or(if filled { texts.iter().map(Vec::len).max() } else { None });
+        let (mut feeds, mut own) = (Vec::new(), Vec::new());
+        for mut ids in texts {
             let have = ids.len();
             if let Some(length) = fixed {
                 let last = ids.last().copied().unwrap_or_default();
                 ids.resize(length, last);
             }
             feeds.push(inputs.iter().map(|input| token_feed(input, &ids, have)).collect());
+            own.push(have);
         }
         let pins = inputs.iter().map(|input| (input.name.clone(), vec![Some(1), fixed])).collect();
-        Ok(Inputs { feeds, pins })
+        Ok(Inputs { feeds, own, pins })
     }
 
     /// Pieces of one length, cut from the texts as one after another, with nothing before them.
@@ -158,7 +168,7 @@ impl Material {
             .collect();
         let pins = feeds.first().into_iter().flatten();
         let pins = pins.map(|feed| (feed.name.clone(), feed.shape.iter().copied().map(Some).collect())).collect();
-        Ok(Inputs { feeds, pins })
+        Ok(Inputs { own: vec![usize::MAX; feeds.len()], feeds, pins })
     }
 
     /// The texts as tokens. A line that is a list of numbers in brackets is taken as the tokens themselves.

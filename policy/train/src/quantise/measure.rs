@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use trimtab_engine::{Feed, Runner};
+use trimtab_engine::Runner;
 use trimtab_quant::{Effort, Quantiser, Width};
 
 use super::QuantiseFolderError;
@@ -45,7 +45,7 @@ impl Reference {
     pub(super) fn of(model: &Path, outputs: &[String], inputs: Inputs) -> Result<Self, QuantiseFolderError> {
         let outputs: Vec<String> = outputs.iter().filter(|name| !name.starts_with(CARRIED)).cloned().collect();
         let runner = load(model, &inputs)?;
-        let made = inputs.feeds.iter().map(|feeds| run(&runner, feeds, &outputs)).collect::<Result<_, _>>()?;
+        let made = (0..inputs.feeds.len()).map(|at| run(&runner, &inputs, at, &outputs)).collect::<Result<_, _>>()?;
         Ok(Self { outputs, inputs, made })
     }
 
@@ -83,7 +83,7 @@ impl Bench<'_> {
         self.quantiser.write(widths, &self.trial, super::EXTERNAL_FROM)?;
         let runner = load(&self.trial, &self.reference.inputs)?;
         let of = |place: &usize| {
-            let made = run(&runner, &self.reference.inputs.feeds[*place], &self.reference.outputs)?;
+            let made = run(&runner, &self.reference.inputs, *place, &self.reference.outputs)?;
             let cosines = made.iter().zip(&self.reference.made[*place]).map(|(made, wanted)| made.cosine(wanted));
             Ok(cosines.fold(1.0, f64::min))
         };
@@ -114,16 +114,18 @@ fn load(model: &Path, inputs: &Inputs) -> Result<Runner, QuantiseFolderError> {
     Ok(Runner::load(model, &pins)?)
 }
 
-fn run(runner: &Runner, feeds: &[Feed], outputs: &[String]) -> Result<Vec<Rows>, QuantiseFolderError> {
+fn run(runner: &Runner, inputs: &Inputs, at: usize, outputs: &[String]) -> Result<Vec<Rows>, QuantiseFolderError> {
     let names: Vec<&str> = outputs.iter().map(String::as_str).collect();
-    let made = runner.run(feeds, &names)?;
+    let made = runner.run(&inputs.feeds[at], &names)?;
     Ok(made
         .into_iter()
         .map(|output| {
             let width = output.shape.last().copied().unwrap_or(1).max(1);
+            // Of an output for each position, those of what the input is filled up with say nothing.
+            let rows = if output.shape.len() > 2 { inputs.own[at] } else { usize::MAX };
+            let end = output.values.len().min(rows.saturating_mul(width));
             let kept = (NUMBERS_MAX / width).max(1) * width;
-            let from = output.values.len().saturating_sub(kept);
-            Rows { width, values: output.values[from..].to_vec() }
+            Rows { width, values: output.values[end.saturating_sub(kept)..end].to_vec() }
         })
         .collect())
 }

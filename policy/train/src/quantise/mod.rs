@@ -184,8 +184,15 @@ impl Job {
         watch(name, 0);
         let options = QuantiseOptions { fold: self.fold, int4: self.int4 };
         let quantiser = Quantiser::open(&source, &staging.scratch("weights"), &options)?;
-        let inputs = material.inputs(&source, &quantiser)?;
-        let reference = Reference::of(&source, quantiser.outputs(), inputs)?;
+        let reference = |filled| {
+            let inputs = material.inputs(&source, &quantiser, filled)?;
+            Reference::of(&source, quantiser.outputs(), inputs)
+        };
+        // Some exports compute their mask in a way that the engine can follow only at a known length.
+        let reference = match reference(false) {
+            Err(QuantiseFolderError::Model(_)) => reference(true)?,
+            other => other?,
+        };
         let bench = Bench { quantiser: &quantiser, reference: &reference, trial: staging.scratch("trial.onnx") };
         let layers: Vec<_> = quantiser.layers().collect();
         let narrowest: Vec<Width> = layers.iter().map(|layer| layer.narrowest).collect();
