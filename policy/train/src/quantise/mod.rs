@@ -25,7 +25,7 @@ pub const TARGET_COSINE: f64 = 0.99;
 /// Most measurements that compare layers; where there are more layers, neighbours are taken together.
 const COMPARISONS_MAX: usize = 64;
 /// Share of the loss allowed that is kept back when choosing, because other inputs judge.
-const MARGIN: f64 = 0.1;
+const MARGIN: f64 = 0.3;
 
 /// Why a folder was not quantised. Nothing was written.
 #[derive(Debug, thiserror::Error)]
