@@ -76,7 +76,7 @@ pub(crate) fn fold(model: &mut Model, layers: &mut [Layer]) -> Result<usize, Qua
                 changes.gone.extend(gone);
             }
             From::Node(node) => {
-                let ones = format!("folded.ones.{}", affine.gamma.len());
+                let ones = edges.fresh(format!("folded.ones.{}", affine.gamma.len()));
                 if !model.initialisers.iter().any(|tensor| tensor.name == ones) {
                     let values = vec![1.0; affine.gamma.len()];
                     model.initialisers.push(Tensor::floats(&ones, &[values.len()], &values));
@@ -200,7 +200,7 @@ impl Changes {
         weight: &str,
         shift: &[f32],
     ) -> Result<(), QuantiseError> {
-        let made = format!("{weight}.shift");
+        let made = edges.fresh(format!("{weight}.shift"));
         let sum = |model: &mut Model, old: Option<usize>| -> Result<(), QuantiseError> {
             let mut values = shift.to_vec();
             let mut shape = vec![shift.len()];
@@ -233,7 +233,7 @@ impl Changes {
             return Ok(());
         }
         sum(model, None)?;
-        let inner = format!("{product}.product");
+        let inner = edges.fresh(format!("{product}.product"));
         model.nodes[at].outputs[0].clone_from(&inner);
         self.after.insert(at, Node::new("Add", "", &[&inner, &made], &[&product], Vec::new()));
         Ok(())

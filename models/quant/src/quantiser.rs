@@ -160,15 +160,8 @@ impl Quantiser {
         let mut narrow = false;
         for (at, prepared) in self.layers.iter().enumerate() {
             let Prepared { layer, float, int8, scales, int4 } = prepared;
-            let fresh = |ending: &str| {
-                let mut name = format!("{}.{ending}", layer.name);
-                while edges.taken(&name) {
-                    name.push('_');
-                }
-                name
-            };
             let mut add = |ending: &str, dtype, shape: &[usize], place: &Place| {
-                let name = fresh(ending);
+                let name = edges.fresh(format!("{}.{ending}", layer.name));
                 model.initialisers.push(Tensor::new(&name, dtype, shape, Data::Stored(place.clone())));
                 name
             };
@@ -225,7 +218,7 @@ fn narrowed(model: &Model, edges: &Edges, layer: &Layer, weight: &[&str; 2], rep
             continue;
         }
         let offset = node.inputs.get(2).filter(|name| !name.is_empty());
-        let product = offset.map_or_else(|| made.to_owned(), |_| format!("{made}.product"));
+        let product = offset.map_or_else(|| made.to_owned(), |_| edges.fresh(format!("{made}.product")));
         let attributes = [("K", inputs as i64), ("N", outputs as i64), ("bits", 4), ("block_size", BLOCK as i64)];
         let attributes = attributes.map(|(name, value)| int(name, value)).into();
         let [packed, scales] = *weight;

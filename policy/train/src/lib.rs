@@ -27,6 +27,7 @@ pub mod network;
 pub mod policy;
 pub mod projection;
 pub mod published;
+pub mod quantise;
 pub mod recalibrate;
 pub mod recorded;
 pub mod report;

@@ -67,6 +67,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "camera_file", run: camera::file, seeds: camera::picture_seeds, bytes_max: 8192, mutations: 60 },
     Target { name: "camera_stream", run: camera::stream, seeds: camera::stream_seeds, bytes_max: 8192, mutations: 40 },
     Target { name: "policy", run: model::policy, seeds: model::policy_seeds, bytes_max: 32768, mutations: 60 },
+    Target { name: "onnx", run: model::onnx, seeds: model::onnx_seeds, bytes_max: 16384, mutations: 400 },
     Target { name: "model_folder", run: model::folder, seeds: model::folder_seeds, bytes_max: 16384, mutations: 8 },
     Target { name: "ledger", run: ledger::damaged, seeds: ledger::seeds, bytes_max: 258, mutations: 20 },
     Target { name: "chat", run: api::chat, seeds: api::chat_seeds, bytes_max: 4096, mutations: 40 },

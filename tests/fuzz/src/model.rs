@@ -8,6 +8,7 @@ use trimtab_core::observation::{Layout, TRIMTAB1_WIDTH};
 use trimtab_engine::{
     Embedding, Encoder, GenerateOptions, LanguageModel, ModelError, PolicyFile, RgbFrame, Token, Tokenizer, Vqa,
 };
+use trimtab_quant::{Attr, DType, Graph, QuantiseError, QuantiseOptions, Quantiser, Width};
 
 use crate::Seed;
 use crate::check::{chain, told};
@@ -110,6 +111,46 @@ pub(crate) fn policy(bytes: &[u8]) {
 pub(crate) fn policy_seeds() -> Vec<Seed> {
     let graph = tiny::policy_graph(&mut Chance(5), TRIMTAB1_WIDTH, &"ab".repeat(32));
     vec![("tiny".into(), graph.to_bytes().expect("our own graph is whole"))]
+}
+
+/// A float model of another exporter, as the quantiser reads it.
+pub(crate) fn onnx(bytes: &[u8]) {
+    static FOLDER: LazyLock<TempDir> = LazyLock::new(scratch);
+    let path = |name: &str| FOLDER.path().join(name);
+    let open = |name: &str| {
+        let options = QuantiseOptions { fold: true, int4: true };
+        Quantiser::open(&path(name), &path("scratch"), &options)
+    };
+    write(&path("model.onnx"), bytes);
+    let model = match open("model.onnx") {
+        Ok(model) => model,
+        Err(fault) => return told(&fault, &["model.onnx"]),
+    };
+    let widths: Vec<Width> = model.layers().map(|layer| layer.narrowest).collect();
+    let narrow = model.write(&widths, &path("narrow.onnx"), 64).expect("what was read is written");
+    assert!(narrow.bytes > 0);
+    model.write(&vec![Width::Float; widths.len()], &path("float.onnx"), u64::MAX).expect("what was read is written");
+    assert!(matches!(open("narrow.onnx"), Err(QuantiseError::Quantised { .. })));
+    let again = open("float.onnx").expect("what was written is read");
+    assert_eq!(again.layers().len(), widths.len());
+}
+
+pub(crate) fn onnx_seeds() -> Vec<Seed> {
+    const WIDTH: usize = 32;
+    let mut chance = Chance(7);
+    let mut g = Graph::new("foreign");
+    g.input("ids", DType::I64, &["N".into()]);
+    let rows = g.initializer_f32("rows", &chance.numbers(WIDTH * WIDTH, 1.0), &[WIDTH, WIDTH]);
+    let x = g.op("Gather", &[&rows, "ids"], &[("axis", Attr::Int(0))]);
+    let gamma = g.initializer_f32("gamma", &chance.numbers(WIDTH, 1.0), &[WIDTH]);
+    let beta = g.initializer_f32("beta", &chance.numbers(WIDTH, 1.0), &[WIDTH]);
+    let x = g.op("LayerNormalization", &[&x, &gamma, &beta], &[]);
+    let up = g.initializer_f32("up", &chance.numbers(WIDTH * WIDTH, 1.0), &[WIDTH, WIDTH]);
+    let x = g.op("Gemm", &[&x, &up, &beta], &[("transB", Attr::Int(1))]);
+    let head = g.op("Transpose", &[&rows], &[("perm", Attr::Ints(vec![1, 0]))]);
+    g.node("MatMul", &[&x, &head], &["logits"], &[]);
+    g.output("logits", DType::F32, &["N".into(), WIDTH.into()]);
+    vec![("tied".into(), g.to_bytes().expect("our own graph is whole"))]
 }
 
 /// A file of a model folder: its path in the first line, the rest is what it holds.

@@ -117,6 +117,7 @@ targets!(
     camera_file,
     camera_stream,
     policy,
+    onnx,
     model_folder,
     ledger,
     chat,

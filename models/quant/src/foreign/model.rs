@@ -156,6 +156,9 @@ impl Model {
         }
         let inputs = self.inputs.iter().filter_map(|input| input.view.name.as_deref());
         let constants: HashSet<&str> = self.initialisers.iter().map(|tensor| tensor.name.as_str()).collect();
+        if constants.len() < self.initialisers.len() {
+            return corrupt("two constants have the same name".into());
+        }
         let mut made: HashSet<&str> = inputs.chain(constants).collect();
         // Sparse constants and what else makes names is not understood here; where there are some, a name may be theirs.
         let closed = self.graph_rest.is_empty() || !self.holds_sparse();
@@ -274,6 +277,14 @@ impl Edges {
     /// The nodes that read it, and in which of their inputs; `None` where others do, too.
     pub(crate) fn readers(&self, name: &str) -> Option<&[(usize, usize)]> {
         if self.fixed.contains(name) { None } else { Some(self.readers.get(name).map_or(&[], Vec::as_slice)) }
+    }
+
+    /// This name, or one like it that is not in use.
+    pub(crate) fn fresh(&self, mut name: String) -> String {
+        while self.taken(&name) {
+            name.push('_');
+        }
+        name
     }
 
     /// Whether a name is in use.

@@ -84,6 +84,7 @@ impl Model {
             });
         };
         let constant = format!("{}.{name}", node.outputs.first().map_or("", String::as_str));
+        let constant = self.edges().fresh(constant);
         let values: Vec<u8> = ints.iter().flat_map(|value| value.to_le_bytes()).collect();
         changed.inputs.truncate(1);
         changed.inputs.push(constant.clone());

@@ -63,7 +63,6 @@ pub(crate) fn write(model: &Model, out: &Path, external_from: u64) -> Result<Wri
         }
     }
     file.flush().map_err(failed)?;
-    file.get_ref().sync_all().map_err(failed)?;
     Ok(Written { bytes, external: Some((data, end)) })
 }
 
@@ -117,7 +116,6 @@ fn write_graph(model: &Model, out: &Path, homes: &[Home], location: &str) -> Res
         }
     }
     file.flush().map_err(failed)?;
-    file.get_ref().sync_all().map_err(failed)?;
     Ok(bytes)
 }
 

@@ -12,6 +12,7 @@ mod logged;
 mod plot;
 mod prompts;
 mod published;
+mod quantise;
 mod recalibrate;
 mod train;
 
@@ -41,6 +42,7 @@ const EXAMPLES: &str = "Examples:
   trimtab-lab compare --env trimtab --train table --data held-out --policy policy.onnx --chart front.svg
   trimtab-lab estimator --train a.json --test b.json --kind prompt
   trimtab-lab quantise --checkpoint policy.json --data held-out --out policy.onnx
+  trimtab-lab quantise clip-vit-b32 --calibrate frames --calibrate prompts.txt --out clip-vit-b32-int8
   trimtab-lab recalibrate --policy policy.onnx --from models/shipped/encoder --to clip --out policy-clip.onnx --write-encoder
   trimtab-lab dataset stats table
   trimtab-lab report --data M4A1.json --ids results.json --out report
@@ -68,8 +70,8 @@ enum Command {
     Estimator(estimator::Estimator),
     /// Compares every policy and rule on one log or one recorded table.
     Compare(compare::Compare),
-    /// Writes a trained policy with int8 weights and checks that it decides as with float weights.
-    Quantise(train::Quantise),
+    /// Writes the models of a folder, or a trained policy, with int8 or four-bit weights, and measures what that changes.
+    Quantise(quantise::Quantise),
     /// Plays every way to choose in the published environment, on every split, under every named budget.
     Experiments(experiments::Experiments),
     /// The same as a page with charts.

@@ -1,4 +1,4 @@
-//! `train` and `quantise`.
+//! `train`, and `quantise` of what it kept.
 
 use std::path::{Path, PathBuf};
 
@@ -79,22 +79,6 @@ pub(super) struct Train {
     pub(super) json: bool,
 }
 
-#[derive(Args, Debug)]
-pub(super) struct Quantise {
-    /// What `train --checkpoint` kept.
-    #[arg(long)]
-    checkpoint: PathBuf,
-    /// Turns on which both forms must decide alike.
-    #[arg(long, required = true, num_args = 1..)]
-    data: Vec<PathBuf>,
-    /// The policy file.
-    #[arg(long)]
-    out: PathBuf,
-    /// Prints the result as JSON.
-    #[arg(long)]
-    json: bool,
-}
-
 impl Train {
     pub(super) fn run(self) -> anyhow::Result<()> {
         if self.env == Environment::Published {
@@ -172,25 +156,20 @@ impl Train {
     }
 }
 
-impl Quantise {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        let policy = Policy::load(&self.checkpoint)?;
-        let table = Table::read(&self.data)?;
-        same_encoder(&policy, &table)?;
-        let turns: Vec<&Turn> = table.turns().iter().collect();
-        let parity = write(&policy, &self.out, &turns, &Preference::default())?;
-        if self.json {
-            println!("{}", json!({"policy": self.out, "turns": turns.len(), "int8_agreement": parity}));
-        } else {
-            println!(
-                "{}: decides as with float weights in {:.2} % of {} turns",
-                self.out.display(),
-                100.0 * parity,
-                turns.len()
-            );
-        }
-        Ok(())
+/// Writes what [`Train`] kept, and says in how many turns both forms decide alike.
+pub(super) fn quantise(checkpoint: &Path, data: &[PathBuf], out: &Path, json: bool) -> anyhow::Result<()> {
+    let policy = Policy::load(checkpoint)?;
+    let table = Table::read(data)?;
+    same_encoder(&policy, &table)?;
+    let turns: Vec<&Turn> = table.turns().iter().collect();
+    let parity = write(&policy, out, &turns, &Preference::default())?;
+    if json {
+        println!("{}", json!({"policy": out, "turns": turns.len(), "int8_agreement": parity}));
+    } else {
+        let percent = 100.0 * parity;
+        println!("{}: decides as with float weights in {percent:.2} % of {} turns", out.display(), turns.len());
     }
+    Ok(())
 }
 
 /// Says what was not trained on.
