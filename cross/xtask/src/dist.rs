@@ -25,12 +25,28 @@ pub(crate) fn benches(root: &Path) -> Result<PathBuf> {
     Ok(folder(root, HOST_TARGET).join("examples/speed"))
 }
 
+/// Builds the engine's contender with the code that is installed; returns where it is.
+pub(crate) fn peer(root: &Path) -> Result<PathBuf> {
+    build(root, HOST_TARGET, &["--example", "peer"])?;
+    Ok(folder(root, HOST_TARGET).join("examples/peer"))
+}
+
+/// Builds the engine's contender as the tests are built; returns where it is.
+pub(crate) fn tested_peer(root: &Path) -> Result<PathBuf> {
+    let words = ["build", "--locked", "--release", "--package", "trimtab-device", "--example", "peer"];
+    must(Command::new("cargo").current_dir(root).args(words))?;
+    Ok(target(root).join("release/examples/peer"))
+}
+
 fn build(root: &Path, target: &str, what: &[&str]) -> Result<()> {
     let words = ["build", "--locked", "--profile", "dist", "--package", "trimtab-device", "--target", target];
     must(Command::new("cargo").current_dir(root).args(words).args(what))
 }
 
-fn folder(root: &Path, target: &str) -> PathBuf {
-    let all = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder));
-    all.join(target).join("dist")
+fn folder(root: &Path, triple: &str) -> PathBuf {
+    target(root).join(triple).join("dist")
+}
+
+fn target(root: &Path) -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }

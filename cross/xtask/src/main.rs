@@ -4,6 +4,7 @@ mod bench;
 mod clock;
 mod dist;
 mod fuzz;
+mod peers;
 mod setup;
 mod size;
 mod test;
@@ -34,7 +35,7 @@ enum Task {
         json: bool,
     },
     /// Time the decision and every model in the code that is installed, and count their instructions
-    Bench,
+    Bench(peers::Arguments),
     /// Search for inputs that break a decoder, longer than the tests do; needs a nightly toolchain
     Fuzz(fuzz::Arguments),
 }
@@ -46,7 +47,8 @@ fn main() -> Result<()> {
         Task::Setup => setup::everything(&root),
         Task::Test => test::run(&root),
         Task::Size { json } => size::run(&root, json),
-        Task::Bench => bench::run(&root),
+        Task::Bench(arguments) if arguments.wanted() => peers::run(&root, &arguments),
+        Task::Bench(_) => bench::run(&root),
         Task::Fuzz(arguments) => fuzz::run(&root, &arguments),
     }
 }

@@ -17,9 +17,20 @@ use crate::dist::BOARD_TARGET;
 /// Where Debian's cross packages put the board's C library, for the linker and for emulation.
 const BOARD_SYSROOT: &str = "/usr/aarch64-linux-gnu";
 const CARGO_DENY_VERSION: &str = "0.20.2";
-const REQUIREMENTS: &str = "tests/e2e/requirements.txt";
 /// Tools that outlive a clone are kept here; the default is `trimtab` in the user's cache folder.
 const TOOL_CACHE_VARIABLE: &str = "TRIMTAB_TOOL_CACHE";
+
+/// A private place for Python packages: made from a list that it then keeps, so that a changed list means a new one.
+struct Environment {
+    requirements: &'static str,
+    folder: &'static str,
+}
+
+/// For the tests.
+const TESTS: Environment = Environment { requirements: "tests/e2e/requirements.txt", folder: "target/venv" };
+/// For exports of full-size models, and for what only the original implementations can say.
+const ORIGINALS: Environment =
+    Environment { requirements: "tests/parity/requirements.txt", folder: "target/venv-full" };
 
 /// One thing the checks need from the system, and the Debian package that brings it.
 struct Need {
@@ -52,7 +63,7 @@ pub(crate) fn everything(root: &Path) -> Result<()> {
     let packages: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
     let target = !board_target_installed();
     let deny = !cargo_deny()?.exists();
-    let python = !venv_current(root);
+    let python = !TESTS.current(root);
 
     let mut missing: Vec<String> =
         packages.iter().map(|need| format!("Debian package {}: {}", need.package, need.why)).collect();
@@ -63,7 +74,7 @@ pub(crate) fn everything(root: &Path) -> Result<()> {
         missing.push(format!("cargo-deny {CARGO_DENY_VERSION}, into {}", cargo_deny()?.display()));
     }
     if python {
-        missing.push(format!("the Python packages of {REQUIREMENTS}, into {}", venv(root).display()));
+        missing.push(TESTS.description(root));
     }
     if missing.is_empty() {
         println!("nothing is missing");
@@ -82,9 +93,18 @@ pub(crate) fn everything(root: &Path) -> Result<()> {
         install_cargo_deny(root)?;
     }
     if python {
-        install_venv(root)?;
+        TESTS.install(root)?;
     }
     Ok(())
+}
+
+/// The environment for exports, which only comparisons with the originals need; returns its interpreter.
+pub(crate) fn full(root: &Path) -> Result<PathBuf> {
+    if !ORIGINALS.current(root) {
+        println!("missing, installed now (some 3 GB to fetch, 6 GB on the disk):\n  {}", ORIGINALS.description(root));
+        ORIGINALS.install(root)?;
+    }
+    Ok(ORIGINALS.python(root))
 }
 
 /// The instruction counter, which only the benches need.
@@ -177,26 +197,36 @@ fn install_cargo_deny(root: &Path) -> Result<()> {
     )
 }
 
-fn venv(root: &Path) -> PathBuf {
-    root.join("target/venv")
-}
+impl Environment {
+    fn place(&self, root: &Path) -> PathBuf {
+        root.join(self.folder)
+    }
 
-/// The list the environment was made from is kept inside it: a changed list means a new environment.
-fn venv_current(root: &Path) -> bool {
-    let wanted = fs::read(root.join(REQUIREMENTS));
-    let made_from = fs::read(venv(root).join("requirements.txt"));
-    matches!((wanted, made_from), (Ok(wanted), Ok(made_from)) if wanted == made_from)
-}
+    fn python(&self, root: &Path) -> PathBuf {
+        self.place(root).join("bin/python")
+    }
 
-fn install_venv(root: &Path) -> Result<()> {
-    let folder = venv(root);
-    must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    must(
-        Command::new(folder.join("bin/python"))
-            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
-            .arg(root.join(REQUIREMENTS)),
-    )?;
-    fs::copy(root.join(REQUIREMENTS), folder.join("requirements.txt"))
-        .with_context(|| format!("cannot write into {}", folder.display()))?;
-    Ok(())
+    fn description(&self, root: &Path) -> String {
+        format!("the Python packages of {}, into {}", self.requirements, self.place(root).display())
+    }
+
+    fn current(&self, root: &Path) -> bool {
+        let wanted = fs::read(root.join(self.requirements));
+        let made_from = fs::read(self.place(root).join("requirements.txt"));
+        matches!((wanted, made_from), (Ok(wanted), Ok(made_from)) if wanted == made_from)
+    }
+
+    fn install(&self, root: &Path) -> Result<()> {
+        let folder = self.place(root);
+        must(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+        // The lists are whole, so what a package names besides is not looked for.
+        must(
+            Command::new(self.python(root))
+                .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--requirement"])
+                .arg(root.join(self.requirements)),
+        )?;
+        fs::copy(root.join(self.requirements), folder.join("requirements.txt"))
+            .with_context(|| format!("cannot write into {}", folder.display()))?;
+        Ok(())
+    }
 }
