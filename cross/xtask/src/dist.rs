@@ -47,6 +47,7 @@ fn folder(root: &Path, triple: &str) -> PathBuf {
     target(root).join(triple).join("dist")
 }
 
-fn target(root: &Path) -> PathBuf {
+/// Where builds are kept.
+pub(crate) fn target(root: &Path) -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |folder| root.join(folder))
 }
