@@ -14,6 +14,8 @@ pub const JSON_BYTES_MAX: u64 = 64 << 20;
 /// Largest ONNX file read: the limit of the protobuf format.
 pub const ONNX_BYTES_MAX: u64 = (2 << 30) - 1;
 
+/// What the name of a file of weights has after that of the ONNX file that it belongs to, as exporters call it.
+const WEIGHTS_SUFFIX: &str = "_data";
 /// Bytes that are hashed at a time.
 const PIECE: usize = 1 << 16;
 
@@ -52,24 +54,20 @@ impl Folder {
         if path.exists() { Ok(path) } else { Err(self.missing(path)) }
     }
 
-    /// Identity of the named files, each at most [`ONNX_BYTES_MAX`] long, read piece by piece.
+    /// Identity of the named files, each at most [`ONNX_BYTES_MAX`] long, and of the weights that stand beside one in a file of
+    /// their own; read piece by piece.
     pub(crate) fn fingerprint(&self, files: &[&str]) -> Result<Fingerprint, ModelError> {
         let mut hash = Sha256::new();
         for name in files {
             let path = self.file(name)?;
-            let failed = |source| ModelError::Read { path: path.clone(), source };
-            let mut file = File::open(&path).map_err(failed)?;
-            let have = file.metadata().map_err(failed)?.len();
+            let have = path.metadata().map_err(|source| ModelError::Read { path: path.clone(), source })?.len();
             if have > ONNX_BYTES_MAX {
                 return Err(ModelError::TooLarge { path, have, limit: ONNX_BYTES_MAX });
             }
-            begin(&mut hash, name, have);
-            let mut piece = vec![0; PIECE];
-            loop {
-                match file.read(&mut piece).map_err(failed)? {
-                    0 => break,
-                    count => hash.update(&piece[..count]),
-                }
+            digest(&mut hash, name, &path)?;
+            let beside = format!("{name}{WEIGHTS_SUFFIX}");
+            if self.path(&beside).exists() {
+                digest(&mut hash, &beside, &self.path(&beside))?;
             }
         }
         Ok(Fingerprint(hash.finalize().into()))
@@ -120,6 +118,20 @@ impl Fingerprint {
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+/// Hashes a file, piece by piece.
+fn digest(hash: &mut Sha256, name: &str, path: &Path) -> Result<(), ModelError> {
+    let failed = |source| ModelError::Read { path: path.into(), source };
+    let mut file = File::open(path).map_err(failed)?;
+    begin(hash, name, file.metadata().map_err(failed)?.len());
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece).map_err(failed)? {
+            0 => return Ok(()),
+            count => hash.update(&piece[..count]),
+        }
     }
 }
 
