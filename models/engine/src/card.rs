@@ -26,11 +26,6 @@ impl Card {
         Ok(Self(folder.json_if_present("card.json")?.unwrap_or_default()))
     }
 
-    /// The card of a folder that holds another engine's model; empty when there is none.
-    pub fn of(folder: &std::path::Path) -> Result<Self, ModelError> {
-        Self::load(&Folder::open(folder, "card.json")?)
-    }
-
     /// A value of the card.
     pub fn get(&self, key: &str) -> Option<&Value> {
         self.0.get(key)

@@ -47,7 +47,7 @@ impl GgufFile {
             threads: options.threads.clamp(1, THREADS_MAX),
             context: options.context.clamp(1, header.context),
         };
-        Ok(Self { path: path.into(), card: Card::of(folder)?, header, options })
+        Ok(Self { path: path.into(), card: Card::read(folder)?, header, options })
     }
 
     /// What the header says.
