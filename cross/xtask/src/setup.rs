@@ -39,8 +39,10 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 10] = [
     Need { package: "build-essential", why: "C compiler for ring and SQLite", present: || on_path("cc") },
+    Need { package: "cmake", why: "builds llama.cpp", present: || on_path("cmake") },
+    Need { package: "libclang-dev", why: "reads llama.cpp's headers", present: has_libclang },
     Need { package: "mosquitto", why: "the broker of the end-to-end tests", present: || on_path("mosquitto") },
     Need { package: "mosquitto-clients", why: "an operator's MQTT client", present: || on_path("mosquitto_sub") },
     Need {
@@ -135,6 +137,18 @@ fn on_path(program: &str) -> bool {
     // Debian keeps brokers and daemons in sbin, which an ordinary user's PATH leaves out.
     let listed = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&listed).chain(["/usr/sbin".into(), "/sbin".into()]).any(|folder| folder.join(program).is_file())
+}
+
+/// The library, and the headers that only a compiler of its own would bring.
+fn has_libclang() -> bool {
+    let versions = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut installed =
+        versions.filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("llvm-")));
+    installed.any(|llvm| {
+        let headers = fs::read_dir(llvm.join("lib/clang")).into_iter().flatten().flatten();
+        llvm.join("lib/libclang.so").exists()
+            && headers.into_iter().any(|entry| entry.path().join("include/stdbool.h").exists())
+    })
 }
 
 fn venv_works() -> bool {

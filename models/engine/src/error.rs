@@ -111,6 +111,40 @@ pub enum ModelError {
         /// The engine's reason.
         problem: String,
     },
+    /// A GGUF file that is cut off, damaged or of a kind that is not run.
+    #[error("{path}: not a GGUF file that can be run ({problem}); fetch it again, or convert the model anew")]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A model for an engine that this program was built without.
+    #[error(
+        "{path}: this program was built without the engine `{engine}`; build it with `--features {engine}`, or use a folder with onnx/model.onnx"
+    )]
+    NotBuilt {
+        /// The file.
+        path: PathBuf,
+        /// The engine, which is also the name of the cargo feature.
+        engine: &'static str,
+    },
+    /// No server answers where one should run the model.
+    #[error("{url}: no language model server answers ({problem}); start it, or correct the address")]
+    Away {
+        /// Where it was looked for.
+        url: String,
+        /// What the system or the server said.
+        problem: String,
+    },
+    /// A server that runs the model answers, but not with an answer that can be used.
+    #[error("{url}: the language model server's answer cannot be used: {problem}")]
+    Server {
+        /// Where it is.
+        url: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
     /// A picture that cannot be preprocessed.
     #[error(transparent)]
     Frame(#[from] crate::FrameError),

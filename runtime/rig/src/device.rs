@@ -8,6 +8,7 @@ use trimtab_core::observation::LinkEstimate;
 use trimtab_device::api::{Api, ApiError};
 use trimtab_device::camera::{CameraConfig, CameraSource};
 use trimtab_device::config::{ApiConfig, Config, LinkConfig, ModelsConfig, MqttConfig, TurnConfig};
+use trimtab_device::local::LocalOptions;
 use trimtab_device::meter::EnergyConfig;
 use trimtab_device::shell::Device;
 use trimtab_scenes::CAMERA_NAMES;
@@ -51,7 +52,8 @@ pub(crate) fn config(
         cameras: cameras.collect::<Result<_, WorldError>>()?,
         models: ModelsConfig {
             encoder: settings.models.join("encoder"),
-            lm: Some(settings.models.join("lm")),
+            lm: Some(settings.models.join("lm").into()),
+            lm_options: LocalOptions::default(),
             policy: settings.choosing.policy(policy),
             measure: true,
         },

@@ -161,6 +161,10 @@ impl Governor {
     pub const fn local(&self) -> Option<&LocalEngine> {
         self.local.as_ref()
     }
+    /// Another local engine, or none while it is away, for the turns to come; returns what was known until now.
+    pub const fn set_local(&mut self, local: Option<LocalEngine>) -> Option<LocalEngine> {
+        core::mem::replace(&mut self.local, local)
+    }
     /// The rules.
     #[must_use]
     pub const fn shield(&self) -> Shield {

@@ -120,7 +120,8 @@ fn crates_depend_as_the_table_says() -> Result<()> {
 
 #[test]
 fn only_one_crate_names_each_heavy_library() -> Result<()> {
-    let owners = [("tract", "trimtab-engine"), ("burn", "trimtab-zoo"), ("rumqttc", "trimtab-mqtt")];
+    let owners =
+        [("tract", "trimtab-engine"), ("llama", "trimtab-gguf"), ("burn", "trimtab-zoo"), ("rumqttc", "trimtab-mqtt")];
     for member in members()? {
         for (library, owner) in owners {
             let family = |used: &&String| *used == library || used.starts_with(&format!("{library}-"));

@@ -2,6 +2,7 @@
 
 mod config;
 mod draw;
+mod reply;
 mod session;
 mod stop;
 
@@ -15,6 +16,7 @@ use crate::tokenizer::{TokenId, Tokenizer, WORD_BYTES_MAX};
 use crate::{Card, ModelError};
 use config::Config;
 
+pub use reply::Reply;
 pub use session::Session;
 
 const CONTENTS: &str = "config.json, tokenizer.json and onnx/model.onnx";

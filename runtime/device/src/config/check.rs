@@ -14,9 +14,11 @@ use trimtab_wire::{DeviceId, FleetId, ViewName};
 use super::raw::{RawBudget, RawCamera, RawConfig, RawMqtt, RawPreference};
 use super::source::Source;
 use super::{
-    API_SOCKET, Config, ConfigError, MQTT_PORTS, MqttConfig, SESSION_EXPIRY, TEST_CAMERA, TURN_TIME_MAX, quantity,
+    API_SOCKET, Config, ConfigError, LM_THREADS_MAX, MQTT_PORTS, MqttConfig, SESSION_EXPIRY, TEST_CAMERA,
+    TURN_TIME_MAX, quantity,
 };
 use crate::camera::{CameraConfig, CameraSource, Mask};
+use crate::local::LocalSource;
 use crate::meter::EnergyConfig;
 
 impl Config {
@@ -46,8 +48,18 @@ impl Config {
         if let Some(folder) = &models.encoder {
             self.models.encoder = path(source, "models.encoder", folder)?;
         }
-        if let Some(folder) = &models.lm {
-            self.models.lm = Some(path(source, "models.lm", folder)?).filter(|_| folder.get_ref() != NONE);
+        if let Some(lm) = &models.lm {
+            let parse = |text: &String| LocalSource::parse(text, |path| source.beside(path));
+            self.models.lm = Some(source.checked("models.lm", lm, parse)?).filter(|_| lm.get_ref() != NONE);
+        }
+        if let Some(name) = &models.lm_model {
+            self.models.lm_options.model = source.checked("models.lm_model", name, |name| match name.trim() {
+                "" => Err("the name is empty; write one that the server lists, or leave the key out"),
+                name => Ok(Some(name.to_owned())),
+            })?;
+        }
+        if let Some(threads) = &models.lm_threads {
+            self.models.lm_options.threads = Some(within(source, "models.lm_threads", threads, 1..=LM_THREADS_MAX)?);
         }
         self.models.measure = models.measure.unwrap_or(self.models.measure);
         if let Some(file) = &models.policy {

@@ -18,6 +18,7 @@ use trimtab_wire::{DeviceId, FleetId};
 pub use source::{CONFIG_BYTES_MAX, ConfigError};
 
 use crate::camera::CameraConfig;
+use crate::local::{LocalOptions, LocalSource};
 use crate::meter::EnergyConfig;
 use source::Source;
 
@@ -43,6 +44,8 @@ pub const ENCODER_FOLDER: &str = "encoder";
 pub const LM_FOLDER: &str = "lm";
 /// The policy within a model folder.
 pub const POLICY_FILE: &str = "policy/policy.onnx";
+/// Most threads that the local model may be given.
+pub const LM_THREADS_MAX: u32 = 64;
 /// How long a turn may take.
 pub const TURN_TIME: Millis = Millis::new(15_000);
 /// Longest time a turn can be given.
@@ -109,8 +112,10 @@ pub struct ApiConfig {
 pub struct ModelsConfig {
     /// The dual encoder's folder.
     pub encoder: PathBuf,
-    /// The local language model's folder; none: nothing is answered here.
-    pub lm: Option<PathBuf>,
+    /// The local language model; none: nothing is answered here.
+    pub lm: Option<LocalSource>,
+    /// How it is run.
+    pub lm_options: LocalOptions,
     /// The policy file; none: the default rule decides.
     pub policy: Option<PathBuf>,
     /// Whether the local model answers once at the start, so that the first quotes know its pace here.
@@ -214,6 +219,18 @@ impl Config {
 }
 
 impl ModelsConfig {
+    /// Cores that are busy while the local model answers; one where there is none.
+    #[must_use]
+    pub fn lm_cores(&self) -> u32 {
+        self.lm.as_ref().map_or(1, |source| source.cores(&self.lm_options))
+    }
+
+    /// The same, where they work in another process than this.
+    #[must_use]
+    pub fn lm_cores_elsewhere(&self) -> Option<u32> {
+        matches!(self.lm, Some(LocalSource::Server(_))).then(|| self.lm_cores())
+    }
+
     /// The first of [`MODEL_FOLDERS`] that has an encoder, else the first of them, so that an error names an installed path.
     fn found() -> Self {
         let folders = MODEL_FOLDERS.map(Path::new);
@@ -221,7 +238,8 @@ impl ModelsConfig {
         let there = |path: PathBuf| path.exists().then_some(path);
         Self {
             encoder: folder.join(ENCODER_FOLDER),
-            lm: there(folder.join(LM_FOLDER)),
+            lm: there(folder.join(LM_FOLDER)).map(LocalSource::Folder),
+            lm_options: LocalOptions::default(),
             policy: there(folder.join(POLICY_FILE)),
             measure: true,
         }

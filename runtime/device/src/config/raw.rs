@@ -63,6 +63,8 @@ pub(super) struct RawCamera {
 pub(super) struct RawModels {
     pub(super) encoder: Text,
     pub(super) lm: Text,
+    pub(super) lm_model: Text,
+    pub(super) lm_threads: Option<Spanned<u32>>,
     pub(super) policy: Text,
     pub(super) measure: Option<bool>,
 }

@@ -62,10 +62,11 @@ impl EnergyConfig {
     pub const fn meter(&self) -> MeterChoice {
         self.meter
     }
-    /// Power while one core computes, as the estimate charges it.
+    /// Power while so many cores compute, as the estimate charges it.
     #[must_use]
-    pub const fn busy(&self) -> Watts {
-        Watts::from_micro(self.per_core.micro().saturating_add(self.idle.micro()))
+    pub const fn busy(&self, cores: u32) -> Watts {
+        let computing = self.per_core.micro().saturating_mul(cores as u64);
+        Watts::from_micro(computing.saturating_add(self.idle.micro()))
     }
     /// Power while nothing is computed, as the estimate charges it.
     #[must_use]

@@ -11,6 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use trimtab_core::{Bytes, Joules, Millis, Watts};
 use trimtab_turn::EnergySource;
 
+use super::elsewhere::{Elsewhere, WorkElsewhere};
 use super::{Counters, EnergyConfig, Meter, MeterError};
 
 /// Processor time is exact to far less than this.
@@ -35,7 +36,10 @@ impl Uplink {
 
 /// Whose processor time counts. Clones share one book.
 #[derive(Clone, Debug, Default)]
-pub struct CpuTime(Scope);
+pub struct CpuTime {
+    scope: Scope,
+    elsewhere: Elsewhere,
+}
 
 #[derive(Clone, Debug, Default)]
 enum Scope {
@@ -66,20 +70,25 @@ pub struct OnCpu {
 impl CpuTime {
     /// Every thread of the process counts: the process is the device and nothing else.
     #[must_use]
-    pub const fn process() -> Self {
-        Self(Scope::Process)
+    pub fn process() -> Self {
+        Self::default()
     }
 
     /// Only threads between [`CpuTime::enter`] and its end count: for a process that holds other programs too.
     #[must_use]
     pub fn threads() -> Self {
-        Self(Scope::Threads(Arc::default()))
+        Self { scope: Scope::Threads(Arc::default()), elsewhere: Elsewhere::default() }
+    }
+
+    /// Counts so many processors as busy from now on: another process of this board works for this one.
+    pub fn enter_elsewhere(&self, cores: u32) -> WorkElsewhere {
+        self.elsewhere.enter(cores)
     }
 
     /// Counts the calling thread from now on. Without effect where the whole process counts, and within another entry of
     /// the same thread.
     pub fn enter(&self) -> OnCpu {
-        let threads = match &self.0 {
+        let threads = match &self.scope {
             Scope::Process => None,
             Scope::Threads(threads) => {
                 let mut book = threads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -97,8 +106,8 @@ impl CpuTime {
 
     /// Nanoseconds so far.
     fn total(&self, proc: &Path) -> Result<u64, MeterError> {
-        match &self.0 {
-            Scope::Process => Ok(nanos(ClockId::ProcessCPUTime)),
+        let here = match &self.scope {
+            Scope::Process => nanos(ClockId::ProcessCPUTime),
             Scope::Threads(threads) => {
                 let book = threads.lock().unwrap_or_else(PoisonError::into_inner);
                 let mut total = book.left;
@@ -110,9 +119,10 @@ impl CpuTime {
                     };
                     total = total.saturating_add(now.saturating_sub(*came));
                 }
-                Ok(total)
+                total
             }
-        }
+        };
+        Ok(here.saturating_add(self.elsewhere.total()))
     }
 }
 
@@ -168,7 +178,7 @@ impl Estimate {
     /// Begins to count. Fails if processor time cannot be told in the scope that `counters` asks for.
     pub fn new(config: &EnergyConfig, counters: Counters, proc: &Path) -> Result<Self, MeterError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        if matches!(counters.cpu.0, Scope::Threads(_)) {
+        if matches!(counters.cpu.scope, Scope::Threads(_)) {
             scheduled(proc, this_thread())?;
         }
         Ok(Self {
@@ -281,6 +291,22 @@ mod tests {
         leave.send(()).unwrap();
         worker.join().unwrap();
         assert!(meter.energy().unwrap() >= seen);
+    }
+
+    #[test]
+    fn what_another_process_does_counts_by_its_processors() {
+        let counters = Counters { cpu: CpuTime::threads(), ..Counters::default() };
+        let meter = meter(&config(1.0, 0.0, 0.0), &counters);
+        let outer = counters.cpu.enter_elsewhere(3);
+        let inner = counters.cpu.enter_elsewhere(1);
+        std::thread::sleep(Duration::from_millis(20));
+        drop(inner);
+        let seen = meter.energy().unwrap();
+        assert!(seen >= Joules::from_micro(80_000), "{seen}");
+        drop(outer);
+        let ended = meter.energy().unwrap();
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(meter.energy().unwrap(), ended);
     }
 
     #[test]

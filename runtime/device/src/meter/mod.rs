@@ -5,6 +5,7 @@
 //! silently: what was tried and why it did not do is part of the answer.
 
 mod config;
+mod elsewhere;
 mod estimate;
 mod powercap;
 
@@ -18,6 +19,7 @@ use trimtab_turn::EnergySource;
 pub use config::{
     EnergyConfig, EnergyConfigError, IDLE_WATTS, MeterChoice, RawEnergy, UPLINK_UJ_PER_BYTE, WATTS_MAX, WATTS_PER_CORE,
 };
+pub use elsewhere::WorkElsewhere;
 pub use estimate::{CpuTime, Estimate, OnCpu, Uplink};
 pub use powercap::{Powercap, ZONES_MAX};
 

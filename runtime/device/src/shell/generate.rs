@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::sync::mpsc;
 use trimtab_core::{Joules, Millis};
-use trimtab_engine::{GenerateOptions, LanguageModel};
+use trimtab_engine::{GenerateOptions, LocalModel, Progress};
 use trimtab_turn::{Event, Finish};
 
 use super::energy::EnergyReader;
@@ -15,6 +15,8 @@ use crate::meter::CpuTime;
 
 /// Bounds of one generation.
 pub(super) struct Generation {
+    /// Processors of another process that work for it; none: it is computed here.
+    pub(super) cores_elsewhere: Option<u32>,
     pub(super) prompt: String,
     pub(super) until_energy: Joules,
     pub(super) until: Millis,
@@ -22,24 +24,30 @@ pub(super) struct Generation {
     pub(super) stop: Arc<AtomicBool>,
 }
 
-/// Runs on a blocking thread; tells every token and the end on `events`. It stops by itself at the first token after its
-/// joules or its time are used up, so that no hold depends on another thread being awake.
+/// Runs on a blocking thread; tells every token and the end on `events`, and returns whether it could answer. It stops by itself at the first token after its
+/// joules or its time are used up, or while it waits for one, so that no hold depends on another thread being awake.
 pub(super) fn generate(
-    model: &LanguageModel,
+    model: &dyn LocalModel,
     energy: &EnergyReader,
     clock: &dyn Clock,
     cpu: &CpuTime,
     bounds: &Generation,
     events: &mpsc::Sender<Event>,
-) {
+) -> bool {
     let _counted = cpu.enter();
+    let _elsewhere = bounds.cores_elsewhere.map(|cores| cpu.enter_elsewhere(cores));
     let start = energy.now();
     let spent = || energy.now().minus(start);
     let mut cut = None;
     let options = GenerateOptions { max_tokens: bounds.max_tokens as usize, ..GenerateOptions::default() };
-    let done = model.session().generate(&bounds.prompt, &options, &mut |token| {
+    let done = model.generate(&bounds.prompt, &options, &mut |progress| {
         let used = spent();
-        let told = events.blocking_send(Event::LocalToken { text: token.piece.to_owned(), energy: used });
+        let told = match progress {
+            Progress::Token { piece, .. } => {
+                events.blocking_send(Event::LocalToken { text: piece.to_owned(), energy: used }).is_ok()
+            }
+            Progress::Waiting => true,
+        };
         cut = if energy.is_known() && used >= bounds.until_energy {
             Some(Finish::EnergyCut)
         } else if clock.now() >= bounds.until {
@@ -47,12 +55,13 @@ pub(super) fn generate(
         } else {
             None
         };
-        if cut.is_some() || told.is_err() || bounds.stop.load(Ordering::Relaxed) {
+        if cut.is_some() || !told || bounds.stop.load(Ordering::Relaxed) {
             ControlFlow::Break(())
         } else {
             ControlFlow::Continue(())
         }
     });
+    let answered = done.is_ok();
     let event = match done {
         Ok(done) => {
             let finish = match done.finish {
@@ -66,4 +75,5 @@ pub(super) fn generate(
     };
     // Nobody listens once the runtime is stopping; the ledger keeps the hold open then.
     let _ = events.blocking_send(event);
+    answered
 }

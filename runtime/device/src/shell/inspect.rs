@@ -38,7 +38,7 @@ pub fn inspect(config: &Config) -> Inspection {
             if let Some(encoder) = &models.encoder {
                 found.models.push(format!("encoder {}", encoder.fingerprint()));
             }
-            if models.lm.is_some() {
+            if models.lm.is_some() && models.lm_away.is_none() {
                 found.models.push("lm".to_owned());
             }
             let (scorer, fault) =
@@ -47,6 +47,7 @@ pub fn inspect(config: &Config) -> Inspection {
                 found.models.push(format!("policy {} ({})", policy.fingerprint(), policy.layout().name()));
             }
             found.faults.extend(models.faults);
+            found.faults.extend(models.lm_away);
             found.faults.extend(fault);
         }
         Err(fault) => found.faults.push(crate::fault_text(&fault)),

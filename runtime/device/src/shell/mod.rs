@@ -9,6 +9,7 @@ mod inbox;
 mod inspect;
 mod observe;
 mod pace;
+mod presence;
 mod start;
 mod status;
 mod turn;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use trimtab_core::{Bytes, Cost, TurnId};
-use trimtab_engine::{LanguageModel, Tokenizer};
+use trimtab_engine::{LocalModel, Tokenizer};
 use trimtab_mqtt::{Link, LinkState};
 use trimtab_turn::{Feedback, Governor, Late, TurnRecord};
 use trimtab_wire::limits::PROMPT_BYTES_MAX;
@@ -41,6 +42,7 @@ pub use start::{LEDGER_FILE, Parts, StartError};
 use chooser::Scorer;
 use energy::EnergyReader;
 use observe::Eyes;
+use presence::Presence;
 
 /// How long a stopping runtime waits for its turn, and then for the broker.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -61,7 +63,8 @@ pub(crate) struct Inner {
     uplink: Uplink,
     eyes: Eyes,
     scorer: Scorer,
-    lm: Option<LanguageModel>,
+    lm: Option<Arc<dyn LocalModel>>,
+    presence: Presence,
     /// What the loaded models take; given back when the device goes.
     _admitted: Vec<Admission>,
     /// What is wrong with this device, as it was found at the start: missing models, a refused policy, no meter.
@@ -158,11 +161,10 @@ impl Device {
     /// Tokens of a text by the tokenizer at hand; zero without a model.
     #[must_use]
     pub fn tokens_of(&self, text: &str) -> u32 {
-        let count = |tokenizer: &Tokenizer| u32::try_from(tokenizer.encode(text).len()).unwrap_or(u32::MAX);
-        match &self.0.lm {
-            Some(model) => count(model.tokenizer()),
-            None => self.0.eyes.tokenizer().map_or(0, count),
-        }
+        let by_encoder = |tokenizer: &Tokenizer| tokenizer.encode(text).len();
+        let counted = self.0.lm.as_ref().and_then(|model| model.count_tokens(text));
+        let counted = counted.or_else(|| self.0.eyes.tokenizer().map(by_encoder)).unwrap_or(0);
+        u32::try_from(counted).unwrap_or(u32::MAX)
     }
 
     /// The ledger: records, for those who collect data.

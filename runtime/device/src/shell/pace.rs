@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 use trimtab_core::{Bytes, Millis, NodeProfile, Usd, Watts};
-use trimtab_engine::{Encoder, GenerateOptions, LanguageModel, RgbFrame};
+use trimtab_engine::{Encoder, Engine, GenerateOptions, LocalModel, ModelError, Progress, RgbFrame};
 use trimtab_turn::{LocalEngine, Upper};
 
 /// What holds where the card says nothing: share of right answers.
@@ -17,6 +17,8 @@ const ANSWER_TOKENS: f64 = 24.0;
 /// What is generated to measure: short, because the device starts no turn meanwhile.
 const PROMPT: &str = "Hello, what can you do?";
 const TOKENS_MAX: usize = 12;
+/// The same: a server that loads its model first must not hold the start for longer.
+const MEASURE_MAX: Duration = Duration::from_secs(20);
 
 /// How long encoding the prompt and all views may take, where it is not measured.
 pub(super) const DECISION_PRIOR: Millis = Millis::new(250);
@@ -53,18 +55,16 @@ pub(super) struct Pace {
 
 impl Pace {
     /// Lets the model answer once. None if it cannot, or says too little to tell; its first turn will say why.
-    pub(super) fn measure(lm: &LanguageModel) -> Option<Self> {
-        let options = GenerateOptions { max_tokens: TOKENS_MAX, ..GenerateOptions::default() };
-        let began = Instant::now();
-        let mut told = Vec::with_capacity(TOKENS_MAX);
-        let done = lm.session().generate(PROMPT, &options, &mut |_| {
-            told.push(began.elapsed());
-            ControlFlow::Continue(())
-        });
-        if let Err(fault) = done {
-            tracing::warn!(fault = %crate::fault_text(&fault), "the local model's pace was not measured");
-            return None;
-        }
+    pub(super) fn measure(lm: &dyn LocalModel) -> Option<Self> {
+        // A server may load its model at the first request: that is no measure of those to come.
+        let warm = if lm.engine() == Engine::Server { Self::answer(lm, 1).map(drop) } else { Ok(()) };
+        let told = match warm.and_then(|()| Self::answer(lm, TOKENS_MAX)) {
+            Ok(told) => told,
+            Err(fault) => {
+                tracing::warn!(fault = %crate::fault_text(&fault), "the local model's pace was not measured");
+                return None;
+            }
+        };
         let (first, last) = (told.first()?, told.last()?);
         let further = u32::try_from(told.len() - 1).unwrap_or(u32::MAX);
         let token = last.saturating_sub(*first).checked_div(further)?;
@@ -74,8 +74,22 @@ impl Pace {
         Some(pace)
     }
 
+    /// When each token of a short answer came.
+    fn answer(lm: &dyn LocalModel, max_tokens: usize) -> Result<Vec<Duration>, ModelError> {
+        let options = GenerateOptions { max_tokens, ..GenerateOptions::default() };
+        let began = Instant::now();
+        let mut told = Vec::with_capacity(max_tokens);
+        lm.generate(PROMPT, &options, &mut |progress| {
+            if matches!(progress, Progress::Token { .. }) {
+                told.push(began.elapsed());
+            }
+            if began.elapsed() > MEASURE_MAX { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        Ok(told)
+    }
+
     /// As the card declares.
-    fn declared(lm: &LanguageModel) -> Self {
+    fn declared(lm: &dyn LocalModel) -> Self {
         Self {
             first_token_ms: figure(lm, "first_token_ms", FIRST_TOKEN_MS),
             token_ms: figure(lm, "token_ms", TOKEN_MS),
@@ -84,7 +98,7 @@ impl Pace {
 }
 
 /// The local engine as quotes know it, drawing `draw` while it computes.
-pub(super) fn engine(lm: &LanguageModel, pace: Option<Pace>, draw: Watts) -> LocalEngine {
+pub(super) fn engine(lm: &dyn LocalModel, pace: Option<Pace>, draw: Watts) -> LocalEngine {
     let Pace { first_token_ms: first, token_ms: token } = pace.unwrap_or_else(|| Pace::declared(lm));
     let tokens = figure(lm, "answer_tokens", ANSWER_TOKENS);
     let whole = Millis::new((first + token * tokens).ceil() as u64);
@@ -110,7 +124,7 @@ pub(super) fn engine(lm: &LanguageModel, pace: Option<Pace>, draw: Watts) -> Loc
 }
 
 /// A figure of the model's card, or what holds where it has none.
-fn figure(lm: &LanguageModel, key: &str, otherwise: f64) -> f64 {
+fn figure(lm: &dyn LocalModel, key: &str, otherwise: f64) -> f64 {
     let found = lm.card().get(key).and_then(|value| value.as_f64());
     found.filter(|figure| figure.is_finite() && *figure >= 0.0).unwrap_or(otherwise)
 }

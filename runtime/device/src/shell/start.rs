@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use tokio::sync::{Semaphore, mpsc, watch};
 use trimtab_core::budget::TooManyBudgets;
 use trimtab_core::{Budgets, Bytes, Cost, Joules, Millis, Placement, Shield, TaskKind, ViewSet, Watts};
-use trimtab_engine::{Encoder, LanguageModel};
+use trimtab_engine::{Encoder, LocalModel};
 use trimtab_mqtt::{Connect, ConnectError, LastWill, Link, Qos};
 use trimtab_turn::{EnergySource, Finish, Governor, LocalEngine, MeterFacts, Setup, TurnRecord};
 use trimtab_wire::operator::{Payload, Status};
@@ -17,6 +17,7 @@ use super::chooser::Scorer;
 use super::energy::EnergyReader;
 use super::observe::Eyes;
 use super::pace::{self, Pace};
+use super::presence::{self, Presence};
 use super::{Chooser, Device, Inner, inbox, turn};
 use crate::camera::CameraError;
 use crate::clock::{ActiveClock, Clock};
@@ -103,7 +104,9 @@ pub enum StartError {
 /// The models as far as they loaded, and what is wrong with the rest.
 pub(super) struct Models {
     pub(super) encoder: Option<Encoder>,
-    pub(super) lm: Option<LanguageModel>,
+    pub(super) lm: Option<Arc<dyn LocalModel>>,
+    /// Why the local model, which runs in another process, is not there now.
+    pub(super) lm_away: Option<String>,
     /// What the local model takes here, if that was measured.
     pub(super) pace: Option<Pace>,
     /// How long encoding the prompt and all views may take.
@@ -118,6 +121,7 @@ impl Models {
         let mut models = Self {
             encoder: None,
             lm: None,
+            lm_away: None,
             pace: None,
             decision_time: pace::DECISION_PRIOR,
             admitted: Vec::new(),
@@ -134,18 +138,21 @@ impl Models {
             }
             Err(fault) => models.faults.push(crate::fault_text(&fault)),
         }
-        let Some(folder) = &config.lm else {
+        let Some(source) = &config.lm else {
             models.faults.push("no local model: set [models] lm to its folder".to_owned());
             return models;
         };
-        match LanguageModel::load(folder) {
-            // The weights stay; what answering takes on top is quoted turn by turn.
-            Ok(lm) => {
-                if models.admit(memory, "the local model", Bytes::new(lm.loaded_bytes())) {
-                    models.pace = if config.measure { Pace::measure(&lm) } else { None };
-                    models.lm = Some(lm);
+        // The weights stay; what answering takes on top is quoted turn by turn.
+        let mut admit = |bytes| models.admit(memory, "the local model", bytes);
+        match source.load(&config.lm_options, &mut admit) {
+            Ok(Some(lm)) => {
+                models.lm_away = lm.ready().err().map(|fault| crate::fault_text(&fault));
+                if config.measure && models.lm_away.is_none() {
+                    models.pace = Pace::measure(&*lm);
                 }
+                models.lm = Some(lm);
             }
+            Ok(None) => {}
             Err(fault) => models.faults.push(crate::fault_text(&fault)),
         }
         models
@@ -211,7 +218,10 @@ impl Device {
             tracing::error!("{fault}");
         }
         let eyes = Eyes::open(&config.cameras, models.encoder, &clock)?;
-        let local = models.lm.as_ref().map(|lm| pace::engine(lm, models.pace, busy(&config, &energy)));
+        let local = models
+            .lm
+            .as_ref()
+            .map(|lm| pace::engine(&**lm, models.pace, busy(&config, &energy, config.models.lm_cores())));
         let governor =
             governor(&config, &ledger, clock.as_ref(), &energy, local, models.decision_time, &scorer).await?;
         let (link, inbox) = match &config.mqtt {
@@ -231,6 +241,7 @@ impl Device {
             eyes,
             scorer,
             lm: models.lm,
+            presence: Presence::default(),
             _admitted: models.admitted,
             faults,
             link,
@@ -248,9 +259,13 @@ impl Device {
             ledger,
             config,
         });
+        inner.note_presence(models.lm_away);
         close_lost_turns(&inner).await?;
         operator::restore(&inner).await?;
-        let mut tasks = vec![tokio::spawn(inbox::keep_time(Arc::clone(&inner)))];
+        let mut tasks = vec![
+            tokio::spawn(inbox::keep_time(Arc::clone(&inner))),
+            tokio::spawn(presence::follow(Arc::clone(&inner))),
+        ];
         if let (Some(link), Some(inbox)) = (&inner.link, inbox) {
             let (late, settle) = mpsc::channel(LATE_MAX);
             let offload = Offload::new(Way {
@@ -288,10 +303,10 @@ fn is_measured(energy: &EnergyReader) -> bool {
     matches!(energy.source(), EnergySource::Measured(_))
 }
 
-/// Power while a model runs. A sensor sees whatever the board draws, so its peak bounds every phase; an estimate knows what
+/// Power while a model runs on so many cores. A sensor sees whatever the board draws, so its peak bounds every phase; an estimate knows what
 /// it charges for.
-fn busy(config: &Config, energy: &EnergyReader) -> Watts {
-    if is_measured(energy) { energy.peak() } else { config.energy.busy() }
+fn busy(config: &Config, energy: &EnergyReader, cores: u32) -> Watts {
+    if is_measured(energy) { energy.peak() } else { config.energy.busy(cores) }
 }
 
 async fn governor(
@@ -324,7 +339,7 @@ async fn governor(
         step: local.as_ref().map_or(Millis::ZERO, |local| local.profile.token_time),
         radio_per_mebibyte: if measured { Joules::ZERO } else { config.energy.uplink_per_mebibyte() },
         waiting,
-        decision: Joules::of(busy(config, energy), decision_time),
+        decision: Joules::of(busy(config, energy, 1), decision_time),
     };
     let threshold =
         scorer.policy().and_then(|policy| policy.metadata("view_threshold")).and_then(|text| text.parse().ok());

@@ -82,6 +82,7 @@ impl Inner {
             "policy": self.policy(),
             "local": local.is_some(),
             "local_profile": local,
+            "local_engine": self.lm.as_ref().map(|lm| lm.engine().name()),
             "explore": self.config.api.explore,
             "cameras": self.eyes.status(),
             "link": {
@@ -101,7 +102,7 @@ impl Inner {
                 "duplicates": offload.duplicates(),
                 "strays": offload.strays(),
             })),
-            "faults": self.faults,
+            "faults": self.faults.iter().cloned().chain(self.presence.fault()).collect::<Vec<_>>(),
         })
     }
 }

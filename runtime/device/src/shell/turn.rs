@@ -307,10 +307,11 @@ impl TurnShell<'_> {
 
     fn generate(&self, until_energy: Joules, until: Millis, max_tokens: u32) -> Done {
         let Some(model) = self.inner.lm.clone() else {
-            let detail = "no local model is loaded: set [models] lm to its folder".to_owned();
+            let detail = "no local model is loaded: set [models] lm".to_owned();
             return Done::Failed(Event::LocalFailed { detail, energy: Joules::ZERO });
         };
         let bounds = Generation {
+            cores_elsewhere: self.inner.config.models.lm_cores_elsewhere(),
             prompt: self.ask.prompt.clone(),
             until_energy,
             until,
@@ -319,7 +320,9 @@ impl TurnShell<'_> {
         };
         let (inner, events) = (Arc::clone(self.inner), self.events.clone());
         tokio::task::spawn_blocking(move || {
-            generate(&model, &inner.energy, inner.clock.as_ref(), &inner.cpu, &bounds, &events);
+            if !generate(&*model, &inner.energy, inner.clock.as_ref(), &inner.cpu, &bounds, &events) {
+                inner.presence.look_now();
+            }
         });
         Done::On
     }

@@ -13,7 +13,7 @@ fn config_fault(toml: &str) -> String {
     Config::load(Some(&Home::new().with(toml).write())).unwrap_err().to_string()
 }
 
-async fn ask(device: &Device, prompt: &str) -> TurnRecord {
+pub(crate) async fn ask(device: &Device, prompt: &str) -> TurnRecord {
     let ask = Ask { conversation: "c".into(), prompt: prompt.into(), ..Ask::default() };
     device.ask(ask).unwrap().record().await.unwrap()
 }

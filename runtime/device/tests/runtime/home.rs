@@ -59,8 +59,12 @@ impl Home {
         self
     }
 
-    pub(crate) fn without_local_model(mut self) -> Self {
-        "none".clone_into(&mut self.lm);
+    pub(crate) fn without_local_model(self) -> Self {
+        self.with_lm("none".to_owned())
+    }
+
+    pub(crate) fn with_lm(mut self, lm: String) -> Self {
+        self.lm = lm;
         self
     }
 

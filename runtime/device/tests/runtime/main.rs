@@ -5,3 +5,4 @@ mod api;
 mod bad_input;
 mod cloud;
 mod home;
+mod local;

@@ -1,0 +1,88 @@
+//! From logits to text: what every engine has in common.
+
+use std::ops::ControlFlow;
+
+use super::draw::Draw;
+use super::stop::Stops;
+use super::{Finish, GenerateOptions, Generation};
+use crate::local::{OnProgress, Progress};
+use crate::stream::Utf8Stream;
+use crate::tokenizer::TokenId;
+
+/// A reply that is being generated: chooses its tokens, makes characters of their bytes, and ends it where its options or its
+/// listener say so.
+pub struct Reply<'a> {
+    draw: Draw,
+    characters: Utf8Stream,
+    stops: Stops<'a>,
+    tokens_max: usize,
+    done: Generation,
+}
+
+impl<'a> Reply<'a> {
+    /// Begins after a prompt of so many tokens, the end of which was left out or not.
+    #[must_use]
+    pub fn new(options: &'a GenerateOptions, prompt_tokens: usize, prompt_truncated: bool) -> Self {
+        Self {
+            draw: Draw::new(options),
+            characters: Utf8Stream::default(),
+            stops: Stops::new(&options.stop),
+            tokens_max: options.max_tokens,
+            done: Generation {
+                text: String::new(),
+                finish: Finish::Length,
+                prompt_tokens,
+                tokens: 0,
+                prompt_truncated,
+            },
+        }
+    }
+
+    /// Whether it has as many tokens as it may have.
+    #[must_use]
+    pub const fn is_full(&self) -> bool {
+        self.done.tokens >= self.tokens_max
+    }
+
+    /// The next token, given the logits of all, and the natural logarithm of its probability at temperature 1; that is not finite if a
+    /// logit is not.
+    pub fn draw(&mut self, logits: &[f32]) -> (TokenId, f32) {
+        self.draw.token(logits)
+    }
+
+    /// Adds a token and tells `on` of it. A break: the reply is over.
+    pub fn push(
+        &mut self,
+        id: Option<TokenId>,
+        bytes: &[u8],
+        logprob: Option<f32>,
+        on: OnProgress<'_>,
+    ) -> ControlFlow<()> {
+        self.done.tokens += 1;
+        let (piece, stopped) = self.stops.push(&self.characters.push(bytes));
+        self.done.text.push_str(&piece);
+        if on(Progress::Token { id, piece: &piece, logprob }).is_break() {
+            self.done.finish = Finish::Cancelled;
+            return ControlFlow::Break(());
+        }
+        if stopped {
+            self.done.finish = Finish::Stop;
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// It ended by itself.
+    #[must_use]
+    pub fn finished(mut self, finish: Finish) -> Generation {
+        self.done.finish = finish;
+        self.ended()
+    }
+
+    /// It ended at the last token that was added.
+    #[must_use]
+    pub fn ended(mut self) -> Generation {
+        self.done.text.push_str(&self.stops.finish());
+        self.done
+    }
+}
