@@ -4,11 +4,10 @@ use std::ops::ControlFlow;
 
 use tract_onnx::prelude::TValue;
 
-use super::draw::Draw;
-use super::stop::Stops;
+use super::reply::Reply;
 use super::{Finish, GenerateOptions, Generation, LanguageModel, Loaded, Token};
 use crate::ModelError;
-use crate::stream::Utf8Stream;
+use crate::local::Progress;
 use crate::tokenizer::TokenId;
 
 /// Most tokens read at once: a long prompt is read in parts, so that memory does not grow with its square.
@@ -33,40 +32,26 @@ impl Session {
     ) -> Result<Generation, ModelError> {
         self.clear();
         let (ids, prompt_truncated) = self.model.prompt_ids(prompt);
-        let mut done = Generation {
-            text: String::new(),
-            finish: Finish::Length,
-            prompt_tokens: ids.len(),
-            tokens: 0,
-            prompt_truncated,
+        let mut reply = Reply::new(options, ids.len(), prompt_truncated);
+        let mut on = |progress: Progress<'_>| match progress {
+            Progress::Token { id: Some(id), piece, logprob: Some(logprob) } => on_token(&Token { id, piece, logprob }),
+            Progress::Token { .. } | Progress::Waiting => ControlFlow::Continue(()),
         };
         let context = self.model.0.config.context;
-        let mut draw = Draw::new(options);
-        let mut characters = Utf8Stream::default();
-        let mut stops = Stops::new(&options.stop);
         let mut next = ids;
-        while done.tokens < options.max_tokens && self.positions + next.len() <= context {
+        while !reply.is_full() && self.positions + next.len() <= context {
             let logits = self.step(&next)?;
-            let (id, logprob) = draw.token(&logits);
-            if self.model.0.config.ends.contains(&id) {
-                done.finish = Finish::Stop;
-                break;
+            let (id, logprob) = reply.draw(&logits);
+            let Loaded { tokenizer, config, .. } = &*self.model.0;
+            if config.ends.contains(&id) {
+                return Ok(reply.finished(Finish::Stop));
             }
-            done.tokens += 1;
-            let (piece, stopped) = stops.push(&characters.push(self.model.0.tokenizer.piece(id)));
-            done.text.push_str(&piece);
-            if on_token(&Token { id, piece: &piece, logprob }).is_break() {
-                done.finish = Finish::Cancelled;
-                break;
-            }
-            if stopped {
-                done.finish = Finish::Stop;
+            if reply.push(Some(id), tokenizer.piece(id), Some(logprob), &mut on).is_break() {
                 break;
             }
             next = vec![id];
         }
-        done.text.push_str(&stops.finish());
-        Ok(done)
+        Ok(reply.ended())
     }
 
     /// Reads tokens after those already in the cache and returns the logits of the one that follows.
