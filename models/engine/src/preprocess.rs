@@ -43,7 +43,7 @@ struct File {
 /// What CLIP's class takes where a file leaves it out: bicubic, and the channels of its training pictures.
 const CLIP_RESAMPLE: u8 = 3;
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const CLIP_DEVIATION: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const CLIP_DEVIATION: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(untagged)]

@@ -132,7 +132,7 @@ fn measure(path: &Path) -> Result<()> {
     let began = now();
     let model: GgufModel = GgufFile::open(path, GgufOptions::default())?.load()?;
     println!("load {:.0} ms of processor time", (now() - began).as_secs_f64() * 1e3);
-    let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     println!(
         "resident {:.1} MiB more; told before loading: {:.1} MiB, and {:.1} MiB for a full context",
         resident()? - before,

@@ -82,7 +82,7 @@ fn gelu(x: f32) -> f32 {
 
 #[inline(always)]
 fn gelu_tanh(x: f32) -> f32 {
-    let inner = 0.797_884_56 * (0.044_715 * x * x).mul_add(x, x);
+    let inner = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2 * (0.044_715 * x * x).mul_add(x, x);
     // (1 + tanh y) / 2 is the logistic function of 2 y.
     x * logistic(2.0 * inner)
 }

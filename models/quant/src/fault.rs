@@ -111,7 +111,7 @@ impl QuantiseError {
         Self::Io { path: path.into(), doing, source }
     }
 
-    pub(crate) fn corrupt(path: &Path, problem: impl ToString) -> Self {
+    pub(crate) fn corrupt(path: &Path, problem: &dyn std::fmt::Display) -> Self {
         Self::Corrupt { path: path.into(), problem: problem.to_string() }
     }
 
@@ -121,7 +121,7 @@ impl QuantiseError {
             GraphError::NotFinite { name, index, value } => {
                 Self::NotFinite { path: path.into(), tensor: name, index, value }
             }
-            other => Self::corrupt(path, other),
+            other => Self::corrupt(path, &other),
         }
     }
 }

@@ -27,12 +27,15 @@ enum From {
     Node(usize),
 }
 
+/// A norm's factors, the inputs of the nodes that ask for its shape alone, and the layers that take it in.
+type Fold = (Affine, Vec<(usize, usize)>, Vec<usize>);
+
 /// Folds what can be folded; says how many norms.
 pub(crate) fn fold(model: &mut Model, layers: &mut [Layer]) -> Result<usize, QuantiseError> {
     let edges = model.edges();
     let by_name: HashMap<&str, usize> =
         layers.iter().enumerate().map(|(index, layer)| (layer.name.as_str(), index)).collect();
-    let mut folds: Vec<(Affine, Vec<(usize, usize)>, Vec<usize>)> = Vec::new();
+    let mut folds: Vec<Fold> = Vec::new();
     for at in 0..model.nodes.len() {
         let Some(affine) = affine(model, &edges, at)? else { continue };
         let Some(readers) = edges.readers(&affine.to) else { continue };

@@ -38,4 +38,4 @@ pub use graph::{Attr, DType, Dim, Graph, GraphError, IR_VERSION, OPSET};
 pub use layers::LayerKind;
 pub use quantise::{Int8Weight, STEPS_MAX};
 pub use quantiser::{InputInfo, LayerInfo, QuantiseOptions, Quantiser, Width};
-pub use search::{Choice, Effort, search};
+pub use search::{Choice, Effort, Measure, search};

@@ -27,15 +27,13 @@ pub struct Choice {
     pub runs: usize,
 }
 
+/// Runs a model with these widths and says how close it comes.
+pub type Measure<'a, E> = &'a mut dyn FnMut(&[Width], Effort) -> Result<f64, E>;
+
 /// Finds widths with which `measure` gives `target` at least, beginning at `narrowest`. Where there are more layers than
 /// `runs_max`, neighbours are compared together. The best that there is without leaving everything in float is returned where the
 /// target cannot be met; `measured` says it.
-pub fn search<E>(
-    narrowest: &[Width],
-    target: f64,
-    runs_max: usize,
-    measure: &mut dyn FnMut(&[Width], Effort) -> Result<f64, E>,
-) -> Result<Choice, E> {
+pub fn search<E>(narrowest: &[Width], target: f64, runs_max: usize, measure: Measure<'_, E>) -> Result<Choice, E> {
     let mut widths = narrowest.to_vec();
     let mut choice =
         Choice { widths: widths.clone(), measured: measure(&widths, Effort::Judge)?, widened: Vec::new(), runs: 1 };

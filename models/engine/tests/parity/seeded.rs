@@ -43,7 +43,7 @@ pub(crate) fn picture(width: u32, height: u32, kind: &str) -> RgbFrame {
     for y in 0..u64::from(height) {
         for x in 0..u64::from(width) {
             bytes.extend((0..3_u64).map(|c| match kind {
-                "noise" => (((y * u64::from(width) + x) * 3 + c) * 2_654_435_761 >> 24) as u8,
+                "noise" => ((((y * u64::from(width) + x) * 3 + c) * 2_654_435_761) >> 24) as u8,
                 "slope" => (x * 5 / 2 + y * (c + 1)) as u8,
                 "blocks" => ((x / 7 + y / 5 + c) % 2 * 255) as u8,
                 other => panic!("no kind of picture {other}"),

@@ -40,7 +40,8 @@ fn a_file_cut_anywhere_is_refused() {
 
 #[test]
 fn what_a_header_says_is_believed_only_if_it_fits() {
-    let cases: [(&str, fn(&mut Gguf)); 12] = [
+    type Change = fn(&mut Gguf);
+    let cases: [(&str, Change); 12] = [
         ("its architecture is \"bert\"", |file| file.text("general.architecture", "bert")),
         ("its vocabulary is of the kind \"bert\"", |file| file.text("tokenizer.ggml.model", "bert")),
         ("llama.block_count is 600", |file| file.number("llama.block_count", 600)),
@@ -71,7 +72,7 @@ fn counts_beyond_all_bounds_take_no_memory() {
         bytes[place..place + 8].copy_from_slice(&u64::MAX.to_le_bytes());
         assert!(fault(&bytes).contains("its header declares"));
     }
-    let mut bytes = whole.clone();
+    let mut bytes = whole;
     // The length of the first key.
     bytes[24..32].copy_from_slice(&u64::MAX.to_le_bytes());
     assert!(fault(&bytes).contains("more than the 256 it may have"));

@@ -1,5 +1,7 @@
 //! Writes GGUF files with random weights: the architecture of llama, a vocabulary of bytes and a few merges.
 
+#![allow(dead_code, reason = "shared by tests and a bench, each of which uses some of it")]
+
 use std::collections::BTreeMap;
 
 /// How matrices are stored.

@@ -253,7 +253,7 @@ fn check(weights: &BlockWeights<'_>) -> Result<(), LinearError> {
         ));
     }
     let largest = half::f16::MAX.to_f32();
-    match scales.iter().position(|scale| !(scale.abs() <= largest)) {
+    match scales.iter().position(|scale| !scale.is_finite() || scale.abs() > largest) {
         Some(place) => {
             refuse(format!("the scale of output {} is {}; at most {largest} is due", place / blocks, scales[place]))
         }

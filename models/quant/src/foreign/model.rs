@@ -63,7 +63,7 @@ impl Model {
         let file = File::open(&path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         if length > FILE_BYTES_MAX {
-            return Err(QuantiseError::corrupt(&path, format!("{length} bytes, more than the format allows")));
+            return Err(QuantiseError::corrupt(&path, &format!("{length} bytes, more than the format allows")));
         }
         let mut model = Self::empty(path);
         model.scan(&mut Scanner::new(BufReader::new(file)), length)?;
@@ -102,10 +102,10 @@ impl Model {
                 OPSET if field.delimited => {
                     let bytes = scanner.bytes(field.body, field.end).map_err(wire)?;
                     let opset = OperatorSetIdProto::decode(bytes.as_slice());
-                    self.opsets.push(opset.map_err(|error| QuantiseError::corrupt(&path, error))?);
+                    self.opsets.push(opset.map_err(|error| QuantiseError::corrupt(&path, &error))?);
                 }
                 TRAINING => {
-                    return Err(QuantiseError::corrupt(&path, "it holds a training graph; export for inference"));
+                    return Err(QuantiseError::corrupt(&path, &"it holds a training graph; export for inference"));
                 }
                 number => {
                     self.functions |= number == FUNCTION;
@@ -114,7 +114,7 @@ impl Model {
             }
         }
         if graphs != 1 {
-            return Err(QuantiseError::corrupt(&path, format!("it holds {graphs} graphs, not one")));
+            return Err(QuantiseError::corrupt(&path, &format!("it holds {graphs} graphs, not one")));
         }
         Ok(())
     }
@@ -134,7 +134,7 @@ impl Model {
                 INPUT | OUTPUT | VALUE_INFO if field.delimited => {
                     let raw = scanner.bytes(field.body, field.end).map_err(wire)?;
                     let view = ValueInfoProto::decode(raw.as_slice());
-                    let view = view.map_err(|error| QuantiseError::corrupt(&path, error))?;
+                    let view = view.map_err(|error| QuantiseError::corrupt(&path, &error))?;
                     let list = match field.number {
                         INPUT => &mut self.inputs,
                         OUTPUT => &mut self.outputs,
@@ -150,7 +150,7 @@ impl Model {
 
     /// What a whole graph must have: an output, and no name made twice or never.
     fn check(&self) -> Result<(), QuantiseError> {
-        let corrupt = |problem: String| Err(QuantiseError::corrupt(&self.path, problem));
+        let corrupt = |problem: String| Err(QuantiseError::corrupt(&self.path, &problem));
         if self.outputs.is_empty() {
             return corrupt("it has no output".into());
         }

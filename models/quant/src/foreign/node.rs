@@ -45,12 +45,12 @@ impl Node {
         };
         fields().map_err(|error| error.of(path))?;
         let [inputs, outputs] = names;
-        let view = NodeProto::decode(rest.as_slice()).map_err(|error| QuantiseError::corrupt(path, error))?;
+        let view = NodeProto::decode(rest.as_slice()).map_err(|error| QuantiseError::corrupt(path, &error))?;
         let mut captured = Vec::new();
         for attribute in &view.attribute {
             for graph in attribute.g.iter().chain(&attribute.graphs) {
                 if !capture(graph, &mut captured, NESTING_MAX) {
-                    return Err(QuantiseError::corrupt(path, format!("graphs nested deeper than {NESTING_MAX}")));
+                    return Err(QuantiseError::corrupt(path, &format!("graphs nested deeper than {NESTING_MAX}")));
                 }
             }
         }

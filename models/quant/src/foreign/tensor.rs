@@ -79,7 +79,7 @@ impl Tensor {
             Ok(())
         };
         fields().map_err(|error| error.of(path))?;
-        let view = TensorProto::decode(rest.as_slice()).map_err(|error| QuantiseError::corrupt(path, error))?;
+        let view = TensorProto::decode(rest.as_slice()).map_err(|error| QuantiseError::corrupt(path, &error))?;
         Self::of(path, &view, rest, raw)
     }
 

@@ -32,7 +32,7 @@ impl WireError {
     pub(crate) fn of(self, path: &std::path::Path) -> QuantiseError {
         match self {
             Self::Io(source) => QuantiseError::io(path, "read", source),
-            Self::Damaged { at, what } => QuantiseError::corrupt(path, format!("{what} at byte {at}")),
+            Self::Damaged { at, what } => QuantiseError::corrupt(path, &format!("{what} at byte {at}")),
         }
     }
 }

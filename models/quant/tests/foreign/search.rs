@@ -31,7 +31,7 @@ fn as_few_layers_as_possible_are_widened_the_worst_first() {
     assert_eq!(run(&losses, Width::Int8, 0.9, 64).runs, 1, "what is close enough is left alone");
 
     let four = run(&losses, Width::Int4, 0.95, 64);
-    assert_eq!((four.widths[1], four.widths[4], four.widths[0]), (Width::Int8, Width::Int8, Width::Int4).into());
+    assert_eq!((four.widths[1], four.widths[4], four.widths[0]), (Width::Int8, Width::Int8, Width::Int4));
 }
 
 #[test]
