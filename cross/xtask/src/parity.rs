@@ -51,7 +51,7 @@ fn full(root: &Path, clock: &mut Clock) -> Result<()> {
     let programs = dist::target(root).join("release");
     clock.step("full-size tokenizers", || {
         let command = &mut tests(root);
-        must(command.env("TRIMTAB_PARITY_MODELS", &models).args(["--", "--ignored"]))
+        must(command.env("TRIMTAB_PARITY_MODELS", &models).args(["--", "full_size_models"]))
     })?;
     clock.step("full-size models", || {
         must(script("full.py").arg(&programs).arg(&models).arg(root.join("tests/vectors/models")).arg(&remade))

@@ -20,7 +20,8 @@ use trimtab_zoo::{encoder, folder, lm, task_head, vqa};
 const STEPS: Budget = Budget::Steps(3);
 const SEED: u64 = 5;
 const COSINE_MIN: f32 = 0.995;
-const LOGIT_DIFFERENCE_MAX: f32 = 0.05;
+/// Weights and activations are int8 in what is shipped.
+const LOGIT_DIFFERENCE_MAX: f32 = 0.1;
 const PROBABILITY_DIFFERENCE_MAX: f32 = 0.02;
 
 /// A process has one sequence of random numbers, which a trainer seeds: trainers run one after another, so that each test
