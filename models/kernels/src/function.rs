@@ -8,7 +8,7 @@ pub enum Function {
     /// Nothing.
     #[default]
     Identity,
-    /// `x · Φ(x)`, with the error function (GELU; Hendrycks and Gimpel 2016). Within 4e-7 · |x| of it.
+    /// `x · Φ(x)`, with the error function (GELU; Hendrycks and Gimpel 2016). Within 1e-6 · (1 + |x|) of it.
     Gelu,
     /// The same by a hyperbolic tangent, as the paper approximates it.
     GeluTanh,
