@@ -126,7 +126,7 @@ impl Canvas {
             Sheet::Ids { ids, mark } => ids[range].fill(*mark),
             Sheet::Colours(pixels) => {
                 let y = (row as f32 + 0.5) / self.height as f32;
-                paint.fill(&mut pixels[range], (first as f32 + 0.5) / self.width as f32, 1.0 / self.width as f32, y);
+                paint.run(&mut pixels[range], (first as f32 + 0.5) / self.width as f32, 1.0 / self.width as f32, y);
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::layout::{
 use crate::placed::{Placed, What};
 use crate::rng::Rng;
 use crate::scene::Split;
-use crate::shapes::Dress;
+use crate::shapes::{CLUTTER, Dress};
 use crate::thing::{Colour, Finish, Kind, Place, Thing, is_held_out};
 
 const ITEMS_MIN: usize = 7;
@@ -139,7 +139,7 @@ impl<'a> Furnisher<'a> {
             let grey = self.rng.range(70.0, 190.0);
             let tone =
                 [grey as u8, (grey * self.rng.range(0.88, 1.0)) as u8, (grey * self.rng.range(0.75, 0.98)) as u8];
-            let which = self.rng.below(usize::from(u8::MAX));
+            let which = self.rng.below(CLUTTER);
             let size = self.rng.range(0.08, 0.24);
             self.put(What::Clutter { which, tone }, foot, size, size);
         }

@@ -19,7 +19,7 @@ pub(crate) struct Spot {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum Fill {
     Flat,
     Veil(f32),
     Pattern { finish: Finish, second: Rgb, spot: Spot, phase: f32, period: f32 },
@@ -28,7 +28,7 @@ enum Kind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {
     base: Rgb,
-    kind: Kind,
+    fill: Fill,
 }
 
 impl From<Rgb> for Paint {
@@ -39,12 +39,12 @@ impl From<Rgb> for Paint {
 
 impl Paint {
     pub(crate) const fn flat(colour: Rgb) -> Self {
-        Self { base: colour, kind: Kind::Flat }
+        Self { base: colour, fill: Fill::Flat }
     }
 
     /// Mixes `share` (0 to 1) of `colour` into the ground: shadow and glow. It marks nothing on a canvas of numbers.
     pub(crate) const fn veil(colour: Rgb, share: f32) -> Self {
-        Self { base: colour, kind: Kind::Veil(share) }
+        Self { base: colour, fill: Fill::Veil(share) }
     }
 
     /// A surface whose pattern belongs to the thing at `spot`. `phase` (0 to 1) moves it and chooses between the lighter
@@ -54,23 +54,23 @@ impl Paint {
             return Self::flat(base);
         }
         let second = if finish == Finish::Shiny { mixed(base, [255; 3], 0.75) } else { tone(base, phase < 0.5) };
-        Self { base, kind: Kind::Pattern { finish, second, spot, phase, period } }
+        Self { base, fill: Fill::Pattern { finish, second, spot, phase, period } }
     }
 
     pub(super) const fn is_veil(&self) -> bool {
-        matches!(self.kind, Kind::Veil(_))
+        matches!(self.fill, Fill::Veil(_))
     }
 
     /// Paints a run of pixels whose centres start at (`x`, `y`) and lie `step` apart.
-    pub(super) fn fill(&self, pixels: &mut [Rgb], x: f32, step: f32, y: f32) {
-        match self.kind {
-            Kind::Flat => pixels.fill(self.base),
-            Kind::Veil(share) => {
+    pub(super) fn run(&self, pixels: &mut [Rgb], x: f32, step: f32, y: f32) {
+        match self.fill {
+            Fill::Flat => pixels.fill(self.base),
+            Fill::Veil(share) => {
                 for pixel in pixels {
                     *pixel = mixed(*pixel, self.base, share);
                 }
             }
-            Kind::Pattern { finish, second, spot, phase, period } => {
+            Fill::Pattern { finish, second, spot, phase, period } => {
                 let v = (y - spot.cy) / spot.half_h;
                 for (i, pixel) in pixels.iter_mut().enumerate() {
                     let u = (x + step * i as f32 - spot.cx) / spot.half_w;

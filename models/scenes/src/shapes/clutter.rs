@@ -26,9 +26,9 @@ pub(crate) fn clutter(canvas: &mut Canvas, frame: Frame, which: usize, tone: Rgb
         }
         // A stain.
         2 => {
-            pen.part(Part::Disc(0.0, 0.0, 0.6, 0.4), dark);
-            pen.part(Part::Disc(0.5, 0.2, 0.3, 0.2), dark);
-            pen.part(Part::Disc(-0.7, 0.3, 0.12, 0.1), dark);
+            pen.part(Part::Disc(-0.1, 0.2, 0.6, 0.24), dark);
+            pen.part(Part::Disc(0.5, 0.3, 0.34, 0.2), dark);
+            pen.part(Part::Disc(-0.84, -0.1, 0.12, 0.1), dark);
         }
         // Crumbs.
         3 => {
