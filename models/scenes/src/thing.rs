@@ -33,43 +33,117 @@ macro_rules! vocabulary {
 vocabulary! {
     /// The item kinds; each has a silhouette of its own.
     Kind {
-        /// A round fruit with a stalk.
+        /// A apple.
         Apple = "apple",
-        /// A crescent.
+        /// A banana.
         Banana = "banana",
-        /// A fruit that is wide below.
+        /// A pear.
         Pear = "pear",
-        /// A cup with a handle.
+        /// A lemon.
+        Lemon = "lemon",
+        /// A grapes.
+        Grapes = "grapes",
+        /// A cherry.
+        Cherry = "cherry",
+        /// A carrot.
+        Carrot = "carrot",
+        /// A bread.
+        Bread = "bread",
+        /// A cake.
+        Cake = "cake",
+        /// A mug.
         Mug = "mug",
-        /// A tall vessel with a neck.
+        /// A bottle.
         Bottle = "bottle",
-        /// A drink carton with a gable top.
+        /// A carton.
         Carton = "carton",
-        /// A ball with a band.
+        /// A jug.
+        Jug = "jug",
+        /// A teapot.
+        Teapot = "teapot",
+        /// A ball.
         Ball = "ball",
-        /// A stuffed bear with round ears.
+        /// A teddy.
         Teddy = "teddy",
-        /// A diamond with a tail.
+        /// A kite.
         Kite = "kite",
-        /// A lying book.
-        Book = "book",
-        /// A hat with a brim.
+        /// A car.
+        Car = "car",
+        /// A drum.
+        Drum = "drum",
+        /// A rocket.
+        Rocket = "rocket",
+        /// A duck.
+        Duck = "duck",
+        /// A hat.
         Hat = "hat",
         /// A shoe.
         Shoe = "shoe",
+        /// A boot.
+        Boot = "boot",
+        /// A sock.
+        Sock = "sock",
+        /// A glove.
+        Glove = "glove",
+        /// A hammer.
+        Hammer = "hammer",
+        /// A scissors.
+        Scissors = "scissors",
+        /// A key.
+        Key = "key",
+        /// A torch.
+        Torch = "torch",
+        /// A brush.
+        Brush = "brush",
+        /// A book.
+        Book = "book",
+        /// A vase.
+        Vase = "vase",
+        /// A plant.
+        Plant = "plant",
+        /// A candle.
+        Candle = "candle",
+        /// A clock.
+        Clock = "clock",
+        /// A basket.
+        Basket = "basket",
+        /// A box.
+        Box = "box",
+        /// A bag.
+        Bag = "bag",
+        /// A pan.
+        Pan = "pan",
+        /// A bowl.
+        Bowl = "bowl",
+        /// A phone.
+        Phone = "phone",
+        /// A laptop.
+        Laptop = "laptop",
+        /// A guitar.
+        Guitar = "guitar",
+        /// A bell.
+        Bell = "bell",
+        /// A umbrella.
+        Umbrella = "umbrella",
     }
 }
 
 vocabulary! {
     /// What an item is for; the recommendations ask by it.
     Category {
-        /// Something to eat.
+        /// Fruit.
         Fruit = "fruit",
-        /// Something to drink from.
+        /// Food.
+        Food = "food",
+        /// Drink.
         Drink = "drink",
-        /// Something to play with.
+        /// Toy.
         Toy = "toy",
-        /// Something to read or wear.
+        /// Wear.
+        Wear = "clothes",
+        /// Tool.
+        Tool = "tool",
+        /// Other.
         Other = "thing",
     }
 }
@@ -126,11 +200,24 @@ impl Kind {
     /// What it is for.
     #[must_use]
     pub const fn category(self) -> Category {
+        match self.index() {
+            0..=5 => Category::Fruit,
+            6..=8 => Category::Food,
+            9..=13 => Category::Drink,
+            14..=20 => Category::Toy,
+            21..=25 => Category::Wear,
+            26..=30 => Category::Tool,
+            _ => Category::Other,
+        }
+    }
+
+    /// The words for its two states, the inactive one first; none for kinds without states.
+    #[must_use]
+    pub const fn states(self) -> Option<[&'static str; 2]> {
         match self {
-            Self::Apple | Self::Banana | Self::Pear => Category::Fruit,
-            Self::Mug | Self::Bottle | Self::Carton => Category::Drink,
-            Self::Ball | Self::Teddy | Self::Kite => Category::Toy,
-            Self::Book | Self::Hat | Self::Shoe => Category::Other,
+            Self::Book | Self::Box | Self::Umbrella | Self::Laptop | Self::Bag => Some(["closed", "open"]),
+            Self::Candle | Self::Torch | Self::Phone => Some(["off", "on"]),
+            _ => None,
         }
     }
 }

@@ -19,6 +19,8 @@ pub enum Topic {
     KindOfColour(Colour),
     /// Which item lies somewhere.
     KindOn(Place),
+    /// Which of its two states an item is in.
+    StateOf(Kind),
     /// Whether the lamp is on or off.
     LampState,
     /// Whether the stove is on or off.
@@ -85,7 +87,7 @@ impl Topic {
     #[must_use]
     pub fn fits(self, scene: &Scene) -> bool {
         match self {
-            Self::Nothing => false,
+            Self::Nothing | Self::StateOf(_) => false,
             Self::ColourOf(_)
             | Self::PlaceOf(_)
             | Self::KindOfColour(_)
@@ -151,6 +153,7 @@ impl Topic {
             Self::KindOfColour(_) | Self::KindOn(_) | Self::Recommend(_) | Self::TidyFloor => {
                 all(Kind::ALL, Kind::word)
             }
+            Self::StateOf(kind) => kind.states().map(Vec::from).unwrap_or_default(),
             Self::LampState | Self::StoveState => vec!["on", "off"],
             Self::DoorState => vec!["open", "closed"],
             Self::People => COUNTS.to_vec(),
