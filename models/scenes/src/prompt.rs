@@ -45,6 +45,7 @@ impl TaskKind {
 pub(crate) struct Exchange {
     pub(crate) text: String,
     pub(crate) reply: String,
+    pub(crate) action: Option<String>,
     pub(crate) slots: Vec<String>,
 }
 
@@ -61,6 +62,9 @@ pub struct Prompt {
     pub needs_views: bool,
     /// A right reply, in full.
     pub answer: String,
+    /// The action that a right reply to an assistive prompt announces, in its compact form; none where the reply asks for what the
+    /// prompt leaves out, and for other kinds.
+    pub action: Option<String>,
     /// Phrases that a right reply to an assistive prompt or message holds; empty for questions about views.
     pub slots: Vec<String>,
 }
@@ -76,14 +80,14 @@ impl Prompt {
                 return Self::about(draw_topic(kind, scene, rng), kind, scene, split, rng);
             }
         };
-        let Exchange { text, reply, slots } = exchange;
-        Self { text, kind, topic: Topic::Nothing, needs_views: false, answer: reply, slots }
+        let Exchange { text, reply, action, slots } = exchange;
+        Self { text, kind, topic: Topic::Nothing, needs_views: false, answer: reply, action, slots }
     }
 
     fn about(topic: Topic, kind: TaskKind, scene: &Scene, split: Split, rng: &mut Rng) -> Self {
         let answer = topic.answer(scene, &[0, 1, 2]).unwrap_or_default();
         let text = phrasing::question(topic, split, rng).unwrap_or_default();
-        Self { text, kind, topic, needs_views: true, answer, slots: Vec::new() }
+        Self { text, kind, topic, needs_views: true, answer, action: None, slots: Vec::new() }
     }
 
     /// Whether `camera` shows what the prompt asks for. See [`Topic::shown_in`].
@@ -108,6 +112,7 @@ fn draw_topic(kind: TaskKind, scene: &Scene, rng: &mut Rng) -> Topic {
             |r| Topic::PlaceOf(*r.pick(Kind::ALL)),
             |r| Topic::KindOfColour(*r.pick(Colour::ALL)),
             |r| Topic::KindOn(*r.pick(Place::ALL)),
+            |r| Topic::StateOf(*r.pick(Kind::ALL)),
             |_| Topic::LampState,
             |_| Topic::StoveState,
             |_| Topic::DoorState,
@@ -123,7 +128,9 @@ fn draw_topic(kind: TaskKind, scene: &Scene, rng: &mut Rng) -> Topic {
             |_| Topic::Recommend(Category::Fruit),
             |_| Topic::Recommend(Category::Drink),
             |_| Topic::Recommend(Category::Toy),
-            |_| Topic::Recommend(Category::Other),
+            |_| Topic::Recommend(Category::Food),
+            |_| Topic::Recommend(Category::Wear),
+            |_| Topic::Recommend(Category::Tool),
             |_| Topic::TidyFloor,
             |_| Topic::AdviseLamp,
             |_| Topic::AdviseStove,
