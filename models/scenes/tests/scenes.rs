@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 use trimtab_scenes::{
     CAMERAS, CAMERAS_MAX, CANNOT_SEE, Category, Conversation, Kind, Picture, Prompt, RenderError, Rng, Scene, Split,
-    TaskKind, Thing, Topic, captions, grade, is_held_out, swapped_caption, unknown_prompts, view_answers, words,
+    TaskKind, Thing, Topic, captions, free_form_prompts, grade, is_held_out, swapped_caption, training_questions,
+    unknown_prompts, view_answers, words,
 };
 
 fn picture(scene: &Scene, camera: usize, width: usize, height: usize) -> Picture {
@@ -151,6 +152,36 @@ fn lamp_stove_and_door_always_show() {
             assert!((0..CAMERAS).any(|camera| topic.shown_in(&scene.visible(camera))), "{topic:?} in scene {seed}");
         }
     }
+}
+
+#[test]
+fn free_form_prompts_are_many_of_every_kind_and_in_no_training_text() {
+    let prompts: Vec<_> = free_form_prompts().collect();
+    assert!(prompts.len() >= 220);
+    for kind in TaskKind::ALL.map(Some).into_iter().chain([None]) {
+        assert!(prompts.iter().filter(|(k, _)| *k == kind).count() >= 40, "{kind:?}");
+    }
+    let known = training_questions();
+    let train = unknown_prompts(Split::Train);
+    assert!(prompts.iter().all(|(_, text)| !train.contains(text) && !known.iter().any(|k| k == text)));
+}
+
+#[test]
+fn a_command_comes_with_its_action_or_asks_for_what_it_leaves_out() {
+    let scene = Scene::generate(1, Split::HeldOut);
+    let mut rng = Rng::new(9);
+    let mut asking = 0;
+    const VERBS: [&str; 6] = ["switch", "open", "close", "set", "bring", "timer"];
+    for _ in 0..1000 {
+        let prompt = Prompt::generate(TaskKind::Assistive, &scene, Split::HeldOut, &mut rng);
+        asking += usize::from(prompt.action.is_none());
+        assert_eq!(prompt.action.is_none(), prompt.answer.ends_with('?'), "{prompt:?}");
+        let said = words(&format!("{} {}", prompt.text, prompt.answer));
+        let action = words(prompt.action.as_deref().unwrap_or_default());
+        let known = |word: &String| VERBS.contains(&word.as_str()) || said.contains(word);
+        assert!(action.iter().all(known), "{prompt:?}");
+    }
+    assert!((60..140).contains(&asking), "{asking} of 1000 ask");
 }
 
 proptest! {
