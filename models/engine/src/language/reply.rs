@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::draw::Draw;
 use super::stop::Stops;
 use super::{Finish, GenerateOptions, Generation};
+use crate::action::{ACTION_BYTES_MAX, Action};
 use crate::local::{OnProgress, Progress};
 use crate::stream::Utf8Stream;
 use crate::tokenizer::TokenId;
@@ -16,6 +17,8 @@ pub struct Reply<'a> {
     characters: Utf8Stream,
     stops: Stops<'a>,
     tokens_max: usize,
+    /// What came after the token that begins the action.
+    action: Option<Vec<u8>>,
     done: Generation,
 }
 
@@ -28,12 +31,16 @@ impl<'a> Reply<'a> {
             characters: Utf8Stream::default(),
             stops: Stops::new(&options.stop),
             tokens_max: options.max_tokens,
+            action: None,
             done: Generation {
                 text: String::new(),
                 finish: Finish::Length,
                 prompt_tokens,
                 tokens: 0,
                 prompt_truncated,
+                action: None,
+                action_malformed: false,
+                confidence: None,
             },
         }
     }
@@ -59,7 +66,15 @@ impl<'a> Reply<'a> {
         on: OnProgress<'_>,
     ) -> ControlFlow<()> {
         self.done.tokens += 1;
-        let (piece, stopped) = self.stops.push(&self.characters.push(bytes));
+        let (piece, stopped) = match &mut self.action {
+            // Nobody hears what is not for ears: the token is told, with no text.
+            Some(action) => {
+                let room = (ACTION_BYTES_MAX + 1).saturating_sub(action.len());
+                action.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                (String::new(), false)
+            }
+            None => self.stops.push(&self.characters.push(bytes)),
+        };
         self.done.text.push_str(&piece);
         if on(Progress::Token { id, piece: &piece, logprob }).is_break() {
             self.done.finish = Finish::Cancelled;
@@ -70,6 +85,11 @@ impl<'a> Reply<'a> {
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
+    }
+
+    /// What comes from here on is the action; it is not part of the text.
+    pub fn begin_action(&mut self) {
+        self.action.get_or_insert_default();
     }
 
     /// It ended by itself.
@@ -83,6 +103,12 @@ impl<'a> Reply<'a> {
     #[must_use]
     pub fn ended(mut self) -> Generation {
         self.done.text.push_str(&self.stops.finish());
+        if let Some(action) = self.action {
+            // An action that was cut could still read as another one.
+            let whole = std::str::from_utf8(&action).ok().filter(|_| self.done.finish == Finish::Stop);
+            self.done.action = whole.and_then(Action::parse_all);
+            self.done.action_malformed = self.done.action.is_none();
+        }
         self.done
     }
 }
