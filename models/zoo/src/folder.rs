@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::module::Module;
 use serde_json::{Map, Value, json};
-use trimtab_engine::{Calibration, TaskHeadFile};
+use trimtab_engine::{Calibration, Confidence, TaskHeadFile};
 
-use crate::bpe::{END, USER};
+use crate::bpe::{ACTION, END, USER};
 use crate::corpus::{CHANNEL_DEVIATION, CHANNEL_MEAN, TEXT_CONTEXT, vocabulary};
 use crate::encoder::{self, DualEncoder};
 use crate::fit::Run;
 use crate::lm::{self, Lm};
-use crate::scores::Measured;
+use crate::scores::{self, Measured};
 use crate::vqa::{self, Grade, Vqa};
 
 /// The folder of one model under the folder of all.
@@ -104,6 +104,17 @@ impl Folder {
         self.write_json("card.json", &card)
     }
 
+    fn write_lm_config(&self, confidence: Confidence) -> Result<()> {
+        self.write_json(
+            "config.json",
+            &json!({
+                "model_type": "trimtab-lm", "n_layer": lm::LAYERS, "n_head": lm::HEADS, "head_dim": lm::HEAD_WIDTH,
+                "hidden": lm::WIDTH, "vocab_size": vocabulary().len(), "context": lm::CONTEXT, "bos_token_id": USER,
+                "eos_token_id": END, "action_token_id": ACTION, "prompt_template": lm::TEMPLATE, "confidence": confidence
+            }),
+        )
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -148,16 +159,11 @@ pub fn write_encoder(
 pub fn write_lm(shipped: &Path, model: &Lm, seed: u64, run: Run) -> Result<Folder> {
     let folder = Folder::make(shipped, "lm")?;
     folder.write("onnx/model.onnx", &model.write()?)?;
-    folder.write_json(
-        "config.json",
-        &json!({
-            "model_type": "trimtab-lm", "n_layer": lm::LAYERS, "n_head": lm::HEADS, "head_dim": lm::HEAD_WIDTH, "hidden": lm::WIDTH,
-            "vocab_size": vocabulary().len(), "context": lm::CONTEXT, "bos_token_id": USER, "eos_token_id": END,
-            "prompt_template": lm::TEMPLATE
-        }),
-    )?;
     folder.write_tokenizer()?;
-    let what = "causal language model for commands and messages; says what it cannot see";
+    // With raw confidences first: how they are to be read is measured on the folder.
+    folder.write_lm_config(Confidence::RAW)?;
+    folder.write_lm_config(scores::confidence(folder.path())?)?;
+    let what = "causal language model for commands and messages: says what it does and does it, asks for what is missing, and says what it cannot see";
     folder.write_card(what, seed, run, model.num_params())?;
     Ok(folder)
 }

@@ -1,20 +1,22 @@
 //! What the finished folders are worth, measured through the engine on held-out scenes and prompts: the numbers of the
 //! cards come from the files that are shipped, not from the networks that were trained.
 
-use core::ops::ControlFlow;
+mod lm;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
-use trimtab_engine::{Encoder, GenerateOptions, LanguageModel, RgbFrame, Vqa};
+use trimtab_engine::{Encoder, RgbFrame, Vqa};
 use trimtab_scenes::{CAMERAS, CANNOT_SEE, Conversation, Scene, Split, TaskKind, Topic, Turn, grade, unknown_prompts};
+
+pub use lm::{confidence, lm};
 
 /// Size and quality of the pictures as a robot's camera sends them.
 const FRAME: (usize, usize) = (320, 240);
 const JPEG_QUALITY: u8 = 85;
 const SEED: u64 = 0x5c0_5e5;
-const REPLY_TOKENS_MAX: usize = 160;
 
 /// Scores, and the peak memory that loading and one run took, where the system tells.
 pub struct Measured {
@@ -125,46 +127,6 @@ pub fn encoder(dir: &Path, count: usize) -> Result<Measured> {
     scores.insert("expected calibration error".to_owned(), json!((1000.0 * calibration_error).round() / 1000.0));
     scores.insert("brier score".to_owned(), json!((1000.0 * squared / f64::from(pairs)).round() / 1000.0));
     Ok(Measured { scores: Value::Object(scores), facts: Map::new(), peak_memory_bytes })
-}
-
-/// Scores of the language model's folder, its share of right answers in all, and how long nineteen of twenty answers are.
-///
-/// # Errors
-/// When the folder does not load or a run fails.
-pub fn lm(dir: &Path, count: usize) -> Result<Measured> {
-    let options = GenerateOptions { max_tokens: REPLY_TOKENS_MAX, ..GenerateOptions::default() };
-    let reply = |model: &LanguageModel, prompt: &str| {
-        model.session().generate(prompt, &options, &mut |_| ControlFlow::Continue(()))
-    };
-    let turns = turns(count);
-    let (model, peak_memory_bytes) = peak_of(|| {
-        let model = LanguageModel::load(dir)?;
-        reply(&model, &turns[0].prompt.text)?;
-        Ok(model)
-    })?;
-    let mut tally = Tally::default();
-    let (mut tokens, mut all_right) = (Vec::with_capacity(turns.len()), 0);
-    for turn in &turns {
-        let prompt = &turn.prompt;
-        let done = reply(&model, &prompt.text)?;
-        tokens.push(done.tokens);
-        let said = done.text;
-        if prompt.needs_views {
-            tally.add("says that it cannot see", said.contains("cannot see"));
-        } else {
-            let right = grade(prompt, &said);
-            all_right += usize::from(right);
-            tally.add(&format!("right: {}", prompt.kind.word()), right);
-            let length = if prompt.answer.len() > 90 { "long" } else { "short" };
-            tally.add(&format!("right: {} {length}", prompt.kind.word()), right);
-        }
-    }
-    tokens.sort_unstable();
-    let long = tokens.get(tokens.len() * 19 / 20).copied().unwrap_or_default();
-    let mut facts = Map::new();
-    facts.insert("answer_tokens".to_owned(), json!(long));
-    facts.insert("quality".to_owned(), share(all_right, turns.len())["share"].clone());
-    Ok(Measured { scores: Value::Object(tally.into_json()), facts, peak_memory_bytes })
 }
 
 /// Scores of a stand-in's folder.
