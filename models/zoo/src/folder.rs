@@ -13,7 +13,7 @@ use crate::corpus::{CHANNEL_DEVIATION, CHANNEL_MEAN, TEXT_CONTEXT, vocabulary};
 use crate::encoder::{self, DualEncoder};
 use crate::fit::Run;
 use crate::lm::{self, Lm};
-use crate::scores::{self, Measured};
+use crate::scores::Measured;
 use crate::vqa::{self, Grade, Vqa};
 
 /// The folder of one model under the folder of all.
@@ -104,7 +104,11 @@ impl Folder {
         self.write_json("card.json", &card)
     }
 
-    fn write_lm_config(&self, confidence: Confidence) -> Result<()> {
+    /// Writes the language model's configuration; `confidence` says what its probabilities are worth.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_lm_config(&self, confidence: Confidence) -> Result<()> {
         self.write_json(
             "config.json",
             &json!({
@@ -152,7 +156,7 @@ pub fn write_encoder(
     Ok(folder)
 }
 
-/// Writes the language model's folder.
+/// Writes the language model's folder, with raw confidences: how they are to be read is measured on the folder.
 ///
 /// # Errors
 /// When a file cannot be written or a weight is not finite.
@@ -160,9 +164,7 @@ pub fn write_lm(shipped: &Path, model: &Lm, seed: u64, run: Run) -> Result<Folde
     let folder = Folder::make(shipped, "lm")?;
     folder.write("onnx/model.onnx", &model.write()?)?;
     folder.write_tokenizer()?;
-    // With raw confidences first: how they are to be read is measured on the folder.
     folder.write_lm_config(Confidence::RAW)?;
-    folder.write_lm_config(scores::confidence(folder.path())?)?;
     let what = "causal language model for commands and messages: says what it does and does it, asks for what is missing, and says what it cannot see";
     folder.write_card(what, seed, run, model.num_params())?;
     Ok(folder)

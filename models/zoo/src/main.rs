@@ -70,7 +70,7 @@ impl What {
 
 const SCORED_TURNS: usize = 800;
 const ENCODER_STEPS: usize = 1900;
-const LM_STEPS: usize = 2600;
+const LM_STEPS: usize = 4500;
 const VLM_GOOD_STEPS: usize = 4500;
 const VLM_CHEAP_STEPS: usize = 3200;
 
@@ -116,7 +116,8 @@ fn train(what: What, arguments: &Arguments) -> Result<()> {
         }
         What::Lm => {
             let (model, run) = lm::train(*seed, budget(LM_STEPS));
-            folder::write_lm(out, &model, *seed, run)?;
+            let folder = folder::write_lm(out, &model, *seed, run)?;
+            folder.write_lm_config(scores::confidence(folder.path())?)?;
         }
         What::VlmGood => stand_in(Grade::Good, budget(VLM_GOOD_STEPS), arguments)?,
         What::VlmCheap => stand_in(Grade::Cheap, budget(VLM_CHEAP_STEPS), arguments)?,

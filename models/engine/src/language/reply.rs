@@ -112,3 +112,62 @@ impl<'a> Reply<'a> {
         self.done
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+
+    use super::Reply;
+    use crate::local::Progress;
+    use crate::{ACTION_BYTES_MAX, Action, Finish, GenerateOptions, Generation};
+
+    /// A reply of these pieces, the action after those that come before it, and what was heard of it.
+    fn reply(said: &[&str], action: &[&str], finish: Option<Finish>) -> (Generation, String, usize) {
+        let options = GenerateOptions::default();
+        let (mut heard, mut tokens) = (String::new(), 0);
+        let mut on = |progress: Progress<'_>| {
+            if let Progress::Token { piece, .. } = progress {
+                heard.push_str(piece);
+                tokens += 1;
+            }
+            ControlFlow::Continue(())
+        };
+        let mut reply = Reply::new(&options, 1, false);
+        for piece in said {
+            assert!(reply.push(None, piece.as_bytes(), None, &mut on).is_continue());
+        }
+        for (at, piece) in action.iter().enumerate() {
+            if at == 0 {
+                reply.begin_action();
+            }
+            assert!(reply.push(None, piece.as_bytes(), None, &mut on).is_continue());
+        }
+        let done = match finish {
+            Some(finish) => reply.finished(finish),
+            None => reply.ended(),
+        };
+        (done, heard, tokens)
+    }
+
+    #[test]
+    fn an_action_is_done_and_not_said() {
+        let (done, heard, tokens) = reply(&["Starting a", " timer."], &["", " timer", " 5"], Some(Finish::Stop));
+        assert_eq!((done.text.as_str(), heard.as_str()), ("Starting a timer.", "Starting a timer."));
+        assert_eq!((done.action, done.action_malformed), (Some(vec![Action::Timer { minutes: 5 }]), false));
+        // Every token costs time and energy, so every one is told.
+        assert_eq!((tokens, done.tokens), (5, 5));
+    }
+
+    #[test]
+    fn what_is_no_action_or_was_cut_is_none_and_counted() {
+        let long = "x".repeat(2 * ACTION_BYTES_MAX);
+        for action in [&[""][..], &["", " jump"], &["", " open ", &long], &["", " timer 5; open"]] {
+            let (done, heard, _) = reply(&["Yes."], action, Some(Finish::Stop));
+            assert_eq!((done.action, done.action_malformed, heard.as_str()), (None, true, "Yes."));
+        }
+        let (cut, ..) = reply(&["Yes."], &["", " timer 5"], None);
+        assert_eq!((cut.finish, cut.action, cut.action_malformed), (Finish::Length, None, true));
+        let (plain, ..) = reply(&["Yes."], &[], Some(Finish::Stop));
+        assert_eq!((plain.action, plain.action_malformed), (None, false));
+    }
+}

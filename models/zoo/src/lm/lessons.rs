@@ -14,7 +14,7 @@ const TOKENS_A_BATCH: usize = 2048;
 /// Samples that are sorted by length before they are cut into batches, so that little is padding.
 const POOL: usize = 512;
 /// Shares of prompts that the model cannot know and of questions about views; the rest are commands and messages, as many of each.
-const UNKNOWN: f32 = 0.05;
+const UNKNOWN: f32 = 0.06;
 const QUESTION: f32 = 0.08;
 /// Share of commands and messages that are the longer of two.
 const LONGER: f32 = 0.5;
@@ -23,12 +23,21 @@ const OTHER_WORDS: f32 = 0.3;
 const REPLACED: f32 = 0.5;
 /// Share of other words that are made up of syllables; the others are words of the vocabulary.
 const MADE_UP: f32 = 0.4;
-/// Share of commands and messages whose wording is disturbed, and for each word of it that the reply does not need the chances that it is
+/// Share of prompts whose wording is disturbed, and for each word of it that the reply does not need the chances that it is
 /// left out, that it becomes another one, and that another one follows it.
 const DISTURBED: f32 = 0.3;
 const LEFT_OUT: f32 = 0.12;
 const ANOTHER: f32 = 0.06;
 const FOLLOWED: f32 = 0.06;
+/// Chance that a word which means nothing stands before one of several commands.
+const BEFORE_A_COMMAND: f32 = 0.2;
+/// Words of politeness are never put in: where they may stand is what the reserved wordings try.
+const POLITE: [&str; 6] = ["please", "could", "would", "can", "you", "robot"];
+/// Share of messages that come in no wording at all: any words, whom it is for, a sign that the text begins, and the text.
+const NO_WORDING: f32 = 0.25;
+const ANY_WORDS_MAX: usize = 4;
+const TEXT_BEGINS: [&str; 8] =
+    [" that ", " that ", ": ", ": ", " saying that ", " know that ", " a message that ", " a message: "];
 /// Shorter words are never replaced, nor are those that say what is to be done.
 const WORD_BYTES_MIN: usize = 3;
 const KEPT: [&str; 16] = [
@@ -66,12 +75,20 @@ fn draw(kind: TaskKind, rng: &mut Rng) -> Lesson {
     Lesson { text, reply: answer, action }
 }
 
+/// A lesson whose reply is the same whatever is asked.
+fn fixed(text: &str, reply: &str, rng: &mut Rng) -> Lesson {
+    let mut lesson = Lesson { text: text.to_owned(), reply: reply.to_owned(), action: None };
+    if rng.chance(DISTURBED) {
+        lesson.text = disturbed(&lesson, rng);
+    }
+    lesson
+}
+
 fn lesson(rng: &mut Rng) -> Lesson {
     static QUESTIONS: LazyLock<Vec<String>> = LazyLock::new(training_questions);
-    let says = |text: &str, reply: &str| Lesson { text: text.to_owned(), reply: reply.to_owned(), action: None };
     let kind = match rng.unit() {
-        d if d < UNKNOWN => return says(rng.pick::<&str>(unknown_prompts(Split::Train)), DO_NOT_KNOW),
-        d if d < UNKNOWN + QUESTION => return says(rng.pick::<String>(&QUESTIONS), CANNOT_SEE_FROM_HERE),
+        d if d < UNKNOWN => return fixed(rng.pick::<&str>(unknown_prompts(Split::Train)), DO_NOT_KNOW, rng),
+        d if d < UNKNOWN + QUESTION => return fixed(rng.pick::<String>(&QUESTIONS), CANNOT_SEE_FROM_HERE, rng),
         _ if rng.chance(0.5) => TaskKind::Assistive,
         _ => TaskKind::Message,
     };
@@ -85,7 +102,9 @@ fn lesson(rng: &mut Rng) -> Lesson {
     if rng.chance(OTHER_WORDS) {
         lesson = with_other_words(&lesson, rng);
     }
-    if rng.chance(DISTURBED) {
+    if kind == TaskKind::Message && rng.chance(NO_WORDING) {
+        lesson.text = without_wording(&lesson, rng).unwrap_or(lesson.text);
+    } else if rng.chance(DISTURBED) {
         lesson.text = disturbed(&lesson, rng);
     }
     lesson
@@ -108,6 +127,18 @@ fn with_other_words(lesson: &Lesson, rng: &mut Rng) -> Lesson {
     Lesson { text: replace(&lesson.text), reply: replace(&lesson.reply), action: lesson.action.as_deref().map(replace) }
 }
 
+/// A message put in words that mean nothing: names and text have to be found by what they are. `None` where the reply asks.
+fn without_wording(lesson: &Lesson, rng: &mut Rng) -> Option<String> {
+    let (names, body) = lesson.reply.strip_prefix("Message to ")?.strip_suffix('.')?.split_once(": ")?;
+    let mut text = String::new();
+    for _ in 0..1 + rng.below(ANY_WORDS_MAX) {
+        text.push_str(rng.pick::<String>(known_words()));
+        text.push(' ');
+    }
+    let to = if rng.chance(0.4) { "to " } else { "" };
+    Some(format!("{text}{to}{names}{}{body}", rng.pick(&TEXT_BEGINS)))
+}
+
 /// The prompt with some of the words that its reply does not need left out, replaced or followed by others: people do not keep to
 /// wordings. Where the reply asks for what is missing, nothing is put in that could be it.
 fn disturbed(lesson: &Lesson, rng: &mut Rng) -> String {
@@ -118,6 +149,9 @@ fn disturbed(lesson: &Lesson, rng: &mut Rng) -> String {
         let is_word = piece.starts_with(|c: char| c.is_alphabetic());
         if !is_word || needed.contains(&piece) {
             text.push_str(piece);
+            if lesson.action.is_some() && ends_a_command(&text) && rng.chance(BEFORE_A_COMMAND) {
+                text.push_str(&format!("{} ", rng.pick::<String>(known_words())));
+            }
             continue;
         }
         let draw = rng.unit();
@@ -133,6 +167,11 @@ fn disturbed(lesson: &Lesson, rng: &mut Rng) -> String {
         }
     }
     text.trim_start().to_owned()
+}
+
+/// Whether `text` ends with what separates commands.
+fn ends_a_command(text: &str) -> bool {
+    [", ", " and "].into_iter().any(|separator| text.ends_with(separator))
 }
 
 /// Runs of letters, and what lies between them.
@@ -166,7 +205,8 @@ fn known_words() -> &'static [String] {
         let word = |id: u32| -> Option<String> {
             let text = vocabulary().decode(&[id]);
             let word = text.strip_prefix(' ')?.to_lowercase();
-            (word.len() >= WORD_BYTES_MIN && word.bytes().all(|b| b.is_ascii_lowercase())).then_some(word)
+            let is_word = word.len() >= WORD_BYTES_MIN && word.bytes().all(|b| b.is_ascii_lowercase());
+            (is_word && !POLITE.contains(&word.as_str())).then_some(word)
         };
         let mut words: Vec<String> = (0..vocabulary().len() as u32).filter_map(word).collect();
         words.sort();
