@@ -7,45 +7,59 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use trimtab_engine::Calibration;
 use trimtab_quant::{DType, Graph, GraphError};
 use trimtab_scenes::{
-    CAMERAS, Conversation, Prompt, Rng, Scene, Sighting, Split, TaskKind, Topic, captions, swapped_caption,
-    unknown_prompts,
+    CAMERAS, Caption, Colour, Conversation, Prompt, Rng, Scene, Sighting, Split, TaskKind, Thing, Topic, captions,
+    swapped_caption, unknown_prompts,
 };
 
-use crate::cells::{self, CellHead};
-use crate::corpus::{TEXT_CONTEXT, push_view, texts_tensor, views_tensor, vocabulary};
-use crate::fit::{Budget, Rates, Run, batches, fit, training_device};
-use crate::layers::{TextTower, Trunk, TrunkShape, numbers, unit, write_linear, write_unit};
+use crate::cells::{self, COLOURS, GROUPS, Named, PLACES, THINGS};
+use crate::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
+use crate::eye::{Eye, EyeShape, push_patches};
+use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
+use crate::layers::{Precision, TextTower, numbers, parameter, unit, write_linear, write_unit};
 
 /// Side of the pictures that the encoder sees.
-pub const IMAGE_SIDE: usize = 64;
+pub const IMAGE_SIDE: usize = EYE.image_side;
 /// Numbers in an embedding.
 pub const WIDTH: usize = 64;
-const TRUNK: TrunkShape = TrunkShape { channels: &[24, 48, 96, 128], strides: &[2, 2, 2, 1] };
+const EYE: EyeShape = EyeShape { image_side: 64, widths: [96, 64, 96, 128] };
 const HIDDEN: usize = 192;
 const TEXT_INNER: usize = 96;
 const SCENES: usize = 24;
 /// Queries about each scene: they ask for most kinds of things, so most is learnt from them.
 const QUERIES: usize = 4;
+/// Captions of each scene that are shown beside a wrong one.
+const CAPTIONS: usize = 3;
 /// The four task kinds and, in training only, prompts like none of them.
 const TASKS: usize = 5;
 const UNKNOWN: i32 = 4;
+/// What a thing is bound with: any, its colour, its place.
+const BONDS: usize = 1 + COLOURS + PLACES;
 /// A text's own three views weigh more than those of other scenes: choosing among them is what the device does.
 const OWN_WEIGHT: f32 = 8.0;
 const CELLS_WEIGHT: f32 = 0.5;
 const TASK_WEIGHT: f32 = 0.2;
 const TASK_SHARPNESS: f32 = 10.0;
 const RATES: Rates = Rates { learning: 2e-3, decay: 0.02 };
+/// Logits are `exp(LOUDNESS · scale) · cosine + bias`.
+const LOUDNESS: f64 = 4.0;
 
-/// The two towers; `scale`, `bias`, `cells` and `tasks` serve training only.
+/// The two towers; `scale`, `bias` and `tasks` serve training only.
+///
+/// A view is the sum over what it shows of thing times bond, number by number (binding by product, after Gayler 1998,
+/// MAP), beside a summary of its cells; a text is made the same way. So a colour is bound to the thing that has it, and a
+/// pair never seen in training still has a place of its own.
 #[derive(Module, Debug)]
 pub struct DualEncoder {
-    trunk: Trunk,
+    eye: Eye,
+    /// `[THINGS, WIDTH]`
+    things: Param<Tensor<2>>,
+    /// `[BONDS, WIDTH]`
+    bonds: Param<Tensor<2>>,
     hidden: Linear,
     out: Linear,
     text: TextTower,
     scale: Param<Tensor<1>>,
     bias: Param<Tensor<1>>,
-    cells: CellHead,
     tasks: Linear,
 }
 
@@ -53,49 +67,79 @@ impl DualEncoder {
     /// With random weights.
     #[must_use]
     pub fn new(device: &Device) -> Self {
-        let channels = TRUNK.channels[TRUNK.channels.len() - 1];
         let constant = |value: f64| Initializer::Constant { value }.init([1], device);
+        let summary = 2 * EYE.channels() + THINGS + COLOURS + PLACES;
+        let code = Initializer::Normal { mean: 0.0, std: 0.5 };
         Self {
-            trunk: Trunk::new(TRUNK, device),
-            hidden: LinearConfig::new(2 * channels, HIDDEN).init(device),
+            eye: Eye::new(EYE, device),
+            things: code.init([THINGS, WIDTH], device),
+            bonds: code.init([BONDS, WIDTH], device),
+            hidden: LinearConfig::new(summary, HIDDEN).init(device),
             out: LinearConfig::new(HIDDEN, WIDTH).init(device),
-            text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, TEXT_INNER, WIDTH, device),
-            scale: constant(10.0),
+            text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, TEXT_INNER, 3 * WIDTH, device),
+            scale: constant(16.0_f64.ln() / LOUDNESS),
             bias: constant(-5.0),
-            cells: CellHead::new(channels, device),
             tasks: LinearConfig::new(WIDTH, TASKS).init(device),
         }
     }
 
-    fn pool(&self, features: Tensor<4>) -> Tensor<2> {
-        let [b, c, h, w] = features.dims();
-        let flat = features.reshape([b, c, h * w]);
-        let both = Tensor::cat(vec![flat.clone().mean_dim(2), flat.max_dim(2)], 1).reshape([b, 2 * c]);
-        unit(self.out.forward(relu(self.hidden.forward(both))))
+    fn pool(&self, features: Tensor<3>, named: Named) -> Tensor<2> {
+        let [b, m, c] = features.dims();
+        let Named { things, colours, places } = named;
+        let seen = |x: &Tensor<3>| {
+            let [b, _, n] = x.dims();
+            x.clone().max_dim(1).reshape([b, n])
+        };
+        let summary = Tensor::cat(
+            vec![
+                features.clone().mean_dim(1).reshape([b, c]),
+                features.clone().max_dim(1).reshape([b, c]),
+                seen(&things),
+                seen(&colours),
+                seen(&places),
+            ],
+            1,
+        );
+        let summary = self.out.forward(relu(self.hidden.forward(summary)));
+        let any: Tensor<3> = Tensor::ones([b, m, 1], &features.device());
+        let bonds = Tensor::cat(vec![any, colours, places], 2);
+        // How surely a thing with a bond is somewhere, its cells taken as independent witnesses.
+        let present = (-bonds.swap_dims(1, 2).matmul(things)).exp().neg() + 1.0;
+        let codes = present.reshape([b * BONDS, THINGS]).matmul(self.things.val()).reshape([b, BONDS, WIDTH]);
+        let bound = (codes * self.bonds.val().unsqueeze::<3>()).sum_dim(1).reshape([b, WIDTH]);
+        unit(summary + bound)
     }
 
-    /// `[b, 3, 64, 64]` to unit embeddings `[b, WIDTH]`.
+    fn see(&self, patches: Vec<f32>, device: &Device) -> (Tensor<2>, Tensor<3>) {
+        let features = self.eye.features(patches, device);
+        let logits = self.eye.name(features.clone());
+        (self.pool(features, cells::named(&logits)), logits)
+    }
+
+    /// Views as their patches to unit embeddings `[b, WIDTH]`.
     #[must_use]
-    pub fn embed_views(&self, views: Tensor<4>) -> Tensor<2> {
-        self.pool(self.trunk.forward(views))
+    pub fn embed_views(&self, patches: Vec<f32>, device: &Device) -> Tensor<2> {
+        self.see(patches, device).0
     }
 
     /// `[b, t]` to unit embeddings `[b, WIDTH]`.
     #[must_use]
     pub fn embed_texts(&self, ids: Tensor<2, Int>) -> Tensor<2> {
-        unit(self.text.forward(ids))
+        let said = self.text.forward(ids);
+        let [b, _] = said.dims();
+        let part = |i: usize| said.clone().slice([0..b, i * WIDTH..(i + 1) * WIDTH]);
+        unit(part(0) * part(1) + part(2))
     }
 
     fn loss(&self, batch: Batch, device: &Device) -> Tensor<1> {
-        let views = batch.cells.len() / (cells::SIDE * cells::SIDE);
         let texts = batch.texts.len();
-        let features = self.trunk.forward(views_tensor(batch.pixels, IMAGE_SIDE, device));
-        let dense = self.cells.loss(features.clone(), &batch.cells);
-        let seen = self.pool(features);
+        let (seen, logits) = self.see(batch.patches, device);
+        let [views, _] = seen.dims();
+        let dense = cells::loss(&logits, &batch.cells);
         let said = self.embed_texts(texts_tensor(batch.texts.iter().map(String::as_str), TEXT_CONTEXT, device));
 
-        let logits = said.clone().matmul(seen.transpose()) * self.scale.val().unsqueeze::<2>()
-            + self.bias.val().unsqueeze::<2>();
+        let scale = (self.scale.val() * LOUDNESS).exp();
+        let logits = said.clone().matmul(seen.transpose()) * scale.unsqueeze::<2>() + self.bias.val().unsqueeze::<2>();
         let sign: Tensor<2> = Tensor::from_data(TensorData::new(batch.signs, [texts, views]), device);
         let weight: Tensor<2> = Tensor::from_data(TensorData::new(batch.weights, [texts, views]), device);
         let total = weight.clone().sum();
@@ -110,22 +154,44 @@ impl DualEncoder {
         association * 4.0 + dense * CELLS_WEIGHT - tasks.mean() * TASK_WEIGHT
     }
 
-    /// Writes the image tower: `pixel_values [B, 3, 64, 64]` to `image_embeds [B, WIDTH]`.
+    /// Writes the image tower: `pixel_values [B, 3, n, n]` to `image_embeds [B, WIDTH]`.
     ///
     /// # Errors
     /// A weight that is not finite.
-    pub fn write_vision(&self) -> Result<Vec<u8>, GraphError> {
-        let mut g = Graph::new("vision");
+    pub fn write_vision(&self, weights: Precision) -> Result<Vec<u8>, GraphError> {
+        let mut graph = weights.graph("vision");
+        let g = &mut graph;
         g.input("pixel_values", DType::F32, &["B".into(), 3.into(), IMAGE_SIDE.into(), IMAGE_SIDE.into()]);
-        let x = self.trunk.write(&mut g, "pixel_values");
-        let pooled = |g: &mut Graph, op: &str| g.op(op, &[&x], &[("axes", [2, 3][..].into()), ("keepdims", 0.into())]);
-        let mean = pooled(&mut g, "ReduceMean");
-        let peak = pooled(&mut g, "ReduceMax");
-        let both = g.op("Concat", &[&mean, &peak], &[("axis", 1.into())]);
-        let hidden = write_linear(&mut g, "hidden", &self.hidden, &both);
+        let (features, [things, colours, places]) = self.eye.write(g, "pixel_values");
+        let pooled = |g: &mut Graph, op: &str, x: &str| g.op(op, &[x], &[("axes", [1][..].into()), ("keepdims", 0.into())]);
+        let mean = pooled(g, "ReduceMean", &features);
+        let [peak, any_thing, any_colour, any_place] =
+            [&features, &things, &colours, &places].map(|x| pooled(g, "ReduceMax", x));
+        let summary = g.op("Concat", &[&mean, &peak, &any_thing, &any_colour, &any_place], &[("axis", 1.into())]);
+        let hidden = write_linear(g, "hidden", &self.hidden, &summary);
         let hidden = g.op("Relu", &[&hidden], &[]);
-        let out = write_linear(&mut g, "out", &self.out, &hidden);
-        write_unit(&mut g, &out, "image_embeds");
+        let summary = write_linear(g, "out", &self.out, &hidden);
+
+        // The sum over cells of a thing with any bond needs no column of ones.
+        let axis = g.initializer_i64("cells_axis", &[1], &[1]);
+        let any = g.op("ReduceSum", &[&things, &axis], &[("keepdims", 1.into())]);
+        let bonds = g.op("Concat", &[&colours, &places], &[("axis", 2.into())]);
+        let bonds = g.op("Transpose", &[&bonds], &[("perm", [0, 2, 1][..].into())]);
+        let bonds = g.op("MatMul", &[&bonds, &things], &[]);
+        let bonds = g.op("Concat", &[&any, &bonds], &[("axis", 1.into())]);
+        let absent = g.op("Neg", &[&bonds], &[]);
+        let absent = g.op("Exp", &[&absent], &[]);
+        let one = g.initializer_f32("one", &[1.0], &[]);
+        let present = g.op("Sub", &[&one, &absent], &[]);
+        let (codes, shape) = parameter(&self.things);
+        let codes = g.int8_weight("things", &codes, &shape, 1);
+        let codes = g.op("MatMul", &[&present, &codes], &[]);
+        let (table, shape) = parameter(&self.bonds);
+        let table = g.initializer_f32("bonds", &table, &shape);
+        let bound = g.op("Mul", &[&codes, &table], &[]);
+        let bound = g.op("ReduceSum", &[&bound, &axis], &[("keepdims", 0.into())]);
+        let sum = g.op("Add", &[&summary, &bound], &[]);
+        write_unit(g, &sum, "image_embeds");
         g.output("image_embeds", DType::F32, &["B".into(), WIDTH.into()]);
         g.to_bytes()
     }
@@ -134,19 +200,25 @@ impl DualEncoder {
     ///
     /// # Errors
     /// A weight that is not finite.
-    pub fn write_text(&self) -> Result<Vec<u8>, GraphError> {
-        let mut g = Graph::new("text");
+    pub fn write_text(&self, weights: Precision) -> Result<Vec<u8>, GraphError> {
+        let mut graph = weights.graph("text");
+        let g = &mut graph;
         g.input("input_ids", DType::I64, &["B".into(), "T".into()]);
-        let out = self.text.write(&mut g, "input_ids");
-        write_unit(&mut g, &out, "text_embeds");
+        let said = self.text.write(g, "input_ids");
+        let axis = g.initializer_i64("parts_axis", &[1], &[1]);
+        let ends = [0, 1, 2, 3].map(|i| g.initializer_i64(&format!("part.{i}"), &[(i * WIDTH) as i64], &[1]));
+        let [thing, bond, rest] = [0, 1, 2].map(|i| g.op("Slice", &[&said, &ends[i], &ends[i + 1], &axis], &[]));
+        let bound = g.op("Mul", &[&thing, &bond], &[]);
+        let sum = g.op("Add", &[&bound, &rest], &[]);
+        write_unit(g, &sum, "text_embeds");
         g.output("text_embeds", DType::F32, &["B".into(), WIDTH.into()]);
         g.to_bytes()
     }
 }
 
 struct Batch {
-    pixels: Vec<f32>,
-    cells: Vec<[i32; 2]>,
+    patches: Vec<f32>,
+    cells: Vec<[i32; GROUPS]>,
     texts: Vec<String>,
     /// +1 where the view shows what the text asks for, −1 elsewhere; `[texts, views]`.
     signs: Vec<f32>,
@@ -174,16 +246,39 @@ fn texts_of(scene: &Scene, rng: &mut Rng) -> Vec<(String, i32, Shown)> {
         texts.push((text, UNKNOWN, Box::new(|s| Topic::Nothing.shown_in(s))));
     }
     let seen: Vec<Sighting> = (0..CAMERAS).flat_map(|c| scene.visible(c)).collect();
-    let all = captions(&seen, rng);
-    if !all.is_empty() {
-        let caption = rng.pick(&all).clone();
-        if let Some(wrong) = swapped_caption(&caption, rng) {
+    let mut all = captions(&seen, rng);
+    rng.shuffle(&mut all);
+    for caption in all.into_iter().take(CAPTIONS) {
+        let other = if rng.chance(0.5) { recoloured(&caption, &seen, rng) } else { None };
+        if let Some(wrong) = other.or_else(|| swapped_caption(&caption, rng)) {
             let text = wrong.text.clone();
             texts.push((text, -1, Box::new(move |s| wrong.shown_in(s))));
         }
         texts.push((caption.text.clone(), -1, Box::new(move |s| caption.shown_in(s))));
     }
     texts
+}
+
+/// The caption of an item with a colour that another item in sight has: the hardest wrong one. `None` when there is no
+/// such colour.
+#[must_use]
+pub fn recoloured(caption: &Caption, seen: &[Sighting], rng: &mut Rng) -> Option<Caption> {
+    let colour_of = |thing: Thing| match thing {
+        Thing::Item { colour, .. } => Some(colour),
+        _ => None,
+    };
+    let own = colour_of(caption.thing)?;
+    let others: Vec<Colour> = seen.iter().filter_map(|s| colour_of(s.thing)).filter(|&c| c != own).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let new = *rng.pick(&others);
+    let mut thing = caption.thing;
+    if let Thing::Item { colour, .. } = &mut thing {
+        *colour = new;
+    }
+    let text = caption.text.replacen(own.word(), new.word(), 1);
+    Some(Caption { text, thing, place: caption.place })
 }
 
 /// Half the time the words in another order, some gone: what is unknown is wider than any list.
@@ -201,7 +296,7 @@ fn batch(seed: u64, number: u64) -> Batch {
     let mut rng = Rng::for_purpose(seed.wrapping_add(number), "encoder batch");
     let scenes: Vec<Scene> = (0..SCENES).map(|_| Scene::generate(rng.bits(), Split::Train)).collect();
     let mut made = Batch {
-        pixels: Vec::new(),
+        patches: Vec::new(),
         cells: Vec::new(),
         texts: Vec::new(),
         signs: Vec::new(),
@@ -211,9 +306,9 @@ fn batch(seed: u64, number: u64) -> Batch {
     let mut views = Vec::new();
     for scene in &scenes {
         for camera in 0..CAMERAS {
-            push_view(scene, camera, IMAGE_SIDE, &mut made.pixels);
+            push_patches(scene, camera, IMAGE_SIDE, &mut made.patches);
             let sightings = scene.visible(camera);
-            made.cells.extend(cells::labels(scene.room(), &sightings));
+            made.cells.extend(cells::labels(scene.room(), &sightings, EYE.cells()));
             views.push(sightings);
         }
     }
@@ -235,9 +330,46 @@ fn batch(seed: u64, number: u64) -> Batch {
 pub fn train(seed: u64, budget: Budget) -> (DualEncoder, Run) {
     let device = training_device(seed);
     let source = batches(move |number| batch(seed, number));
-    let (model, run) =
-        fit("encoder", DualEncoder::new(&device), budget, RATES, &source, |model, batch| model.loss(batch, &device));
+    let loss = |model: &DualEncoder, batch| model.loss(batch, &device);
+    let (model, run) = fit_watched("encoder", DualEncoder::new(&device), budget, RATES, &source, loss, watch);
     (model.valid(), run)
+}
+
+/// Scenes that a network in training is tried on now and then.
+const WATCHED_SCENES: usize = 120;
+const WATCHED_SEED: u64 = 0x0bad_5eed;
+
+/// How often the true caption of an item in a held-out scene wins over one with another colour: shown while the network
+/// trains, so that a run that goes wrong is seen early.
+fn watch(model: &DualEncoder) -> String {
+    let mut rng = Rng::for_purpose(WATCHED_SEED, "watch encoder");
+    let device = Device::flex();
+    let (mut right, mut of) = ([0; 2], [0; 2]);
+    for _ in 0..WATCHED_SCENES {
+        let scene = Scene::generate(rng.bits(), Split::HeldOut);
+        let mut patches = Vec::new();
+        (0..CAMERAS).for_each(|camera| push_patches(&scene, camera, IMAGE_SIDE, &mut patches));
+        let views = numbers(model.embed_views(patches, &device));
+        let seen: Vec<Sighting> = (0..CAMERAS).flat_map(|c| scene.visible(c)).collect();
+        let best = |text: &str| {
+            let said = numbers(model.embed_texts(texts_tensor([text].into_iter(), TEXT_CONTEXT, &device)));
+            let cosine = |view: &[f32]| said.iter().zip(view).map(|(a, b)| a * b).sum::<f32>();
+            views.chunks(WIDTH).map(cosine).fold(f32::MIN, f32::max)
+        };
+        for caption in captions(&seen, &mut rng) {
+            if !matches!(caption.thing, Thing::Item { .. }) {
+                continue;
+            }
+            let wrong = [swapped_caption(&caption, &mut rng), recoloured(&caption, &seen, &mut rng)];
+            for (which, wrong) in wrong.iter().enumerate() {
+                if let Some(wrong) = wrong {
+                    right[which] += usize::from(best(&caption.text) > best(&wrong.text));
+                    of[which] += 1;
+                }
+            }
+        }
+    }
+    format!("held-out swap to any colour {}/{}, to one in sight {}/{}", right[0], of[0], right[1], of[1])
 }
 
 const CALIBRATION_TURNS: usize = 1200;
@@ -250,11 +382,11 @@ pub fn calibrate(model: &DualEncoder, seed: u64) -> Calibration {
     let turns = Conversation::generate(seed ^ 0xca11, Split::Train, CALIBRATION_TURNS).turns;
     let mut pairs: Vec<(f32, f32)> = Vec::new();
     for chunk in turns.chunks(SCENES) {
-        let mut pixels = Vec::new();
+        let mut patches = Vec::new();
         for turn in chunk {
-            (0..CAMERAS).for_each(|camera| push_view(&turn.scene, camera, IMAGE_SIDE, &mut pixels));
+            (0..CAMERAS).for_each(|camera| push_patches(&turn.scene, camera, IMAGE_SIDE, &mut patches));
         }
-        let seen = numbers(model.embed_views(views_tensor(pixels, IMAGE_SIDE, &device)));
+        let seen = numbers(model.embed_views(patches, &device));
         let said = numbers(model.embed_texts(texts_tensor(
             chunk.iter().map(|t| t.prompt.text.as_str()),
             TEXT_CONTEXT,

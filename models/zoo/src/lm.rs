@@ -13,7 +13,7 @@ use trimtab_scenes::{Prompt, Rng, Scene, Split, TaskKind, unknown_prompts};
 use crate::bpe::{END, PAD, REPLY, USER};
 use crate::corpus::{CANNOT_SEE_FROM_HERE, DO_NOT_KNOW, vocabulary};
 use crate::fit::{Budget, Rates, Run, batches, fit, training_device};
-use crate::layers::{parameter, write_linear};
+use crate::layers::{Precision, parameter, write_linear};
 
 /// Layers.
 pub const LAYERS: usize = 4;
@@ -214,8 +214,8 @@ impl Lm {
     ///
     /// # Errors
     /// A weight that is not finite.
-    pub fn write(&self) -> Result<Vec<u8>, GraphError> {
-        let mut graph = Graph::new("lm");
+    pub fn write(&self, weights: Precision) -> Result<Vec<u8>, GraphError> {
+        let mut graph = weights.graph("lm");
         let g = &mut graph;
         g.input("input_ids", DType::I64, &[1.into(), "S".into()]);
         let cache = |length: &str| -> [Dim; 4] { [1.into(), HEADS.into(), length.into(), HEAD_WIDTH.into()] };
