@@ -29,15 +29,42 @@ const WIDTHS: [usize; GROUPS] = [THINGS, COLOURS, PLACES];
 /// Classes of all groups.
 pub const CLASSES: usize = THINGS + COLOURS + PLACES;
 
+/// The classes of an item of a kind, in any state.
+#[must_use]
+pub fn kind_classes(kind: Kind) -> Vec<usize> {
+    vec![Room::ALL.len() + kind.index()]
+}
+
+/// The classes of the lamp, the stove, the door, the cat and a person.
+pub const LAMP: [usize; 2] = [FIXTURES, FIXTURES + 1];
+/// See [`LAMP`].
+pub const STOVE: [usize; 2] = [FIXTURES + 2, FIXTURES + 3];
+/// See [`LAMP`].
+pub const DOOR: [usize; 2] = [FIXTURES + 4, FIXTURES + 5];
+/// See [`LAMP`].
+pub const CAT: usize = FIXTURES + 6;
+/// See [`LAMP`].
+pub const PERSON: usize = FIXTURES + 7;
+
+/// The class of a thing in its state.
+#[must_use]
+pub fn thing_class(thing: Thing) -> usize {
+    match thing {
+        Thing::Item { kind, .. } => Room::ALL.len() + kind.index(),
+        Thing::Lamp { on } => LAMP[usize::from(on)],
+        Thing::Stove { on } => STOVE[usize::from(on)],
+        Thing::Door { open } => DOOR[usize::from(open)],
+        Thing::Cat => CAT,
+        Thing::Person => PERSON,
+    }
+}
+
 fn class(sighting: &Sighting) -> [i32; GROUPS] {
-    let (thing, colour) = match sighting.thing {
-        Thing::Item { kind, colour } => (Room::ALL.len() + kind.index(), 1 + colour.index()),
-        Thing::Lamp { on } => (FIXTURES + usize::from(on), 0),
-        Thing::Stove { on } => (FIXTURES + 2 + usize::from(on), 0),
-        Thing::Door { open } => (FIXTURES + 4 + usize::from(open), 0),
-        Thing::Cat => (FIXTURES + 6, 0),
-        Thing::Person => (FIXTURES + 7, 0),
+    let colour = match sighting.thing {
+        Thing::Item { colour, .. } => 1 + colour.index(),
+        _ => 0,
     };
+    let thing = thing_class(sighting.thing);
     [thing as i32, colour as i32, sighting.place.map_or(0, |place| 1 + place.index() as i32)]
 }
 
@@ -59,10 +86,34 @@ pub fn labels(room: Room, sightings: &[Sighting], side: usize) -> Vec<[i32; GROU
         }
     }
     for sighting in large_first {
-        let at = |share: f32| ((share * side as f32) as usize).min(side - 1);
-        made[at(sighting.y) * side + at(sighting.x)] = class(sighting);
+        made[centre(sighting, side)] = class(sighting);
     }
     made
+}
+
+/// The cell that holds the centre of a thing.
+fn centre(sighting: &Sighting, side: usize) -> usize {
+    let at = |share: f32| ((share * side as f32) as usize).min(side - 1);
+    at(sighting.y) * side + at(sighting.x)
+}
+
+/// For every item in a view whether logits `[cells, CLASSES]` name each group right in the cell of its centre.
+#[must_use]
+pub fn items_named(logits: &[f32], sightings: &[Sighting], side: usize) -> Vec<[bool; GROUPS]> {
+    let items = sightings.iter().filter(|s| matches!(s.thing, Thing::Item { .. }));
+    items
+        .map(|item| {
+            let row = &logits[centre(item, side) * CLASSES..][..CLASSES];
+            let meant = class(item);
+            let mut start = 0;
+            core::array::from_fn(|which| {
+                let part = &row[start..start + WIDTHS[which]];
+                start += part.len();
+                let best = (0..part.len()).max_by(|&a, &b| part[a].total_cmp(&part[b]));
+                best == Some(meant[which] as usize)
+            })
+        })
+        .collect()
 }
 
 /// Names the thing, the colour and the place in every cell.

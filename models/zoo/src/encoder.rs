@@ -2,12 +2,12 @@
 
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
-use burn::tensor::activation::{log_sigmoid, log_softmax, relu};
+use burn::tensor::activation::{log_sigmoid, log_softmax, relu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use trimtab_engine::Calibration;
 use trimtab_quant::{DType, Graph, GraphError};
 use trimtab_scenes::{
-    CAMERAS, Caption, Colour, Conversation, Prompt, Rng, Scene, Sighting, Split, TaskKind, Thing, Topic, captions,
+    CAMERAS, Caption, Colour, Conversation, Kind, Place, Prompt, Rng, Scene, Sighting, Split, TaskKind, Thing, Topic, captions,
     swapped_caption, unknown_prompts,
 };
 
@@ -32,11 +32,15 @@ const CAPTIONS: usize = 3;
 /// The four task kinds and, in training only, prompts like none of them.
 const TASKS: usize = 5;
 const UNKNOWN: i32 = 4;
-/// What a thing is bound with: any, its colour, its place.
-const BONDS: usize = 1 + COLOURS + PLACES;
+/// What a thing is bound with: itself alone, a colour, a place.
+const BONDS: usize = 1 + Colour::ALL.len() + Place::ALL.len();
+const ALONE: usize = 0;
+/// Of a text's summary beside what it binds.
+const SUMMARY_SHARE: f64 = 0.3;
 /// A text's own three views weigh more than those of other scenes: choosing among them is what the device does.
 const OWN_WEIGHT: f32 = 8.0;
 const CELLS_WEIGHT: f32 = 0.5;
+const SUBJECTS_WEIGHT: f32 = 0.1;
 const TASK_WEIGHT: f32 = 0.2;
 const TASK_SHARPNESS: f32 = 10.0;
 const RATES: Rates = Rates { learning: 2e-3, decay: 0.02 };
@@ -45,9 +49,9 @@ const LOUDNESS: f64 = 4.0;
 
 /// The two towers; `scale`, `bias` and `tasks` serve training only.
 ///
-/// A view is the sum over what it shows of thing times bond, number by number (binding by product, after Gayler 1998,
-/// MAP), beside a summary of its cells; a text is made the same way. So a colour is bound to the thing that has it, and a
-/// pair never seen in training still has a place of its own.
+/// A view is the sum over what it shows of thing times bond, number by number (binding by product, after Gayler 1998),
+/// beside a summary of its cells; a text is made from the same two tables. So a colour is bound to the thing that has it,
+/// and a pair never seen in training still has a direction of its own.
 #[derive(Module, Debug)]
 pub struct DualEncoder {
     eye: Eye,
@@ -76,7 +80,7 @@ impl DualEncoder {
             bonds: code.init([BONDS, WIDTH], device),
             hidden: LinearConfig::new(summary, HIDDEN).init(device),
             out: LinearConfig::new(HIDDEN, WIDTH).init(device),
-            text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, TEXT_INNER, 3 * WIDTH, device),
+            text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, TEXT_INNER, THINGS + BONDS + WIDTH, device),
             scale: constant(16.0_f64.ln() / LOUDNESS),
             bias: constant(-5.0),
             tasks: LinearConfig::new(WIDTH, TASKS).init(device),
@@ -101,8 +105,9 @@ impl DualEncoder {
             1,
         );
         let summary = self.out.forward(relu(self.hidden.forward(summary)));
-        let any: Tensor<3> = Tensor::ones([b, m, 1], &features.device());
-        let bonds = Tensor::cat(vec![any, colours, places], 2);
+        let alone: Tensor<3> = Tensor::ones([b, m, 1], &features.device());
+        let some = |x: Tensor<3>, classes: usize| x.slice([0..b, 0..m, 1..classes]);
+        let bonds = Tensor::cat(vec![alone, some(colours, COLOURS), some(places, PLACES)], 2);
         // How surely a thing with a bond is somewhere, its cells taken as independent witnesses.
         let present = (-bonds.swap_dims(1, 2).matmul(things)).exp().neg() + 1.0;
         let codes = present.reshape([b * BONDS, THINGS]).matmul(self.things.val()).reshape([b, BONDS, WIDTH]);
@@ -125,10 +130,15 @@ impl DualEncoder {
     /// `[b, t]` to unit embeddings `[b, WIDTH]`.
     #[must_use]
     pub fn embed_texts(&self, ids: Tensor<2, Int>) -> Tensor<2> {
-        let said = self.text.forward(ids);
+        self.say(self.text.forward(ids))
+    }
+
+    fn say(&self, said: Tensor<2>) -> Tensor<2> {
         let [b, _] = said.dims();
-        let part = |i: usize| said.clone().slice([0..b, i * WIDTH..(i + 1) * WIDTH]);
-        unit(part(0) * part(1) + part(2))
+        let part = |from: usize, width: usize| said.clone().slice([0..b, from..from + width]);
+        let thing = softmax(part(0, THINGS), 1).matmul(self.things.val());
+        let bond = softmax(part(THINGS, BONDS), 1).matmul(self.bonds.val());
+        unit(thing * bond + part(THINGS + BONDS, WIDTH) * SUMMARY_SHARE)
     }
 
     fn loss(&self, batch: Batch, device: &Device) -> Tensor<1> {
@@ -136,7 +146,15 @@ impl DualEncoder {
         let (seen, logits) = self.see(batch.patches, device);
         let [views, _] = seen.dims();
         let dense = cells::loss(&logits, &batch.cells);
-        let said = self.embed_texts(texts_tensor(batch.texts.iter().map(String::as_str), TEXT_CONTEXT, device));
+        let said = self.text.forward(texts_tensor(batch.texts.iter().map(String::as_str), TEXT_CONTEXT, device));
+        let about = said.clone().slice([0..texts, 0..THINGS + BONDS]);
+        let meant: Tensor<2> = Tensor::from_data(TensorData::new(batch.subjects, [texts, THINGS + BONDS]), device);
+        let surprise = |range: core::ops::Range<usize>| {
+            let chosen = log_softmax(about.clone().slice([0..texts, range.clone()]), 1);
+            -(chosen * meant.clone().slice([0..texts, range])).sum() / texts as f64
+        };
+        let subjects = surprise(0..THINGS) + surprise(THINGS..THINGS + BONDS);
+        let said = self.say(said);
 
         let scale = (self.scale.val() * LOUDNESS).exp();
         let logits = said.clone().matmul(seen.transpose()) * scale.unsqueeze::<2>() + self.bias.val().unsqueeze::<2>();
@@ -151,7 +169,7 @@ impl DualEncoder {
         let rows: Tensor<1, Int> = Tensor::from_data(TensorData::new(rows, [count]), device);
         let labels: Tensor<2, Int> = Tensor::from_data(TensorData::new(labels, [count, 1]), device);
         let tasks = log_softmax(self.tasks.forward(said.select(0, rows) * TASK_SHARPNESS), 1).gather(1, labels);
-        association * 4.0 + dense * CELLS_WEIGHT - tasks.mean() * TASK_WEIGHT
+        association * 4.0 + dense * CELLS_WEIGHT + subjects * SUBJECTS_WEIGHT - tasks.mean() * TASK_WEIGHT
     }
 
     /// Writes the image tower: `pixel_values [B, 3, n, n]` to `image_embeds [B, WIDTH]`.
@@ -172,9 +190,13 @@ impl DualEncoder {
         let hidden = g.op("Relu", &[&hidden], &[]);
         let summary = write_linear(g, "out", &self.out, &hidden);
 
-        // The sum over cells of a thing with any bond needs no column of ones.
+        // The sum over cells of a thing alone needs no column of ones.
         let axis = g.initializer_i64("cells_axis", &[1], &[1]);
         let any = g.op("ReduceSum", &[&things, &axis], &[("keepdims", 1.into())]);
+        let first = g.initializer_i64("first", &[1], &[1]);
+        let last = g.initializer_i64("last", &[i64::MAX], &[1]);
+        let classes = g.initializer_i64("classes_axis", &[2], &[1]);
+        let [colours, places] = [&colours, &places].map(|x| g.op("Slice", &[x, &first, &last, &classes], &[]));
         let bonds = g.op("Concat", &[&colours, &places], &[("axis", 2.into())]);
         let bonds = g.op("Transpose", &[&bonds], &[("perm", [0, 2, 1][..].into())]);
         let bonds = g.op("MatMul", &[&bonds, &things], &[]);
@@ -206,9 +228,18 @@ impl DualEncoder {
         g.input("input_ids", DType::I64, &["B".into(), "T".into()]);
         let said = self.text.write(g, "input_ids");
         let axis = g.initializer_i64("parts_axis", &[1], &[1]);
-        let ends = [0, 1, 2, 3].map(|i| g.initializer_i64(&format!("part.{i}"), &[(i * WIDTH) as i64], &[1]));
+        let ends = [0, THINGS, THINGS + BONDS, THINGS + BONDS + WIDTH];
+        let ends = ends.map(|end| g.initializer_i64(&format!("end.{end}"), &[end as i64], &[1]));
         let [thing, bond, rest] = [0, 1, 2].map(|i| g.op("Slice", &[&said, &ends[i], &ends[i + 1], &axis], &[]));
+        let [thing, bond] = [("things", thing, &self.things), ("bonds", bond, &self.bonds)].map(|(name, x, table)| {
+            let (table, shape) = parameter(table);
+            let table = g.int8_weight(name, &table, &shape, 1);
+            let x = g.op("Softmax", &[&x], &[("axis", 1.into())]);
+            g.op("MatMul", &[&x, &table], &[])
+        });
         let bound = g.op("Mul", &[&thing, &bond], &[]);
+        let share = g.initializer_f32("summary_share", &[SUMMARY_SHARE as f32], &[]);
+        let rest = g.op("Mul", &[&rest, &share], &[]);
         let sum = g.op("Add", &[&bound, &rest], &[]);
         write_unit(g, &sum, "text_embeds");
         g.output("text_embeds", DType::F32, &["B".into(), WIDTH.into()]);
@@ -223,18 +254,70 @@ struct Batch {
     /// +1 where the view shows what the text asks for, −1 elsewhere; `[texts, views]`.
     signs: Vec<f32>,
     weights: Vec<f32>,
-    /// Task kind, [`UNKNOWN`], or −1 for captions, which are no prompts.
+    /// Shares of things and bonds that each text is about.
+    subjects: Vec<f32>,
     tasks: Vec<i32>,
 }
 
-type Shown = Box<dyn Fn(&[Sighting]) -> bool>;
+/// Something that is said about a scene.
+struct Text {
+    text: String,
+    /// Task kind, [`UNKNOWN`], or −1 for captions, which are no prompts.
+    task: i32,
+    /// Classes of the things it is about, and its bonds; empty where that is nothing a cell shows.
+    subject: (Vec<usize>, Vec<usize>),
+    /// Whether a view shows it.
+    shown: Box<dyn Fn(&[Sighting]) -> bool>,
+}
 
-/// The texts of one scene: what each says, its task, and which views show it.
-fn texts_of(scene: &Scene, rng: &mut Rng) -> Vec<(String, i32, Shown)> {
-    let mut texts: Vec<(String, i32, Shown)> = Vec::new();
+const fn bond_of_colour(colour: Colour) -> usize {
+    1 + colour.index()
+}
+
+const fn bond_of_place(place: Place) -> usize {
+    1 + Colour::ALL.len() + place.index()
+}
+
+/// What a prompt is about, as the classes of cells and bonds have it.
+fn subject_of(topic: Topic) -> (Vec<usize>, Vec<usize>) {
+    let kinds = |wanted: &dyn Fn(Kind) -> bool| -> Vec<usize> {
+        Kind::ALL.iter().copied().filter(|&k| wanted(k)).flat_map(cells::kind_classes).collect()
+    };
+    match topic {
+        Topic::ColourOf(kind) | Topic::PlaceOf(kind) => (cells::kind_classes(kind), vec![ALONE]),
+        Topic::KindOfColour(colour) => (kinds(&|_| true), vec![bond_of_colour(colour)]),
+        Topic::KindOn(place) => (kinds(&|_| true), vec![bond_of_place(place)]),
+        Topic::TidyFloor => (kinds(&|_| true), vec![bond_of_place(Place::Floor)]),
+        Topic::Recommend(category) => (kinds(&|k| k.category() == category), vec![ALONE]),
+        Topic::LampState | Topic::AdviseLamp => (cells::LAMP.into(), vec![ALONE]),
+        Topic::StoveState | Topic::AdviseStove => (cells::STOVE.into(), vec![ALONE]),
+        Topic::DoorState | Topic::AdviseDoor => (cells::DOOR.into(), vec![ALONE]),
+        Topic::People => (vec![cells::PERSON], vec![ALONE]),
+        Topic::CatAnywhere => (vec![cells::CAT], vec![ALONE]),
+        Topic::WhichRoom | Topic::Nothing => (Vec::new(), Vec::new()),
+    }
+}
+
+fn caption_text(caption: Caption) -> Text {
+    let colour = match caption.thing {
+        Thing::Item { colour, .. } => Some(bond_of_colour(colour)),
+        _ => None,
+    };
+    let mut bonds: Vec<usize> = colour.into_iter().chain(caption.place.map(bond_of_place)).collect();
+    if bonds.is_empty() {
+        bonds.push(ALONE);
+    }
+    let subject = (vec![cells::thing_class(caption.thing)], bonds);
+    Text { text: caption.text.clone(), task: -1, subject, shown: Box::new(move |s| caption.shown_in(s)) }
+}
+
+/// What is said about one scene.
+fn texts_of(scene: &Scene, rng: &mut Rng) -> Vec<Text> {
+    let mut texts: Vec<Text> = Vec::new();
     let mut prompt = |kind: TaskKind, rng: &mut Rng| {
         let Prompt { text, topic, kind, .. } = Prompt::generate(kind, scene, Split::Train, rng);
-        texts.push((text, kind.index() as i32, Box::new(move |s| topic.shown_in(s))));
+        let shown = Box::new(move |s: &[Sighting]| topic.shown_in(s));
+        texts.push(Text { text, task: kind.index() as i32, subject: subject_of(topic), shown });
     };
     for _ in 0..QUERIES {
         prompt(TaskKind::Query, rng);
@@ -243,20 +326,28 @@ fn texts_of(scene: &Scene, rng: &mut Rng) -> Vec<(String, i32, Shown)> {
     prompt(if rng.chance(0.5) { TaskKind::Assistive } else { TaskKind::Message }, rng);
     if rng.chance(0.5) {
         let text = scrambled((*rng.pick(unknown_prompts(Split::Train))).to_owned(), rng);
-        texts.push((text, UNKNOWN, Box::new(|s| Topic::Nothing.shown_in(s))));
+        texts.push(Text { text, task: UNKNOWN, subject: subject_of(Topic::Nothing), shown: Box::new(|_| false) });
     }
     let seen: Vec<Sighting> = (0..CAMERAS).flat_map(|c| scene.visible(c)).collect();
     let mut all = captions(&seen, rng);
     rng.shuffle(&mut all);
     for caption in all.into_iter().take(CAPTIONS) {
         let other = if rng.chance(0.5) { recoloured(&caption, &seen, rng) } else { None };
-        if let Some(wrong) = other.or_else(|| swapped_caption(&caption, rng)) {
-            let text = wrong.text.clone();
-            texts.push((text, -1, Box::new(move |s| wrong.shown_in(s))));
-        }
-        texts.push((caption.text.clone(), -1, Box::new(move |s| caption.shown_in(s))));
+        texts.extend(other.or_else(|| swapped_caption(&caption, rng)).map(caption_text));
+        texts.push(caption_text(caption));
     }
     texts
+}
+
+/// Half the time the words in another order, some gone: what is unknown is wider than any list.
+fn scrambled(text: String, rng: &mut Rng) -> String {
+    if rng.chance(0.5) {
+        return text;
+    }
+    let mut words: Vec<&str> = text.split(' ').collect();
+    rng.shuffle(&mut words);
+    words.truncate(2 + rng.below(words.len()));
+    words.join(" ")
 }
 
 /// The caption of an item with a colour that another item in sight has: the hardest wrong one. `None` when there is no
@@ -281,17 +372,6 @@ pub fn recoloured(caption: &Caption, seen: &[Sighting], rng: &mut Rng) -> Option
     Some(Caption { text, thing, place: caption.place })
 }
 
-/// Half the time the words in another order, some gone: what is unknown is wider than any list.
-fn scrambled(text: String, rng: &mut Rng) -> String {
-    if rng.chance(0.5) {
-        return text;
-    }
-    let mut words: Vec<&str> = text.split(' ').collect();
-    rng.shuffle(&mut words);
-    words.truncate(2 + rng.below(words.len()));
-    words.join(" ")
-}
-
 fn batch(seed: u64, number: u64) -> Batch {
     let mut rng = Rng::for_purpose(seed.wrapping_add(number), "encoder batch");
     let scenes: Vec<Scene> = (0..SCENES).map(|_| Scene::generate(rng.bits(), Split::Train)).collect();
@@ -301,6 +381,7 @@ fn batch(seed: u64, number: u64) -> Batch {
         texts: Vec::new(),
         signs: Vec::new(),
         weights: Vec::new(),
+        subjects: Vec::new(),
         tasks: Vec::new(),
     };
     let mut views = Vec::new();
@@ -313,13 +394,18 @@ fn batch(seed: u64, number: u64) -> Batch {
         }
     }
     for (owner, scene) in scenes.iter().enumerate() {
-        for (text, task, shown) in texts_of(scene, &mut rng) {
+        for said in texts_of(scene, &mut rng) {
             for (view, sightings) in views.iter().enumerate() {
-                made.signs.push(if shown(sightings) { 1.0 } else { -1.0 });
+                made.signs.push(if (said.shown)(sightings) { 1.0 } else { -1.0 });
                 made.weights.push(if view / CAMERAS == owner { OWN_WEIGHT } else { 1.0 });
             }
-            made.texts.push(text);
-            made.tasks.push(task);
+            let mut subject = vec![0.0; THINGS + BONDS];
+            let (things, bonds) = &said.subject;
+            things.iter().for_each(|&class| subject[class] = 1.0 / things.len() as f32);
+            bonds.iter().for_each(|&bond| subject[THINGS + bond] = 1.0 / bonds.len() as f32);
+            made.subjects.extend(subject);
+            made.texts.push(said.text);
+            made.tasks.push(said.task);
         }
     }
     made
@@ -369,7 +455,8 @@ fn watch(model: &DualEncoder) -> String {
             }
         }
     }
-    format!("held-out swap to any colour {}/{}, to one in sight {}/{}", right[0], of[0], right[1], of[1])
+    let eye = model.eye.watch();
+    format!("held-out swap to any colour {}/{}, to one in sight {}/{}; {eye}", right[0], of[0], right[1], of[1])
 }
 
 const CALIBRATION_TURNS: usize = 1200;

@@ -6,9 +6,9 @@ use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, Pa
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
 use trimtab_quant::Graph;
-use trimtab_scenes::Scene;
+use trimtab_scenes::{CAMERAS, Rng, Scene, Split};
 
-use crate::cells::{CellHead, GROUPS};
+use crate::cells::{self, CellHead, GROUPS};
 use crate::corpus::{CHANNEL_DEVIATION, CHANNEL_MEAN};
 use crate::layers::{numbers, parameter};
 
@@ -55,6 +55,9 @@ pub struct Eye {
     side: usize,
 }
 
+/// Scenes that an eye in training is tried on now and then.
+const WATCHED_SCENES: usize = 60;
+const WATCHED_SEED: u64 = 0x0bad_5eed;
 const STRIDES: [usize; 2] = [2, 1];
 
 impl Eye {
@@ -110,6 +113,27 @@ impl Eye {
     #[must_use]
     pub fn name(&self, features: Tensor<3>) -> Tensor<3> {
         self.names.forward(features)
+    }
+
+    /// How many items in held-out views it names right: thing, colour and place.
+    #[must_use]
+    pub fn watch(&self) -> String {
+        let mut rng = Rng::for_purpose(WATCHED_SEED, "watch eye");
+        let (mut right, mut of) = ([0; GROUPS], 0);
+        for _ in 0..WATCHED_SCENES {
+            let scene = Scene::generate(rng.bits(), Split::HeldOut);
+            for camera in 0..CAMERAS {
+                let mut patches = Vec::new();
+                push_patches(&scene, camera, self.side, &mut patches);
+                let logits = numbers(self.name(self.features(patches, &Device::flex())));
+                for named in cells::items_named(&logits, &scene.visible(camera), self.side / CELL) {
+                    right.iter_mut().zip(named).for_each(|(count, hit)| *count += usize::from(hit));
+                    of += 1;
+                }
+            }
+        }
+        let [things, colours, places] = right.map(|count| 100 * count / of.max(1));
+        format!("items named: thing {things} %, colour {colours} %, place {places} %")
     }
 
     /// Writes the network for `pixels [b, 3, side, side]`: features `[b, cells², channels]` and the probabilities of each

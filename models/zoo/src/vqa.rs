@@ -350,7 +350,8 @@ fn watch(model: &Vqa, grade: Grade) -> String {
             of[kind] += 1;
         }
     }
-    format!("held-out queries {}/{}, recommendations {}/{}", right[0], of[0], right[1], of[1])
+    let eye = model.eye.watch();
+    format!("held-out queries {}/{}, recommendations {}/{}; {eye}", right[0], of[0], right[1], of[1])
 }
 
 /// Trains one of the stand-ins.
