@@ -18,21 +18,37 @@ pub const PLACES: usize = 1 + Place::ALL.len();
 pub const GROUPS: usize = 3;
 /// A cell belongs to a thing when its centre lies in the inner part of the thing's box.
 const INNER: f32 = 0.42;
-const FIXTURES: usize = Room::ALL.len() + Kind::ALL.len();
+const ACTIVE: usize = Room::ALL.len() + Kind::ALL.len();
+const FIXTURES: usize = ACTIVE + active_before(Kind::ALL.len());
 /// Lamp, stove and door in two states each, cat, person.
 const OTHERS: usize = 6 + 2;
 
-/// Classes of thing: nothing but the room of each kind, the item kinds, the states of lamp, stove and door, cat, person.
+/// Classes of thing: nothing but the room of each kind, the item kinds, those of them that are open or lit, the states of
+/// lamp, stove and door, cat, person.
 pub const THINGS: usize = FIXTURES + OTHERS;
 
 const WIDTHS: [usize; GROUPS] = [THINGS, COLOURS, PLACES];
 /// Classes of all groups.
 pub const CLASSES: usize = THINGS + COLOURS + PLACES;
 
+/// How many of the first kinds have two states.
+const fn active_before(kinds: usize) -> usize {
+    let (mut at, mut count) = (0, 0);
+    while at < kinds {
+        if Kind::ALL[at].states().is_some() {
+            count += 1;
+        }
+        at += 1;
+    }
+    count
+}
+
 /// The classes of an item of a kind, in any state.
 #[must_use]
 pub fn kind_classes(kind: Kind) -> Vec<usize> {
-    vec![Room::ALL.len() + kind.index()]
+    let plain = Room::ALL.len() + kind.index();
+    let active = kind.states().map(|_| ACTIVE + active_before(kind.index()));
+    [plain].into_iter().chain(active).collect()
 }
 
 /// The classes of the lamp, the stove, the door, the cat and a person.
@@ -50,6 +66,7 @@ pub const PERSON: usize = FIXTURES + 7;
 #[must_use]
 pub fn thing_class(thing: Thing) -> usize {
     match thing {
+        Thing::Item { kind, active: true, .. } if kind.states().is_some() => ACTIVE + active_before(kind.index()),
         Thing::Item { kind, .. } => Room::ALL.len() + kind.index(),
         Thing::Lamp { on } => LAMP[usize::from(on)],
         Thing::Stove { on } => STOVE[usize::from(on)],

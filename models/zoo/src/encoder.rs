@@ -284,7 +284,7 @@ fn subject_of(topic: Topic) -> (Vec<usize>, Vec<usize>) {
         Kind::ALL.iter().copied().filter(|&k| wanted(k)).flat_map(cells::kind_classes).collect()
     };
     match topic {
-        Topic::ColourOf(kind) | Topic::PlaceOf(kind) => (cells::kind_classes(kind), vec![ALONE]),
+        Topic::ColourOf(kind) | Topic::PlaceOf(kind) | Topic::StateOf(kind) => (cells::kind_classes(kind), vec![ALONE]),
         Topic::KindOfColour(colour) => (kinds(&|_| true), vec![bond_of_colour(colour)]),
         Topic::KindOn(place) => (kinds(&|_| true), vec![bond_of_place(place)]),
         Topic::TidyFloor => (kinds(&|_| true), vec![bond_of_place(Place::Floor)]),
@@ -307,7 +307,11 @@ fn caption_text(caption: Caption) -> Text {
     if bonds.is_empty() {
         bonds.push(ALONE);
     }
-    let subject = (vec![cells::thing_class(caption.thing)], bonds);
+    let things = match caption.thing {
+        Thing::Item { kind, .. } if !caption.says_state => cells::kind_classes(kind),
+        thing => vec![cells::thing_class(thing)],
+    };
+    let subject = (things, bonds);
     Text { text: caption.text.clone(), task: -1, subject, shown: Box::new(move |s| caption.shown_in(s)) }
 }
 
@@ -332,7 +336,11 @@ fn texts_of(scene: &Scene, rng: &mut Rng) -> Vec<Text> {
     let mut all = captions(&seen, rng);
     rng.shuffle(&mut all);
     for caption in all.into_iter().take(CAPTIONS) {
-        let other = if rng.chance(0.5) { recoloured(&caption, &seen, rng) } else { None };
+        let other = match rng.below(6) {
+            0..3 => recoloured(&caption, &seen, rng),
+            3 => caption.with_place(*rng.pick(Place::ALL), rng).filter(|other| other.place != caption.place),
+            _ => None,
+        };
         texts.extend(other.or_else(|| swapped_caption(&caption, rng)).map(caption_text));
         texts.push(caption_text(caption));
     }
@@ -363,13 +371,7 @@ pub fn recoloured(caption: &Caption, seen: &[Sighting], rng: &mut Rng) -> Option
     if others.is_empty() {
         return None;
     }
-    let new = *rng.pick(&others);
-    let mut thing = caption.thing;
-    if let Thing::Item { colour, .. } = &mut thing {
-        *colour = new;
-    }
-    let text = caption.text.replacen(own.word(), new.word(), 1);
-    Some(Caption { text, thing, place: caption.place })
+    caption.with_colour(*rng.pick(&others), rng)
 }
 
 fn batch(seed: u64, number: u64) -> Batch {

@@ -144,6 +144,7 @@ fn family(topic: Topic) -> &'static str {
         Topic::PlaceOf(_) => "place",
         Topic::KindOfColour(_) => "kind of a colour",
         Topic::KindOn(_) | Topic::TidyFloor => "kind in a place",
+        Topic::StateOf(_) => "state of an item",
         Topic::LampState | Topic::StoveState | Topic::DoorState => "state",
         Topic::AdviseLamp | Topic::AdviseStove | Topic::AdviseDoor => "advice by state",
         Topic::People => "people",
