@@ -16,6 +16,7 @@ use crate::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
 use crate::eye::{Eye, EyeShape, push_patches};
 use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
 use crate::layers::{Precision, TextTower, numbers, parameter, unit, write_linear, write_unit};
+use crate::scenery::{Scenery, Shot};
 
 /// Side of the pictures that the encoder sees.
 pub const IMAGE_SIDE: usize = EYE.image_side;
@@ -247,6 +248,7 @@ impl DualEncoder {
     }
 }
 
+#[derive(Default)]
 struct Batch {
     patches: Vec<f32>,
     cells: Vec<[i32; GROUPS]>,
@@ -316,7 +318,8 @@ fn caption_text(caption: Caption) -> Text {
 }
 
 /// What is said about one scene.
-fn texts_of(scene: &Scene, rng: &mut Rng) -> Vec<Text> {
+fn texts_of(shot: &Shot, rng: &mut Rng) -> Vec<Text> {
+    let scene = &shot.scene;
     let mut texts: Vec<Text> = Vec::new();
     let mut prompt = |kind: TaskKind, rng: &mut Rng| {
         let Prompt { text, topic, kind, .. } = Prompt::generate(kind, scene, Split::Train, rng);
@@ -332,7 +335,7 @@ fn texts_of(scene: &Scene, rng: &mut Rng) -> Vec<Text> {
         let text = scrambled((*rng.pick(unknown_prompts(Split::Train))).to_owned(), rng);
         texts.push(Text { text, task: UNKNOWN, subject: subject_of(Topic::Nothing), shown: Box::new(|_| false) });
     }
-    let seen: Vec<Sighting> = (0..CAMERAS).flat_map(|c| scene.visible(c)).collect();
+    let seen: Vec<Sighting> = shot.visible.concat();
     let mut all = captions(&seen, rng);
     rng.shuffle(&mut all);
     for caption in all.into_iter().take(CAPTIONS) {
@@ -374,42 +377,34 @@ pub fn recoloured(caption: &Caption, seen: &[Sighting], rng: &mut Rng) -> Option
     caption.with_colour(*rng.pick(&others), rng)
 }
 
-fn batch(seed: u64, number: u64) -> Batch {
+fn batch(scenery: &Scenery, seed: u64, number: u64) -> Batch {
     let mut rng = Rng::for_purpose(seed.wrapping_add(number), "encoder batch");
-    let scenes: Vec<Scene> = (0..SCENES).map(|_| Scene::generate(rng.bits(), Split::Train)).collect();
-    let mut made = Batch {
-        patches: Vec::new(),
-        cells: Vec::new(),
-        texts: Vec::new(),
-        signs: Vec::new(),
-        weights: Vec::new(),
-        subjects: Vec::new(),
-        tasks: Vec::new(),
-    };
-    let mut views = Vec::new();
-    for scene in &scenes {
-        for camera in 0..CAMERAS {
-            push_patches(scene, camera, IMAGE_SIDE, &mut made.patches);
-            let sightings = scene.visible(camera);
-            made.cells.extend(cells::labels(scene.room(), &sightings, EYE.cells()));
-            views.push(sightings);
-        }
-    }
-    for (owner, scene) in scenes.iter().enumerate() {
-        for said in texts_of(scene, &mut rng) {
-            for (view, sightings) in views.iter().enumerate() {
-                made.signs.push(if (said.shown)(sightings) { 1.0 } else { -1.0 });
-                made.weights.push(if view / CAMERAS == owner { OWN_WEIGHT } else { 1.0 });
+    let mut made = Batch::default();
+    scenery.visit(SCENES, &mut rng, |shots, rng| {
+        for shot in shots {
+            for (camera, sightings) in shot.visible.iter().enumerate() {
+                shot.push_patches(camera, &mut made.patches);
+                made.cells.extend(cells::labels(shot.scene.room(), sightings, EYE.cells()));
             }
-            let mut subject = vec![0.0; THINGS + BONDS];
-            let (things, bonds) = &said.subject;
-            things.iter().for_each(|&class| subject[class] = 1.0 / things.len() as f32);
-            bonds.iter().for_each(|&bond| subject[THINGS + bond] = 1.0 / bonds.len() as f32);
-            made.subjects.extend(subject);
-            made.texts.push(said.text);
-            made.tasks.push(said.task);
         }
-    }
+        for (owner, shot) in shots.iter().enumerate() {
+            for said in texts_of(shot, rng) {
+                for (other, shot) in shots.iter().enumerate() {
+                    for sightings in &shot.visible {
+                        made.signs.push(if (said.shown)(sightings) { 1.0 } else { -1.0 });
+                        made.weights.push(if other == owner { OWN_WEIGHT } else { 1.0 });
+                    }
+                }
+                let mut subject = vec![0.0; THINGS + BONDS];
+                let (things, bonds) = &said.subject;
+                things.iter().for_each(|&class| subject[class] = 1.0 / things.len() as f32);
+                bonds.iter().for_each(|&bond| subject[THINGS + bond] = 1.0 / bonds.len() as f32);
+                made.subjects.extend(subject);
+                made.texts.push(said.text);
+                made.tasks.push(said.task);
+            }
+        }
+    });
     made
 }
 
@@ -417,7 +412,8 @@ fn batch(seed: u64, number: u64) -> Batch {
 #[must_use]
 pub fn train(seed: u64, budget: Budget) -> (DualEncoder, Run) {
     let device = training_device(seed);
-    let source = batches(move |number| batch(seed, number));
+    let scenery = Scenery::new(IMAGE_SIDE);
+    let source = batches(move |number| batch(&scenery, seed, number));
     let loss = |model: &DualEncoder, batch| model.loss(batch, &device);
     let (model, run) = fit_watched("encoder", DualEncoder::new(&device), budget, RATES, &source, loss, watch);
     (model.valid(), run)

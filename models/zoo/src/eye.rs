@@ -205,10 +205,15 @@ fn convolution(
 /// When `camera` or `side` is out of range, which is a mistake of the caller.
 pub fn push_patches(scene: &Scene, camera: usize, side: usize, out: &mut Vec<f32>) {
     let picture = scene.render(camera, side, side).expect("a camera of the scene and a side within bounds");
+    push_patches_of(&picture.rgb, side, out);
+}
+
+/// As [`push_patches`], for a picture that is there.
+pub(crate) fn push_patches_of(rgb: &[u8], side: usize, out: &mut Vec<f32>) {
     let level = |byte: u8| (f32::from(byte) / 255.0 - CHANNEL_MEAN) / CHANNEL_DEVIATION;
     let padded_side = side + 2 * MARGIN;
     let mut planes = vec![0.0; 3 * padded_side * padded_side];
-    for (at, pixel) in picture.rgb.chunks_exact(3).enumerate() {
+    for (at, pixel) in rgb.chunks_exact(3).enumerate() {
         let (row, column) = (at / side + MARGIN, at % side + MARGIN);
         for (channel, &byte) in pixel.iter().enumerate() {
             planes[(channel * padded_side + row) * padded_side + column] = level(byte);

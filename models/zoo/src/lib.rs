@@ -14,6 +14,7 @@ pub mod folder;
 pub mod lanes;
 pub mod layers;
 pub mod lm;
+pub mod scenery;
 pub mod scores;
 pub mod task_head;
 pub mod vqa;

@@ -15,6 +15,7 @@ use crate::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
 use crate::eye::{Eye, EyeShape, push_patches};
 use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
 use crate::layers::{Precision, TextTower, numbers, parameter, write_linear};
+use crate::scenery::Scenery;
 
 /// The answer that stands for: no question about pictures, the language model replies.
 pub const TEXT_ANSWER: &str = "<text>";
@@ -299,27 +300,28 @@ fn question(scene: &Scene, split: Split, cameras: &[usize], rng: &mut Rng) -> (S
     (prompt.text, answer)
 }
 
-fn batch(grade: Grade, seed: u64, number: u64) -> Batch {
+fn batch(grade: Grade, scenery: &Scenery, seed: u64, number: u64) -> Batch {
     let mut rng = Rng::for_purpose(seed.wrapping_add(number), "vqa batch");
     let known = answers();
     let index = |answer: &str| known.iter().position(|a| a == answer).unwrap_or(known.len() - 1) as i32;
     let mut made =
         Batch { scenes: SCENES, patches: Vec::new(), cells: Vec::new(), texts: Vec::new(), answers: Vec::new() };
     let n = view_count(&mut rng);
-    for _ in 0..SCENES {
-        let scene = Scene::generate(rng.bits(), Split::Train);
-        let mut cameras = [0, 1, 2];
-        rng.shuffle(&mut cameras);
-        for &camera in &cameras[..n] {
-            push_patches(&scene, camera, grade.image_side(), &mut made.patches);
-            made.cells.extend(cells::labels(scene.room(), &scene.visible(camera), grade.eye().cells()));
+    scenery.visit(SCENES, &mut rng, |shots, rng| {
+        for shot in shots {
+            let mut cameras = [0, 1, 2];
+            rng.shuffle(&mut cameras);
+            for &camera in &cameras[..n] {
+                shot.push_patches(camera, &mut made.patches);
+                made.cells.extend(cells::labels(shot.scene.room(), &shot.visible[camera], grade.eye().cells()));
+            }
+            for _ in 0..QUESTIONS {
+                let (text, answer) = question(&shot.scene, Split::Train, &cameras[..n], rng);
+                made.answers.push(index(&answer));
+                made.texts.push(text);
+            }
         }
-        for _ in 0..QUESTIONS {
-            let (text, answer) = question(&scene, Split::Train, &cameras[..n], &mut rng);
-            made.answers.push(index(&answer));
-            made.texts.push(text);
-        }
-    }
+    });
     made
 }
 
@@ -358,7 +360,8 @@ fn watch(model: &Vqa, grade: Grade) -> String {
 #[must_use]
 pub fn train(grade: Grade, seed: u64, budget: Budget) -> (Vqa, Run) {
     let device = training_device(seed);
-    let source = batches(move |number| batch(grade, seed, number));
+    let scenery = Scenery::new(grade.image_side());
+    let source = batches(move |number| batch(grade, &scenery, seed, number));
     let model = Vqa::new(grade, &device);
     let look = |model: &Vqa| watch(model, grade);
     let (model, run) =
