@@ -3,7 +3,7 @@
 
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
-use burn::tensor::activation::{log_softmax, softmax};
+use burn::tensor::activation::{log_softmax, relu, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use trimtab_quant::Graph;
 use trimtab_scenes::{Colour, Kind, Place, Room, Sighting, Thing};
@@ -16,6 +16,10 @@ pub const COLOURS: usize = 1 + Colour::ALL.len();
 pub const PLACES: usize = 1 + Place::ALL.len();
 /// The three groups of classes: thing, colour, place.
 pub const GROUPS: usize = 3;
+/// Weight of a cell of a thing; one of the room has 1.
+const THING_WEIGHT: f32 = 8.0;
+/// Numbers between the features of a cell and its classes.
+const HIDDEN: usize = 192;
 /// A cell belongs to a thing when its centre lies in the inner part of the thing's box.
 const INNER: f32 = 0.42;
 const ACTIVE: usize = Room::ALL.len() + Kind::ALL.len();
@@ -136,6 +140,7 @@ pub fn items_named(logits: &[f32], sightings: &[Sighting], side: usize) -> Vec<[
 /// Names the thing, the colour and the place in every cell.
 #[derive(Module, Debug)]
 pub struct CellHead {
+    hidden: Linear,
     out: Linear,
 }
 
@@ -153,19 +158,25 @@ impl CellHead {
     /// For features of `channels` numbers.
     #[must_use]
     pub fn new(channels: usize, device: &Device) -> Self {
-        Self { out: LinearConfig::new(channels, CLASSES).init(device) }
+        Self {
+            hidden: LinearConfig::new(channels, HIDDEN).init(device),
+            out: LinearConfig::new(HIDDEN, CLASSES).init(device),
+        }
     }
 
     /// `[b, m, channels]` to logits `[b, m, CLASSES]`.
     #[must_use]
     pub fn forward(&self, features: Tensor<3>) -> Tensor<3> {
         let [b, m, channels] = features.dims();
-        self.out.forward(features.reshape([b * m, channels])).reshape([b, m, CLASSES])
+        let hidden = relu(self.hidden.forward(features.reshape([b * m, channels])));
+        self.out.forward(hidden).reshape([b, m, CLASSES])
     }
 
     /// Writes the head and the probabilities of each group for features `[b, m, channels]`.
     pub(crate) fn write(&self, g: &mut Graph, features: &str) -> [String; GROUPS] {
-        let logits = write_linear(g, "cells", &self.out, features);
+        let hidden = write_linear(g, "cells.hidden", &self.hidden, features);
+        let hidden = g.op("Relu", &[&hidden], &[]);
+        let logits = write_linear(g, "cells", &self.out, &hidden);
         let axis = g.initializer_i64("cells.axis", &[2], &[1]);
         let mut start = 0;
         WIDTHS.map(|width| {
@@ -191,14 +202,19 @@ pub fn named(logits: &Tensor<3>) -> Named {
     Named { things, colours, places }
 }
 
-/// Mean cross-entropy of the groups, summed; `labels` holds every cell of every view.
+/// Mean cross-entropy of the groups, summed; `labels` holds every cell of every view. A cell of a thing weighs as much as
+/// several that show nothing but the room, which are most.
 #[must_use]
 pub fn loss(logits: &Tensor<3>, labels: &[[i32; GROUPS]]) -> Tensor<1> {
     let [b, m, _] = logits.dims();
+    let is_thing = |label: &[i32; GROUPS]| label[0] as usize >= Room::ALL.len();
+    let weights: Vec<f32> = labels.iter().map(|l| if is_thing(l) { THING_WEIGHT } else { 1.0 }).collect();
+    let total: f32 = weights.iter().sum();
+    let weights: Tensor<3> = Tensor::from_data(TensorData::new(weights, [b, m, 1]), &logits.device());
     let part = |which: usize| {
         let column: Vec<i32> = labels.iter().map(|l| l[which]).collect();
         let column: Tensor<3, Int> = Tensor::from_data(TensorData::new(column, [b, m, 1]), &logits.device());
-        -log_softmax(group(logits, which), 2).gather(2, column).mean()
+        -(log_softmax(group(logits, which), 2).gather(2, column) * weights.clone()).sum() / f64::from(total)
     };
     part(0) + part(1) + part(2)
 }

@@ -7,8 +7,8 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use trimtab_engine::Calibration;
 use trimtab_quant::{DType, Graph, GraphError};
 use trimtab_scenes::{
-    CAMERAS, Caption, Colour, Conversation, Kind, Place, Prompt, Rng, Scene, Sighting, Split, TaskKind, Thing, Topic, captions,
-    swapped_caption, unknown_prompts,
+    CAMERAS, Caption, Colour, Conversation, Kind, Place, Prompt, Rng, Scene, Sighting, Split, TaskKind, Thing, Topic,
+    captions, swapped_caption, unknown_prompts,
 };
 
 use crate::cells::{self, COLOURS, GROUPS, Named, PLACES, THINGS};
@@ -182,7 +182,8 @@ impl DualEncoder {
         let g = &mut graph;
         g.input("pixel_values", DType::F32, &["B".into(), 3.into(), IMAGE_SIDE.into(), IMAGE_SIDE.into()]);
         let (features, [things, colours, places]) = self.eye.write(g, "pixel_values");
-        let pooled = |g: &mut Graph, op: &str, x: &str| g.op(op, &[x], &[("axes", [1][..].into()), ("keepdims", 0.into())]);
+        let pooled =
+            |g: &mut Graph, op: &str, x: &str| g.op(op, &[x], &[("axes", [1][..].into()), ("keepdims", 0.into())]);
         let mean = pooled(g, "ReduceMean", &features);
         let [peak, any_thing, any_colour, any_place] =
             [&features, &things, &colours, &places].map(|x| pooled(g, "ReduceMax", x));

@@ -140,11 +140,13 @@ impl Eye {
     /// group of classes.
     pub(crate) fn write(&self, g: &mut Graph, pixels: &str) -> (String, [String; GROUPS]) {
         let mut x = pixels.to_owned();
-        let layers = [("eye.patches", &self.patches, [3, PATCH], STRIDE, MARGIN), ("eye.points", &self.points, [0, 1], 1, 0)];
+        let layers =
+            [("eye.patches", &self.patches, [3, PATCH], STRIDE, MARGIN), ("eye.points", &self.points, [0, 1], 1, 0)];
         for (name, layer, [channels, kernel], stride, margin) in layers {
             let (weight, [from, to]) = parameter(&layer.weight);
             let channels = if channels == 0 { from } else { channels };
-            let across: Vec<f32> = (0..to).flat_map(|o| (0..from).map(move |i| i * to + o)).map(|at| weight[at]).collect();
+            let across: Vec<f32> =
+                (0..to).flat_map(|o| (0..from).map(move |i| i * to + o)).map(|at| weight[at]).collect();
             let bias = layer.bias.as_ref().map_or_else(|| vec![0.0; to], |b| parameter(b).0);
             x = convolution(g, name, (&across, [to, channels, kernel, kernel]), &bias, stride, margin, &x);
         }

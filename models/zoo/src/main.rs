@@ -138,10 +138,7 @@ fn make(what: What, arguments: &Arguments) -> Result<()> {
 fn train(what: What, arguments: &Arguments) -> Result<()> {
     let Arguments { seed, out, float, .. } = arguments;
     let seed = *seed;
-    let places = [
-        Place { all: out, weights: Precision::Int8 },
-        Place { all: float, weights: Precision::Float },
-    ];
+    let places = [Place { all: out, weights: Precision::Int8 }, Place { all: float, weights: Precision::Float }];
     let budget = |steps: usize| {
         let time = arguments.seconds.map(|s| Budget::Time(Duration::from_secs(s)));
         time.unwrap_or(Budget::Steps(arguments.steps.unwrap_or(steps)))

@@ -29,7 +29,8 @@ impl Shot {
     /// When `side` is out of range, which is a mistake of the caller.
     #[must_use]
     pub fn take(scene: Scene, side: usize) -> Self {
-        let picture = |camera| scene.render(camera, side, side).expect("a camera of the scene and a side within bounds").rgb;
+        let picture =
+            |camera| scene.render(camera, side, side).expect("a camera of the scene and a side within bounds").rgb;
         Self {
             visible: (0..CAMERAS).map(|camera| scene.visible(camera)).collect(),
             pictures: (0..CAMERAS).map(picture).collect(),

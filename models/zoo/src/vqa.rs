@@ -30,7 +30,7 @@ const TEXT_INNER: usize = 128;
 /// Scales summed gates to about one for each thing counted.
 const GATE_SHARE: f64 = 0.1;
 const QUESTIONS: usize = 10;
-const SCENES: usize = 20;
+const SCENES: usize = 12;
 const CELLS_WEIGHT: f32 = 0.5;
 const RATES: Rates = Rates { learning: 2e-3, decay: 0.02 };
 /// Chance to draw again where the question is about the whole of a large thing: those are learnt first, and the
@@ -138,7 +138,8 @@ impl Vqa {
         let Named { things, colours, places } = cells::named(logits);
         let names = Tensor::cat(vec![things, colours, places], 2);
         let flat = features.reshape([b * m, channels]);
-        let keys = self.key_features.forward(flat.clone()) + self.key_names.forward(names.clone().reshape([b * m, CLASSES]));
+        let keys =
+            self.key_features.forward(flat.clone()) + self.key_names.forward(names.clone().reshape([b * m, CLASSES]));
         let keys = keys.reshape([b, m, KEY]) + self.places.val().unsqueeze::<3>();
         let values = Tensor::cat(vec![names, self.values.forward(flat).reshape([b, m, VALUE])], 2);
         let all = b / scenes * m;

@@ -6,7 +6,8 @@ use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 use trimtab_engine::{Embedding, Encoder, RgbFrame};
 use trimtab_scenes::{
-    CAMERAS, Caption, Rng, Scene, Sighting, Split, TaskKind, Thing, Turn, captions, swapped_caption, unknown_prompts,
+    CAMERAS, Caption, Rng, Scene, Sighting, Split, TaskKind, Thing, Turn, captions, free_form_prompts, swapped_caption,
+    unknown_prompts,
 };
 
 use super::{Bins, Measured, SEED, Tally, family, frames, median_ms, peak_of, thousandths, turns};
@@ -99,13 +100,27 @@ fn tasks(model: &Encoder, turns: &[Turn], tally: &mut Tally) -> Result<Map<Strin
         tally.add("known prompt called unknown", task.out_of_distribution);
         bins.add(f64::from(task.probabilities.iter().copied().fold(0.0, f32::max)), right);
         kinds[meant][2] += 1;
-        if !task.out_of_distribution && let Some(said) = said {
+        if !task.out_of_distribution
+            && let Some(said) = said
+        {
             kinds[said][1] += 1;
             kinds[meant][0] += usize::from(right);
         }
     }
     for prompt in unknown_prompts(Split::HeldOut) {
         tally.add("unknown prompt called unknown", model.task(&model.embed_text(prompt)?).out_of_distribution);
+    }
+    for (kind, text) in free_form_prompts() {
+        let task = model.task(&model.embed_text(text)?);
+        match kind {
+            Some(kind) => {
+                let right = task.kind.name() == kind.word();
+                tally.add("free-form prompt: task right and not called unknown", right && !task.out_of_distribution);
+                tally.add(&format!("free-form prompt: task right: {}", kind.word()), right);
+                tally.add("free-form prompt: called unknown", task.out_of_distribution);
+            }
+            None => tally.add("free-form prompt of no kind called unknown", task.out_of_distribution),
+        }
     }
     let f1 = kinds.iter().map(|&[right, said, meant]| 2.0 * right as f64 / (said + meant).max(1) as f64);
     let mut scores = Map::new();

@@ -51,4 +51,3 @@ pub fn lm(dir: &Path, count: usize) -> Result<Measured> {
     facts.insert("quality".to_owned(), share(all_right, turns.len())["share"].clone());
     Ok(Measured { scores: Value::Object(tally.into_json()), facts, peak_memory_bytes })
 }
-
