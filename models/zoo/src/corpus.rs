@@ -1,4 +1,4 @@
-//! What the models are trained on: views as numbers, and the texts that the shared vocabulary is learnt from.
+//! Texts as the models read them, and the texts that the shared vocabulary is learnt from.
 
 use std::sync::OnceLock;
 
@@ -74,31 +74,6 @@ fn descriptions() -> Vec<String> {
     add("a cat".to_owned());
     add("a person".to_owned());
     texts
-}
-
-/// Appends a view as `[3, side, side]` numbers.
-///
-/// # Panics
-/// When `camera` or `side` is out of range, which is a mistake of the caller.
-pub fn push_view(scene: &Scene, camera: usize, side: usize, out: &mut Vec<f32>) {
-    let picture = scene.render(camera, side, side).expect("a camera of the scene and a side within bounds");
-    for channel in 0..3 {
-        out.extend(
-            picture
-                .rgb
-                .iter()
-                .skip(channel)
-                .step_by(3)
-                .map(|&byte| (f32::from(byte) / 255.0 - CHANNEL_MEAN) / CHANNEL_DEVIATION),
-        );
-    }
-}
-
-/// Views as a tensor `[n, 3, side, side]`.
-#[must_use]
-pub fn views_tensor(pixels: Vec<f32>, side: usize, device: &Device) -> Tensor<4> {
-    let views = pixels.len() / (3 * side * side);
-    Tensor::from_data(TensorData::new(pixels, [views, 3, side, side]), device)
 }
 
 /// Texts as a tensor `[n, t]`, cut at `context` tokens and filled with padding.

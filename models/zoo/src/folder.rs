@@ -12,6 +12,7 @@ use crate::bpe::{ACTION, END, USER};
 use crate::corpus::{CHANNEL_DEVIATION, CHANNEL_MEAN, TEXT_CONTEXT, vocabulary};
 use crate::encoder::{self, DualEncoder};
 use crate::fit::Run;
+use crate::layers::Precision;
 use crate::lm::{self, Lm};
 use crate::scores::Measured;
 use crate::vqa::{self, Grade, Vqa};
@@ -20,6 +21,15 @@ use crate::vqa::{self, Grade, Vqa};
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
+}
+
+/// Where folders go, and how their weights are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The folder of all model folders.
+    pub all: &'a Path,
+    /// How weights are written there.
+    pub weights: Precision,
 }
 
 impl Folder {
@@ -62,7 +72,7 @@ impl Folder {
 
     /// The card: what the model is, how it was made and how large its files are. Scores join it when they are measured
     /// on the finished folder.
-    fn write_card(&self, what: &str, seed: u64, run: Run, parameters: usize) -> Result<()> {
+    fn write_card(&self, what: &str, weights: Precision, seed: u64, run: Run, parameters: usize) -> Result<()> {
         let mut files = Map::new();
         for file in
             ["onnx/model.onnx", "onnx/vision_model.onnx", "onnx/text_model.onnx", "tokenizer.json", "task_head.json"]
@@ -79,7 +89,10 @@ impl Folder {
                 "seed": seed,
                 "training": run,
                 "parameters": parameters,
-                "weights": "int8 per output channel, biases and norms f32",
+                "weights": match weights {
+                    Precision::Int8 => "int8 per output channel, biases and norms f32",
+                    Precision::Float => "f32",
+                },
                 "file_bytes": files,
                 "licence": "MIT OR Apache-2.0"
             }),
@@ -131,16 +144,16 @@ impl Folder {
 /// # Errors
 /// When a file cannot be written or a weight is not finite.
 pub fn write_encoder(
-    shipped: &Path,
+    place: Place<'_>,
     model: &DualEncoder,
     head: &TaskHeadFile,
     calibration: Calibration,
     seed: u64,
     run: Run,
 ) -> Result<Folder> {
-    let folder = Folder::make(shipped, "encoder")?;
-    folder.write("onnx/vision_model.onnx", &model.write_vision()?)?;
-    folder.write("onnx/text_model.onnx", &model.write_text()?)?;
+    let folder = Folder::make(place.all, "encoder")?;
+    folder.write("onnx/vision_model.onnx", &model.write_vision(place.weights)?)?;
+    folder.write("onnx/text_model.onnx", &model.write_text(place.weights)?)?;
     folder.write_json(
         "config.json",
         &json!({
@@ -152,7 +165,7 @@ pub fn write_encoder(
     folder.write_tokenizer()?;
     folder.write("task_head.json", format!("{}\n", serde_json::to_string(head)?).as_bytes())?;
     let what = "dual encoder of camera views and prompts, with a task head that also says unknown";
-    folder.write_card(what, seed, run, model.num_params())?;
+    folder.write_card(what, place.weights, seed, run, model.num_params())?;
     Ok(folder)
 }
 
@@ -160,13 +173,13 @@ pub fn write_encoder(
 ///
 /// # Errors
 /// When a file cannot be written or a weight is not finite.
-pub fn write_lm(shipped: &Path, model: &Lm, seed: u64, run: Run) -> Result<Folder> {
-    let folder = Folder::make(shipped, "lm")?;
-    folder.write("onnx/model.onnx", &model.write()?)?;
+pub fn write_lm(place: Place<'_>, model: &Lm, seed: u64, run: Run) -> Result<Folder> {
+    let folder = Folder::make(place.all, "lm")?;
+    folder.write("onnx/model.onnx", &model.write(place.weights)?)?;
     folder.write_tokenizer()?;
     folder.write_lm_config(Confidence::RAW)?;
     let what = "causal language model for commands and messages: says what it does and does it, asks for what is missing, and says what it cannot see";
-    folder.write_card(what, seed, run, model.num_params())?;
+    folder.write_card(what, place.weights, seed, run, model.num_params())?;
     Ok(folder)
 }
 
@@ -174,9 +187,9 @@ pub fn write_lm(shipped: &Path, model: &Lm, seed: u64, run: Run) -> Result<Folde
 ///
 /// # Errors
 /// When a file cannot be written or a weight is not finite.
-pub fn write_vqa(shipped: &Path, grade: Grade, model: &Vqa, seed: u64, run: Run) -> Result<Folder> {
-    let folder = Folder::make(shipped, grade.name())?;
-    folder.write("onnx/model.onnx", &model.write()?)?;
+pub fn write_vqa(place: Place<'_>, grade: Grade, model: &Vqa, seed: u64, run: Run) -> Result<Folder> {
+    let folder = Folder::make(place.all, grade.name())?;
+    folder.write("onnx/model.onnx", &model.write(place.weights)?)?;
     folder.write_json(
         "config.json",
         &json!({
@@ -187,6 +200,6 @@ pub fn write_vqa(shipped: &Path, grade: Grade, model: &Vqa, seed: u64, run: Run)
     folder.write_preprocessor(grade.image_side())?;
     folder.write_tokenizer()?;
     let what = "stand-in for a vision-language model in the cloud: short answers from the pixels of one to three views";
-    folder.write_card(what, seed, run, model.num_params())?;
+    folder.write_card(what, place.weights, seed, run, model.num_params())?;
     Ok(folder)
 }

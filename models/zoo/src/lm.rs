@@ -14,7 +14,7 @@ use trimtab_quant::{DType, Dim, Graph, GraphError};
 
 use crate::corpus::vocabulary;
 use crate::fit::{Budget, Rates, Run, batches, fit, training_device};
-use crate::layers::{parameter, write_linear};
+use crate::layers::{Precision, parameter, write_linear};
 use lessons::{Batch, pool};
 
 /// Layers.
@@ -226,8 +226,8 @@ impl Lm {
     ///
     /// # Errors
     /// A weight that is not finite.
-    pub fn write(&self) -> Result<Vec<u8>, GraphError> {
-        let mut graph = Graph::new("lm");
+    pub fn write(&self, weights: Precision) -> Result<Vec<u8>, GraphError> {
+        let mut graph = weights.graph("lm");
         let g = &mut graph;
         g.input("input_ids", DType::I64, &[1.into(), "S".into()]);
         let cache = |length: &str| -> [Dim; 4] { [1.into(), HEADS.into(), length.into(), HEAD_WIDTH.into()] };
