@@ -1,6 +1,7 @@
 //! What stands in each cell of a view: a head that names thing, colour and place of every cell. It is supervised densely,
 //! so a trunk learns to name things from far fewer questions; what it says is what the models associate and answer from.
 
+use anyhow::Result;
 use burn::module::Module;
 use burn::nn::{Linear, LinearConfig};
 use burn::tensor::activation::{log_softmax, relu, softmax};
@@ -9,6 +10,7 @@ use trimtab_quant::Graph;
 use trimtab_scenes::{Colour, Kind, Place, Room, Sighting, Thing};
 
 use crate::layers::write_linear;
+use crate::weights::Weights;
 
 /// Classes of colour: none, then those of items.
 pub const COLOURS: usize = 1 + Colour::ALL.len();
@@ -112,6 +114,13 @@ pub fn labels(room: Room, sightings: &[Sighting], side: usize) -> Vec<[i32; GROU
     made
 }
 
+const UNKNOWN: i32 = -1;
+
+/// Leaves the colour of a cell open: none is then taught.
+pub fn forget_colour(label: &mut [i32; GROUPS]) {
+    label[1] = UNKNOWN;
+}
+
 /// The cell that holds the centre of a thing.
 fn centre(sighting: &Sighting, side: usize) -> usize {
     let at = |share: f32| ((share * side as f32) as usize).min(side - 1);
@@ -172,6 +181,12 @@ impl CellHead {
         self.out.forward(hidden).reshape([b, m, CLASSES])
     }
 
+    /// Takes the weights of a written head.
+    pub(crate) fn take(&mut self, weights: &Weights, device: &Device) -> Result<()> {
+        weights.put_linear("cells.hidden", &mut self.hidden, device)?;
+        weights.put_linear("cells", &mut self.out, device)
+    }
+
     /// Writes the head and the probabilities of each group for features `[b, m, channels]`.
     pub(crate) fn write(&self, g: &mut Graph, features: &str) -> [String; GROUPS] {
         let hidden = write_linear(g, "cells.hidden", &self.hidden, features);
@@ -208,13 +223,18 @@ pub fn named(logits: &Tensor<3>) -> Named {
 pub fn loss(logits: &Tensor<3>, labels: &[[i32; GROUPS]]) -> Tensor<1> {
     let [b, m, _] = logits.dims();
     let is_thing = |label: &[i32; GROUPS]| label[0] as usize >= Room::ALL.len();
-    let weights: Vec<f32> = labels.iter().map(|l| if is_thing(l) { THING_WEIGHT } else { 1.0 }).collect();
-    let total: f32 = weights.iter().sum();
-    let weights: Tensor<3> = Tensor::from_data(TensorData::new(weights, [b, m, 1]), &logits.device());
     let part = |which: usize| {
-        let column: Vec<i32> = labels.iter().map(|l| l[which]).collect();
+        let column: Vec<i32> = labels.iter().map(|l| l[which].max(0)).collect();
         let column: Tensor<3, Int> = Tensor::from_data(TensorData::new(column, [b, m, 1]), &logits.device());
-        -(log_softmax(group(logits, which), 2).gather(2, column) * weights.clone()).sum() / f64::from(total)
+        let weight = |label: &[i32; GROUPS]| match label[which] {
+            UNKNOWN => 0.0,
+            _ if is_thing(label) => THING_WEIGHT,
+            _ => 1.0,
+        };
+        let weights: Vec<f32> = labels.iter().map(weight).collect();
+        let total = weights.iter().sum::<f32>().max(1.0);
+        let weights: Tensor<3> = Tensor::from_data(TensorData::new(weights, [b, m, 1]), &logits.device());
+        -(log_softmax(group(logits, which), 2).gather(2, column) * weights).sum() / f64::from(total)
     };
     part(0) + part(1) + part(2)
 }

@@ -1,5 +1,6 @@
 //! The dual encoder: views and texts in one space, trained on which view shows what a text asks for.
 
+use anyhow::Result;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::{log_sigmoid, log_softmax, relu, softmax};
@@ -13,16 +14,16 @@ use trimtab_scenes::{
 
 use crate::cells::{self, COLOURS, GROUPS, Named, PLACES, THINGS};
 use crate::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
-use crate::eye::{Eye, EyeShape, push_patches};
+use crate::eye::{Eye, SHARED as EYE, push_patches};
 use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
 use crate::layers::{Precision, TextTower, numbers, parameter, unit, write_linear, write_unit};
 use crate::scenery::{Scenery, Shot};
+use crate::weights::Weights;
 
 /// Side of the pictures that the encoder sees.
 pub const IMAGE_SIDE: usize = EYE.image_side;
 /// Numbers in an embedding.
 pub const WIDTH: usize = 64;
-const EYE: EyeShape = EyeShape { image_side: 64, widths: [96, 64, 96, 128] };
 const HIDDEN: usize = 192;
 const TEXT_INNER: usize = 96;
 const SCENES: usize = 24;
@@ -384,7 +385,7 @@ fn batch(scenery: &Scenery, seed: u64, number: u64) -> Batch {
     scenery.visit(SCENES, &mut rng, |shots, rng| {
         for shot in shots {
             for (camera, sightings) in shot.visible.iter().enumerate() {
-                shot.push_patches(camera, &mut made.patches);
+                shot.push_patches(camera, [0, 1, 2], &mut made.patches);
                 made.cells.extend(cells::labels(shot.scene.room(), sightings, EYE.cells()));
             }
         }
@@ -409,15 +410,21 @@ fn batch(scenery: &Scenery, seed: u64, number: u64) -> Batch {
     made
 }
 
-/// Trains the two towers.
-#[must_use]
-pub fn train(seed: u64, budget: Budget) -> (DualEncoder, Run) {
+/// Trains the two towers, from an eye that has learnt to name things when `eye` is given.
+///
+/// # Errors
+/// When `eye` holds no eye of this shape.
+pub fn train(seed: u64, budget: Budget, eye: Option<&Weights>) -> Result<(DualEncoder, Run)> {
     let device = training_device(seed);
+    let mut model = DualEncoder::new(&device);
+    if let Some(weights) = eye {
+        model.eye.take(weights, &device)?;
+    }
     let scenery = Scenery::new(IMAGE_SIDE);
     let source = batches(move |number| batch(&scenery, seed, number));
     let loss = |model: &DualEncoder, batch| model.loss(batch, &device);
-    let (model, run) = fit_watched("encoder", DualEncoder::new(&device), budget, RATES, &source, loss, watch);
-    (model.valid(), run)
+    let (model, run) = fit_watched("encoder", model, budget, RATES, &source, loss, watch);
+    Ok((model.valid(), run))
 }
 
 /// Scenes that a network in training is tried on now and then.

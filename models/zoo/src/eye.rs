@@ -1,16 +1,20 @@
 //! The eye that the image models share: overlapping patches, two convolutions, and a head that names every cell.
 
-use burn::module::{Module, RunningState};
+use anyhow::Result;
+use burn::module::{Module, Param, RunningState};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{BatchNorm, BatchNormConfig, Initializer, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor, TensorData};
-use trimtab_quant::Graph;
+use trimtab_quant::{DType, Graph, GraphError};
 use trimtab_scenes::{CAMERAS, Rng, Scene, Split};
 
-use crate::cells::{self, CellHead, GROUPS};
+use crate::cells::{self, CellHead, GROUPS, THINGS};
 use crate::corpus::{CHANNEL_DEVIATION, CHANNEL_MEAN};
-use crate::layers::{numbers, parameter};
+use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
+use crate::layers::{Precision, numbers, parameter};
+use crate::scenery::Scenery;
+use crate::weights::Weights;
 
 /// Pixels from one patch to the next.
 const STRIDE: usize = 4;
@@ -43,6 +47,9 @@ impl EyeShape {
         self.widths[3]
     }
 }
+
+/// The eye that the encoder and the dear stand-in start from.
+pub const SHARED: EyeShape = EyeShape { image_side: 64, widths: [96, 64, 96, 128] };
 
 /// The network from pixels to cells.
 #[derive(Module, Debug)]
@@ -92,6 +99,25 @@ impl Eye {
         self.side
     }
 
+    /// Takes the weights of a written eye. Its normalisation was folded into them, so it becomes the identity and stays so:
+    /// from here on the layers train without it.
+    ///
+    /// # Errors
+    /// When the graph holds no eye of this shape in float.
+    pub fn take(&mut self, weights: &Weights, device: &Device) -> Result<()> {
+        weights.put_kernels("eye.patches", &mut self.patches, device)?;
+        weights.put_kernels("eye.points", &mut self.points, device)?;
+        for (i, (convolution, norm)) in self.convolutions.iter_mut().zip(&mut self.norms).enumerate() {
+            weights.put(&format!("eye.{i}.weight"), &mut convolution.weight, device)?;
+            weights.put(&format!("eye.{i}.bias"), &mut norm.beta, device)?;
+            let [width] = norm.beta.val().dims();
+            norm.running_mean = RunningState::new(Tensor::zeros([width], device));
+            norm.running_var = RunningState::new(Tensor::ones([width], device) - norm.epsilon);
+            norm.training = Param::from_bool(false);
+        }
+        self.names.take(weights, device)
+    }
+
     /// Patches of `b` views, as [`push_patches`] appends them, to features `[b, cells², channels]`.
     #[must_use]
     pub fn features(&self, patches: Vec<f32>, device: &Device) -> Tensor<3> {
@@ -115,13 +141,19 @@ impl Eye {
         self.names.forward(features)
     }
 
-    /// How many items in held-out views it names right: thing, colour and place.
+    /// How many items it names right: thing, colour and place in held-out views, things in views like those of training.
     #[must_use]
     pub fn watch(&self) -> String {
+        let [things, colours, places] = self.named_right(Split::HeldOut);
+        let [known, ..] = self.named_right(Split::Train);
+        format!("items named: thing {things} % (training pairs {known} %), colour {colours} %, place {places} %")
+    }
+
+    fn named_right(&self, split: Split) -> [usize; GROUPS] {
         let mut rng = Rng::for_purpose(WATCHED_SEED, "watch eye");
         let (mut right, mut of) = ([0; GROUPS], 0);
         for _ in 0..WATCHED_SCENES {
-            let scene = Scene::generate(rng.bits(), Split::HeldOut);
+            let scene = Scene::generate(rng.bits(), split);
             for camera in 0..CAMERAS {
                 let mut patches = Vec::new();
                 push_patches(&scene, camera, self.side, &mut patches);
@@ -132,8 +164,22 @@ impl Eye {
                 }
             }
         }
-        let [things, colours, places] = right.map(|count| 100 * count / of.max(1));
-        format!("items named: thing {things} %, colour {colours} %, place {places} %")
+        right.map(|count| 100 * count / of.max(1))
+    }
+
+    /// Writes the eye alone, in float, for the models that start from it.
+    ///
+    /// # Errors
+    /// A name that is given twice.
+    pub fn write_alone(&self) -> Result<Vec<u8>, GraphError> {
+        let mut graph = Precision::Float.graph("eye");
+        let side = self.side;
+        graph.input("pixel_values", DType::F32, &["B".into(), 3.into(), side.into(), side.into()]);
+        let (_, [things, ..]) = self.write(&mut graph, "pixel_values");
+        graph.node("Identity", &[&things], &["things"], &[]);
+        let cells = self.side / CELL;
+        graph.output("things", DType::F32, &["B".into(), (cells * cells).into(), THINGS.into()]);
+        graph.to_bytes()
     }
 
     /// Writes the network for `pixels [b, 3, side, side]`: features `[b, cells², channels]` and the probabilities of each
@@ -163,6 +209,48 @@ impl Eye {
         let named = self.names.write(g, &features);
         (features, named)
     }
+}
+
+const SCENES: usize = 10;
+const RATES: Rates = Rates { learning: 2e-3, decay: 0.02 };
+/// Chance that red, green and blue of a view change places: what a thing is does not hang on its colour.
+const RECOLOURED: f32 = 0.3;
+const ORDERS: [[usize; 3]; 5] = [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+
+struct Batch {
+    patches: Vec<f32>,
+    cells: Vec<[i32; GROUPS]>,
+}
+
+fn batch(shape: EyeShape, scenery: &Scenery, seed: u64, number: u64) -> Batch {
+    let mut rng = Rng::for_purpose(seed.wrapping_add(number), "eye batch");
+    let mut made = Batch { patches: Vec::new(), cells: Vec::new() };
+    scenery.visit(SCENES, &mut rng, |shots, rng| {
+        for shot in shots {
+            for (camera, sightings) in shot.visible.iter().enumerate() {
+                let mut labels = cells::labels(shot.scene.room(), sightings, shape.cells());
+                let mut order = [0, 1, 2];
+                if rng.chance(RECOLOURED) {
+                    order = *rng.pick(&ORDERS);
+                    labels.iter_mut().for_each(cells::forget_colour);
+                }
+                shot.push_patches(camera, order, &mut made.patches);
+                made.cells.extend(labels);
+            }
+        }
+    });
+    made
+}
+
+/// Trains an eye to name what it sees.
+#[must_use]
+pub fn train(shape: EyeShape, seed: u64, budget: Budget) -> (Eye, Run) {
+    let device = training_device(seed);
+    let scenery = Scenery::new(shape.image_side);
+    let source = batches(move |number| batch(shape, &scenery, seed, number));
+    let loss = |eye: &Eye, batch: Batch| cells::loss(&eye.name(eye.features(batch.patches, &device)), &batch.cells);
+    let (eye, run) = fit_watched("eye", Eye::new(shape, &device), budget, RATES, &source, loss, Eye::watch);
+    (eye.valid(), run)
 }
 
 /// Folds the normalisation that follows a layer into its weights, `inner` for each channel, and gives the bias.
@@ -207,17 +295,17 @@ fn convolution(
 /// When `camera` or `side` is out of range, which is a mistake of the caller.
 pub fn push_patches(scene: &Scene, camera: usize, side: usize, out: &mut Vec<f32>) {
     let picture = scene.render(camera, side, side).expect("a camera of the scene and a side within bounds");
-    push_patches_of(&picture.rgb, side, out);
+    push_patches_of(&picture.rgb, [0, 1, 2], side, out);
 }
 
-/// As [`push_patches`], for a picture that is there.
-pub(crate) fn push_patches_of(rgb: &[u8], side: usize, out: &mut Vec<f32>) {
+/// As [`push_patches`], for a picture that is there; its red, green and blue go where `channels` says.
+pub(crate) fn push_patches_of(rgb: &[u8], channels: [usize; 3], side: usize, out: &mut Vec<f32>) {
     let level = |byte: u8| (f32::from(byte) / 255.0 - CHANNEL_MEAN) / CHANNEL_DEVIATION;
     let padded_side = side + 2 * MARGIN;
     let mut planes = vec![0.0; 3 * padded_side * padded_side];
     for (at, pixel) in rgb.chunks_exact(3).enumerate() {
         let (row, column) = (at / side + MARGIN, at % side + MARGIN);
-        for (channel, &byte) in pixel.iter().enumerate() {
+        for (&channel, &byte) in channels.iter().zip(pixel) {
             planes[(channel * padded_side + row) * padded_side + column] = level(byte);
         }
     }

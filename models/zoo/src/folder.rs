@@ -11,6 +11,7 @@ use trimtab_engine::{Calibration, Confidence, TaskHeadFile};
 use crate::bpe::{ACTION, END, USER};
 use crate::corpus::{CHANNEL_DEVIATION, CHANNEL_MEAN, TEXT_CONTEXT, vocabulary};
 use crate::encoder::{self, DualEncoder};
+use crate::eye::Eye;
 use crate::fit::Run;
 use crate::layers::Precision;
 use crate::lm::{self, Lm};
@@ -137,6 +138,20 @@ impl Folder {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The graph of the eye in its folder.
+pub const EYE: &str = "onnx/model.onnx";
+
+/// Writes the folder of the eye that other models start from: its weights alone, in float.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_eye(all: &Path, eye: &Eye, seed: u64, run: Run) -> Result<Folder> {
+    let folder = Folder::make(all, "eye")?;
+    folder.write(EYE, &eye.write_alone()?)?;
+    folder.write_card("names what stands in each cell of a view", Precision::Float, seed, run, eye.num_params())?;
+    Ok(folder)
 }
 
 /// Writes the encoder's folder.

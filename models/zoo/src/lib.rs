@@ -18,3 +18,4 @@ pub mod scenery;
 pub mod scores;
 pub mod task_head;
 pub mod vqa;
+pub mod weights;

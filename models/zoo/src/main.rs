@@ -10,7 +10,8 @@ use trimtab_zoo::fit::Budget;
 use trimtab_zoo::folder::{self, Folder, Place};
 use trimtab_zoo::layers::Precision;
 use trimtab_zoo::vqa::{self, Grade};
-use trimtab_zoo::{encoder, lanes, lm, scores, task_head};
+use trimtab_zoo::weights::Weights;
+use trimtab_zoo::{encoder, eye, lanes, lm, scores, task_head};
 
 /// Trains the shipped models from a seed.
 #[derive(Parser)]
@@ -46,6 +47,8 @@ struct Arguments {
 
 #[derive(Clone, Copy, Subcommand)]
 enum What {
+    /// The eye that encoder and dear stand-in start from; it is written in float only and not shipped by itself.
+    Eye,
     /// The dual encoder with its task head.
     Encoder,
     /// The language model.
@@ -62,6 +65,7 @@ impl What {
     /// Name of the folder under that of all models, and of the subcommand.
     const fn name(self) -> &'static str {
         match self {
+            Self::Eye => "eye",
             Self::Encoder => "encoder",
             Self::Lm => "lm",
             Self::VlmGood => Grade::Good.name(),
@@ -72,12 +76,14 @@ impl What {
 }
 
 const SCORED_TURNS: usize = 1600;
-const ENCODER_STEPS: usize = 5000;
+const EYE_STEPS: usize = 10_000;
+const ENCODER_STEPS: usize = 3000;
 const LM_STEPS: usize = 4500;
 const VLM_GOOD_STEPS: usize = 5000;
 const VLM_CHEAP_STEPS: usize = 4000;
-/// What is trained side by side, in an order that lets both lanes end at about the same time.
-const LANES: [[What; 2]; 2] = [[What::Encoder, What::VlmCheap], [What::Lm, What::VlmGood]];
+/// What is trained side by side, one lane after the other's like: encoder and dear stand-in come after the eye.
+const LANES: [&[What]; 2] = [&[What::Eye, What::Encoder, What::VlmGood], &[What::Lm, What::VlmCheap]];
+const SCORED: [What; 4] = [What::Encoder, What::Lm, What::VlmGood, What::VlmCheap];
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -104,13 +110,13 @@ fn all(arguments: &Arguments) -> Result<()> {
         made
     };
     if !arguments.score_only {
-        lanes::run(LANES.map(|lane| lane.map(|what| again(what, "--train-only")).into()).into())?;
+        lanes::run(LANES.map(|lane| lane.iter().map(|&what| again(what, "--train-only")).collect()).into())?;
     }
     if arguments.train_only {
         return Ok(());
     }
     // Alone, so that the times of one inference are those of an idle machine.
-    let scores = LANES.iter().flatten().map(|&what| again(what, "--score-only")).collect();
+    let scores = SCORED.iter().map(|&what| again(what, "--score-only")).collect();
     lanes::run(vec![scores])
 }
 
@@ -129,7 +135,7 @@ fn make(what: What, arguments: &Arguments) -> Result<()> {
         What::Encoder => scores::encoder(path, float, count)?,
         What::Lm => scores::lm(path, count)?,
         What::VlmGood | What::VlmCheap => scores::vqa(path, float, count)?,
-        What::All => return Ok(()),
+        What::Eye | What::All => return Ok(()),
     };
     println!("{}: {}", what.name(), serde_json::to_string_pretty(&measured.scores)?);
     folder.complete_card(measured)
@@ -143,13 +149,18 @@ fn train(what: What, arguments: &Arguments) -> Result<()> {
         let time = arguments.seconds.map(|s| Budget::Time(Duration::from_secs(s)));
         time.unwrap_or(Budget::Steps(arguments.steps.unwrap_or(steps)))
     };
-    let stand_in = |grade: Grade, budget: Budget| -> Result<()> {
-        let (model, run) = vqa::train(grade, seed, budget);
+    let the_eye = || Weights::read(&float.join(What::Eye.name()).join(folder::EYE));
+    let stand_in = |grade: Grade, budget: Budget, eye: Option<&Weights>| -> Result<()> {
+        let (model, run) = vqa::train(grade, seed, budget, eye)?;
         places.iter().try_for_each(|&place| folder::write_vqa(place, grade, &model, seed, run).map(drop))
     };
     match what {
+        What::Eye => {
+            let (eye, run) = eye::train(eye::SHARED, seed, budget(EYE_STEPS));
+            folder::write_eye(float, &eye, seed, run).map(drop)
+        }
         What::Encoder => {
-            let (model, run) = encoder::train(seed, budget(ENCODER_STEPS));
+            let (model, run) = encoder::train(seed, budget(ENCODER_STEPS), Some(&the_eye()?))?;
             let calibration = encoder::calibrate(&model, seed);
             let head = task_head::train(&model, seed);
             for place in places {
@@ -165,8 +176,8 @@ fn train(what: What, arguments: &Arguments) -> Result<()> {
             }
             Ok(())
         }
-        What::VlmGood => stand_in(Grade::Good, budget(VLM_GOOD_STEPS)),
-        What::VlmCheap => stand_in(Grade::Cheap, budget(VLM_CHEAP_STEPS)),
+        What::VlmGood => stand_in(Grade::Good, budget(VLM_GOOD_STEPS), Some(&the_eye()?)),
+        What::VlmCheap => stand_in(Grade::Cheap, budget(VLM_CHEAP_STEPS), None),
         What::All => Ok(()),
     }
 }

@@ -39,9 +39,9 @@ impl Shot {
         }
     }
 
-    /// Appends the patches of what `camera` took.
-    pub fn push_patches(&self, camera: usize, out: &mut Vec<f32>) {
-        push_patches_of(&self.pictures[camera], self.side, out);
+    /// Appends the patches of what `camera` took; its red, green and blue go where `channels` says.
+    pub fn push_patches(&self, camera: usize, channels: [usize; 3], out: &mut Vec<f32>) {
+        push_patches_of(&self.pictures[camera], channels, self.side, out);
     }
 }
 

@@ -3,6 +3,7 @@
 //! The question becomes queries. Heads attend over all cells of all views and read what stands where they match, with the
 //! strength of the best match; gates add up over all cells how many match.
 
+use anyhow::Result;
 use burn::module::{Module, Param};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::{log_softmax, relu, sigmoid, softmax};
@@ -12,10 +13,11 @@ use trimtab_scenes::{CAMERAS, CANNOT_SEE, Prompt, Rng, Scene, Split, TaskKind, T
 
 use crate::cells::{self, CLASSES, GROUPS, Named};
 use crate::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
-use crate::eye::{Eye, EyeShape, push_patches};
+use crate::eye::{self, Eye, EyeShape, push_patches};
 use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
 use crate::layers::{Precision, TextTower, numbers, parameter, write_linear};
 use crate::scenery::Scenery;
+use crate::weights::Weights;
 
 /// The answer that stands for: no question about pictures, the language model replies.
 pub const TEXT_ANSWER: &str = "<text>";
@@ -64,7 +66,7 @@ impl Grade {
 
     const fn eye(self) -> EyeShape {
         match self {
-            Self::Good => EyeShape { image_side: 64, widths: [96, 64, 96, 128] },
+            Self::Good => eye::SHARED,
             Self::Cheap => EyeShape { image_side: 48, widths: [32, 24, 32, 48] },
         }
     }
@@ -313,7 +315,7 @@ fn batch(grade: Grade, scenery: &Scenery, seed: u64, number: u64) -> Batch {
             let mut cameras = [0, 1, 2];
             rng.shuffle(&mut cameras);
             for &camera in &cameras[..n] {
-                shot.push_patches(camera, &mut made.patches);
+                shot.push_patches(camera, [0, 1, 2], &mut made.patches);
                 made.cells.extend(cells::labels(shot.scene.room(), &shot.visible[camera], grade.eye().cells()));
             }
             for _ in 0..QUESTIONS {
@@ -357,15 +359,20 @@ fn watch(model: &Vqa, grade: Grade) -> String {
     format!("held-out queries {}/{}, recommendations {}/{}; {eye}", right[0], of[0], right[1], of[1])
 }
 
-/// Trains one of the stand-ins.
-#[must_use]
-pub fn train(grade: Grade, seed: u64, budget: Budget) -> (Vqa, Run) {
+/// Trains one of the stand-ins, with an eye that has learnt to see elsewhere when `eye` is given.
+///
+/// # Errors
+/// When `eye` holds no eye of this shape.
+pub fn train(grade: Grade, seed: u64, budget: Budget, eye: Option<&Weights>) -> Result<(Vqa, Run)> {
     let device = training_device(seed);
     let scenery = Scenery::new(grade.image_side());
     let source = batches(move |number| batch(grade, &scenery, seed, number));
-    let model = Vqa::new(grade, &device);
+    let mut model = Vqa::new(grade, &device);
+    if let Some(weights) = eye {
+        model.eye.take(weights, &device)?;
+    }
     let look = |model: &Vqa| watch(model, grade);
     let (model, run) =
         fit_watched(grade.name(), model, budget, RATES, &source, |model, batch| model.loss(batch, &device), look);
-    (model.valid(), run)
+    Ok((model.valid(), run))
 }

@@ -72,7 +72,7 @@ fn the_engine_reads_texts_into_the_tokens_that_were_trained() {
 fn the_encoder_that_is_shipped_is_the_encoder_that_was_trained() {
     let _alone = alone();
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let (model, run) = encoder::train(SEED, STEPS);
+    let (model, run) = encoder::train(SEED, STEPS, None).expect("nothing to take");
     assert!(run.steps == 3 && run.loss.is_finite());
     let head = task_head::train(&model, SEED);
     let written =
@@ -123,7 +123,7 @@ fn the_stand_ins_that_are_shipped_are_those_that_were_trained() {
     let _alone = alone();
     let dir = tempfile::tempdir().expect("a temporary folder");
     for grade in [Grade::Good, Grade::Cheap] {
-        let (model, run) = vqa::train(grade, SEED, STEPS);
+        let (model, run) = vqa::train(grade, SEED, STEPS, None).expect("nothing to take");
         assert!(run.steps == 3 && run.loss.is_finite());
         assert!(model.num_params() > 10_000);
         let written = folder::write_vqa(shipped(dir.path()), grade, &model, SEED, run).expect("the folder is written");
