@@ -42,7 +42,10 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
     clock.step("tests", || {
         let mut tests = cargo("test --release --locked --workspace --no-fail-fast");
         must(tests.env(PROGRAMS_VARIABLE, root.join("target/release")))
-    })
+    })?;
+    // Last, because the programs that the other tests start are then built with llama.cpp as well.
+    let with_llama = "test --release --locked --workspace --features trimtab-device/gguf --test runtime gguf";
+    clock.step("device with llama.cpp", || must(&mut cargo(with_llama)))
 }
 
 /// The kernels' own tests on every processor of a board that has instructions of its own, emulated.

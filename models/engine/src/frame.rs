@@ -1,9 +1,9 @@
 //! One camera picture: decoded with bounds, and shrunk to what a model looks at.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::ImageReader;
 use image::codecs::jpeg::JpegEncoder;
+
+use crate::resample::{Axis, Filter, resample};
 
 /// Longest side of a picture in pixels; a longer one is refused before it is decoded.
 pub const FRAME_SIDE_MAX: u32 = 20_000;
@@ -145,27 +145,12 @@ impl RgbFrame {
     /// The frame resampled with antialiasing to `width` × `height`, both at least 1 and at most [`FRAME_SIDE_MAX`];
     /// the aspect ratio is not kept.
     pub fn resized(&self, width: u32, height: u32) -> Self {
-        self.resampled(Quick::Bilinear, (0.0, 0.0, f64::from(self.width), f64::from(self.height)), width, height)
-    }
-
-    /// The part `(left, top, width, height)` in source pixels, resampled to `width` × `height`.
-    pub(crate) fn resampled(&self, how: Quick, part: (f64, f64, f64, f64), width: u32, height: u32) -> Self {
         let (width, height) = (width.clamp(1, FRAME_SIDE_MAX), height.clamp(1, FRAME_SIDE_MAX));
-        let whole = part == (0.0, 0.0, f64::from(self.width), f64::from(self.height));
-        if whole && (width, height) == (self.width, self.height) {
+        if (width, height) == (self.width, self.height) {
             return self.clone();
         }
-        let source: Vec<u8> = self.pixels.chunks_exact(3).flat_map(|p| [p[0], p[1], p[2], 255]).collect();
-        // The buffers are made to measure here, and the part is brought inside the frame, so neither call can fail.
-        let source = ImageRef::new(self.width, self.height, &source, PixelType::U8x4).expect("four bytes a pixel");
-        let mut target = Image::new(width, height, PixelType::U8x4);
-        let algorithm = match how {
-            Quick::Nearest => ResizeAlg::Nearest,
-            Quick::Bilinear => ResizeAlg::Convolution(FilterType::Bilinear),
-        };
-        let options = ResizeOptions::new().resize_alg(algorithm).use_alpha(false).crop(part.0, part.1, part.2, part.3);
-        Resizer::new().resize(&source, &mut target, &options).expect("the part lies inside the frame");
-        let pixels = target.buffer().chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
+        let whole = |have, seen| Axis { have, full: u64::from(seen), before: 0, seen };
+        let pixels = resample(Filter::Bilinear, &self.pixels, whole(self.width, width), whole(self.height, height));
         Self { width, height, pixels }
     }
 }
@@ -174,13 +159,6 @@ impl std::fmt::Debug for RgbFrame {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RgbFrame({}×{})", self.width, self.height)
     }
-}
-
-/// How pixels are combined when a picture is resized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Quick {
-    Nearest,
-    Bilinear,
 }
 
 /// Walks the markers of a JPEG to its end marker. Segments are skipped by their length, so that a whole thumbnail

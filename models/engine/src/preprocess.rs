@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::ModelError;
-use crate::frame::{Quick, RgbFrame};
+use crate::frame::RgbFrame;
 use crate::resample::{Axis, Filter, resample};
 
 /// Longest side of a model's input in pixels.
@@ -70,22 +70,13 @@ enum Target {
     Shortest(u32),
 }
 
-/// How pixels are combined.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum How {
-    /// Filters that stay between the pixels that they combine: any order of rows and columns gives the same within a level.
-    Quick(Quick),
-    /// Filters that overshoot.
-    Exact(Filter),
-}
-
 /// What to do to a frame before a model sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Preprocessor {
     width: u32,
     height: u32,
     target: Target,
-    resample: How,
+    resample: Filter,
     /// Per channel: value = byte × scale + offset.
     scale: [f32; 3],
     offset: [f32; 3],
@@ -125,10 +116,10 @@ impl Preprocessor {
             .flatten()
             .any(|class| class.starts_with("CLIP"));
         let resample = match file.resample.unwrap_or(if is_clip { CLIP_RESAMPLE } else { 2 }) {
-            0 => How::Quick(Quick::Nearest),
-            1 => How::Exact(Filter::Lanczos),
-            2 => How::Quick(Quick::Bilinear),
-            3 => How::Exact(Filter::Bicubic),
+            0 => Filter::Nearest,
+            1 => Filter::Lanczos,
+            2 => Filter::Bilinear,
+            3 => Filter::Bicubic,
             _ => {
                 return bad("resample", "known are 0 nearest, 1 Lanczos, 2 bilinear, 3 bicubic");
             }
@@ -172,14 +163,7 @@ impl Preprocessor {
         };
         let across = axis(frame.width(), full_width, self.width);
         let down = axis(frame.height(), full_height, self.height);
-        let small = match self.resample {
-            How::Exact(filter) => resample(filter, frame.pixels(), across, down),
-            How::Quick(quick) => {
-                let ((left, width), (top, height)) = (part(across), part(down));
-                let small = frame.resampled(quick, (left, top, width, height), self.width, self.height);
-                small.pixels().to_vec()
-            }
-        };
+        let small = resample(self.resample, frame.pixels(), across, down);
         for channel in 0..3 {
             let (scale, offset) = (self.scale[channel], self.offset[channel]);
             out.extend(small.iter().skip(channel).step_by(3).map(|&byte| f32::from(byte) * scale + offset));
@@ -190,18 +174,6 @@ impl Preprocessor {
 /// Of a side of `have` pixels that is resized to `full`, `seen` pixels from the middle.
 fn axis(have: u32, full: u64, seen: u32) -> Axis {
     Axis { have, full, before: (full - u64::from(seen)) / 2, seen }
-}
-
-/// Where along one side of the source lies what is seen, and how long it is there.
-fn part(axis: Axis) -> (f64, f64) {
-    let have = f64::from(axis.have);
-    if axis.full == u64::from(axis.seen) {
-        return (0.0, have);
-    }
-    let source_pixels = have / axis.full as f64;
-    let before = axis.before as f64 * source_pixels;
-    // Rounding must not lead outside.
-    (before, (f64::from(axis.seen) * source_pixels).min(have - before))
 }
 
 impl Size {

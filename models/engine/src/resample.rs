@@ -1,5 +1,5 @@
-//! Resampling with filters that overshoot, to the bit as the reference implementation does it (Pillow's `resize` on bytes): the
-//! rows first and then the columns, each into bytes, with weights of 22 bits after the point.
+//! Resampling to the bit as the reference implementation does it (Pillow's `resize` on bytes): the rows first and then the
+//! columns, each into bytes, with weights of 22 bits after the point.
 //!
 //! Only what is seen is computed, from the pixels that it would be computed from if the whole picture were resized.
 
@@ -11,6 +11,10 @@ const WEIGHT_BITS: u32 = 22;
 /// A filter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Filter {
+    /// The source pixel in whose middle the target pixel lies.
+    Nearest,
+    /// Straight lines between pixels.
+    Bilinear,
     /// Cubic, with the parameter -1/2.
     Bicubic,
     /// A windowed sinc of three lobes.
@@ -83,6 +87,10 @@ fn taps(filter: Filter, axis: Axis) -> Vec<Taps> {
     (0..u64::from(axis.seen))
         .map(|at| {
             let centre = ((axis.before + at) as f64 + 0.5) * scale;
+            if filter == Filter::Nearest {
+                let first = (centre as usize).min(axis.have as usize - 1);
+                return Taps { first, weights: vec![1 << WEIGHT_BITS] };
+            }
             let first = (centre - support + 0.5).max(0.0) as usize;
             let end = ((centre + support + 0.5) as usize).min(axis.have as usize);
             let weights: Vec<f64> =
@@ -98,6 +106,8 @@ fn taps(filter: Filter, axis: Axis) -> Vec<Taps> {
 impl Filter {
     fn support(self) -> f64 {
         match self {
+            Self::Nearest => 0.5,
+            Self::Bilinear => 1.0,
             Self::Bicubic => 2.0,
             Self::Lanczos => 3.0,
         }
@@ -106,10 +116,11 @@ impl Filter {
     fn weight(self, x: f64) -> f64 {
         let x = x.abs();
         match self {
+            Self::Bilinear if x < 1.0 => 1.0 - x,
             Self::Bicubic if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
             Self::Bicubic if x < 2.0 => -0.5 * (((x - 5.0) * x + 8.0) * x - 4.0),
             Self::Lanczos if x < 3.0 => sinc(x) * sinc(x / 3.0),
-            Self::Bicubic | Self::Lanczos => 0.0,
+            Self::Nearest | Self::Bilinear | Self::Bicubic | Self::Lanczos => 0.0,
         }
     }
 }
@@ -148,6 +159,26 @@ mod tests {
         check(Filter::Bicubic, 3, 2, [
             0, 55, 119, 16, 74, 152, 38, 102, 180, 57, 134, 198, 27, 88, 135, 49, 112, 126, 72, 120, 134, 94, 110, 158,
             88, 151, 168, 113, 186, 73, 142, 155, 42, 167, 61, 77, 118, 184, 184, 146, 224, 47, 176, 173, 0, 204, 37, 37,
+        ]);
+        #[rustfmt::skip]
+        check(Filter::Bilinear, 9, 6, [
+            113, 107, 135, 141, 136, 142, 142, 183, 89, 149, 119, 75, 113, 99, 129, 149, 101, 160, 87, 96, 129, 117, 161, 141,
+            137, 88, 138, 112, 117, 129, 143, 148, 119, 143, 123, 119, 142, 80, 129, 126, 135, 87, 178, 116, 110, 129, 171, 123,
+        ]);
+        #[rustfmt::skip]
+        check(Filter::Bilinear, 3, 2, [
+            9, 68, 127, 28, 87, 146, 46, 105, 164, 65, 124, 183, 35, 94, 137, 56, 115, 126, 76, 119, 130, 96, 107, 150,
+            88, 147, 158, 111, 170, 85, 135, 146, 61, 158, 73, 84, 114, 173, 168, 139, 198, 65, 164, 159, 26, 189, 56, 51,
+        ]);
+        #[rustfmt::skip]
+        check(Filter::Nearest, 9, 6, [
+            74, 133, 192, 111, 170, 229, 185, 244, 47, 222, 25, 84, 72, 131, 190, 135, 194, 253, 5, 64, 123, 68, 127, 186,
+            199, 2, 61, 19, 78, 137, 171, 230, 33, 247, 50, 109, 197, 0, 59, 43, 102, 161, 247, 50, 109, 93, 152, 211,
+        ]);
+        #[rustfmt::skip]
+        check(Filter::Nearest, 3, 2, [
+            0, 59, 118, 37, 96, 155, 37, 96, 155, 74, 133, 192, 0, 59, 118, 37, 96, 155, 37, 96, 155, 74, 133, 192,
+            101, 160, 219, 151, 210, 13, 151, 210, 13, 201, 4, 63, 101, 160, 219, 151, 210, 13, 151, 210, 13, 201, 4, 63,
         ]);
     }
 }

@@ -4,5 +4,7 @@
 mod api;
 mod bad_input;
 mod cloud;
+#[cfg(feature = "gguf")]
+mod gguf;
 mod home;
 mod local;
