@@ -250,3 +250,39 @@ pub(super) fn pool(seed: u64, number: u64) -> Vec<Batch> {
     rng.shuffle(&mut made);
     made
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{fresh, pieces};
+
+    /// Beginnings that only reserved wordings have.
+    const RESERVED: [&str; 5] =
+        ["please write to ", "please could you ", "please change the ", "please go to the ", "please write a message"];
+
+    #[test]
+    fn no_lesson_is_in_a_reserved_wording() {
+        for lesson in fresh(3, 20_000) {
+            assert!(!RESERVED.iter().any(|begin| lesson.text.starts_with(begin)), "{}", lesson.text);
+            assert!(!lesson.text.contains(", please "), "{}", lesson.text);
+        }
+    }
+
+    #[test]
+    fn whatever_becomes_of_a_command_names_what_its_action_names() {
+        for lesson in fresh(4, 20_000) {
+            let Some(action) = &lesson.action else { continue };
+            let said: Vec<&str> = lesson.text.split([' ', ',', '?']).collect();
+            let named =
+                action.split([' ', ';']).filter(|word| !["switch", "set", "bring", "from", "timer", ""].contains(word));
+            for word in named {
+                assert!(said.contains(&word), "{} for {action}", lesson.text);
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_join_up_to_the_text() {
+        let text = "tell Anna, in 12 minutes: größer!";
+        assert_eq!(pieces(text).collect::<String>(), text);
+    }
+}
