@@ -5,6 +5,7 @@
 //! is most of what the model does, then only has to find where the same few tokens stood before.
 
 pub(crate) mod lessons;
+mod wordless;
 
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig};

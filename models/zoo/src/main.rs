@@ -78,7 +78,7 @@ impl What {
 const SCORED_TURNS: usize = 1600;
 const EYE_STEPS: usize = 10_000;
 const ENCODER_STEPS: usize = 3000;
-const LM_STEPS: usize = 4500;
+const LM_STEPS: usize = 5500;
 const VLM_GOOD_STEPS: usize = 5000;
 const VLM_CHEAP_STEPS: usize = 4000;
 /// What is trained side by side, one lane after the other's like: encoder and dear stand-in come after the eye.

@@ -1,12 +1,12 @@
 //! What the language model is taught: prompts of the training split with their replies, the long ones more often than they come,
-//! and some with words put in that no template has, so that it learns to copy what it reads and not what it remembers.
+//! and some with words that no wording has, so that it learns to copy what it reads and not what it remembers.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use trimtab_scenes::{Prompt, Rng, Scene, Split, TaskKind, training_questions, unknown_prompts};
 
-use super::CONTEXT;
+use super::{CONTEXT, wordless};
 use crate::bpe::{ACTION, END, PAD, REPLY, USER};
 use crate::corpus::{CANNOT_SEE_FROM_HERE, DO_NOT_KNOW, vocabulary};
 
@@ -25,7 +25,7 @@ const REPLACED: f32 = 0.5;
 const MADE_UP: f32 = 0.4;
 /// Share of prompts whose wording is disturbed, and for each word of it that the reply does not need the chances that it is
 /// left out, that it becomes another one, and that another one follows it.
-const DISTURBED: f32 = 0.3;
+const DISTURBED: f32 = 0.25;
 const LEFT_OUT: f32 = 0.12;
 const ANOTHER: f32 = 0.06;
 const FOLLOWED: f32 = 0.06;
@@ -33,11 +33,8 @@ const FOLLOWED: f32 = 0.06;
 const BEFORE_A_COMMAND: f32 = 0.2;
 /// Words of politeness are never put in: where they may stand is what the reserved wordings try.
 const POLITE: [&str; 6] = ["please", "could", "would", "can", "you", "robot"];
-/// Share of messages that come in no wording at all: any words, whom it is for, a sign that the text begins, and the text.
-const NO_WORDING: f32 = 0.25;
-const ANY_WORDS_MAX: usize = 4;
-const TEXT_BEGINS: [&str; 8] =
-    [" that ", " that ", ": ", ": ", " saying that ", " know that ", " a message that ", " a message: "];
+/// Share of commands and messages that come in no wording at all.
+const NO_WORDING: f32 = 0.3;
 /// Shorter words are never replaced, nor are those that say what is to be done.
 const WORD_BYTES_MIN: usize = 3;
 const KEPT: [&str; 16] = [
@@ -75,9 +72,9 @@ fn draw(kind: TaskKind, rng: &mut Rng) -> Lesson {
     Lesson { text, reply: answer, action }
 }
 
-/// A lesson whose reply is the same whatever is asked.
-fn fixed(text: &str, reply: &str, rng: &mut Rng) -> Lesson {
-    let mut lesson = Lesson { text: text.to_owned(), reply: reply.to_owned(), action: None };
+fn unknown(rng: &mut Rng) -> Lesson {
+    let text = (*rng.pick(unknown_prompts(Split::Train))).to_owned();
+    let mut lesson = Lesson { text, reply: DO_NOT_KNOW.to_owned(), action: None };
     if rng.chance(DISTURBED) {
         lesson.text = disturbed(&lesson, rng);
     }
@@ -87,8 +84,11 @@ fn fixed(text: &str, reply: &str, rng: &mut Rng) -> Lesson {
 fn lesson(rng: &mut Rng) -> Lesson {
     static QUESTIONS: LazyLock<Vec<String>> = LazyLock::new(training_questions);
     let kind = match rng.unit() {
-        d if d < UNKNOWN => return fixed(rng.pick::<&str>(unknown_prompts(Split::Train)), DO_NOT_KNOW, rng),
-        d if d < UNKNOWN + QUESTION => return fixed(rng.pick::<String>(&QUESTIONS), CANNOT_SEE_FROM_HERE, rng),
+        d if d < UNKNOWN => return unknown(rng),
+        d if d < UNKNOWN + QUESTION => {
+            let (text, reply) = (rng.pick::<String>(&QUESTIONS).clone(), CANNOT_SEE_FROM_HERE.to_owned());
+            return Lesson { text, reply, action: None };
+        }
         _ if rng.chance(0.5) => TaskKind::Assistive,
         _ => TaskKind::Message,
     };
@@ -102,8 +102,8 @@ fn lesson(rng: &mut Rng) -> Lesson {
     if rng.chance(OTHER_WORDS) {
         lesson = with_other_words(&lesson, rng);
     }
-    if kind == TaskKind::Message && rng.chance(NO_WORDING) {
-        lesson.text = without_wording(&lesson, rng).unwrap_or(lesson.text);
+    if rng.chance(NO_WORDING) {
+        lesson.text = wordless::text(&lesson, rng).unwrap_or(lesson.text);
     } else if rng.chance(DISTURBED) {
         lesson.text = disturbed(&lesson, rng);
     }
@@ -125,18 +125,6 @@ fn with_other_words(lesson: &Lesson, rng: &mut Rng) -> Lesson {
     }
     let replace = |text: &str| pieces(text).map(|piece| others.get(piece).map_or(piece, String::as_str)).collect();
     Lesson { text: replace(&lesson.text), reply: replace(&lesson.reply), action: lesson.action.as_deref().map(replace) }
-}
-
-/// A message put in words that mean nothing: names and text have to be found by what they are. `None` where the reply asks.
-fn without_wording(lesson: &Lesson, rng: &mut Rng) -> Option<String> {
-    let (names, body) = lesson.reply.strip_prefix("Message to ")?.strip_suffix('.')?.split_once(": ")?;
-    let mut text = String::new();
-    for _ in 0..1 + rng.below(ANY_WORDS_MAX) {
-        text.push_str(rng.pick::<String>(known_words()));
-        text.push(' ');
-    }
-    let to = if rng.chance(0.4) { "to " } else { "" };
-    Some(format!("{text}{to}{names}{}{body}", rng.pick(&TEXT_BEGINS)))
 }
 
 /// The prompt with some of the words that its reply does not need left out, replaced or followed by others: people do not keep to
@@ -200,7 +188,7 @@ fn made_up(rng: &mut Rng) -> String {
 }
 
 /// The words that are one token.
-fn known_words() -> &'static [String] {
+pub(super) fn known_words() -> &'static [String] {
     static WORDS: LazyLock<Vec<String>> = LazyLock::new(|| {
         let word = |id: u32| -> Option<String> {
             let text = vocabulary().decode(&[id]);
@@ -261,4 +249,40 @@ pub(super) fn pool(seed: u64, number: u64) -> Vec<Batch> {
     }
     rng.shuffle(&mut made);
     made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fresh, pieces};
+
+    /// Beginnings that only reserved wordings have.
+    const RESERVED: [&str; 5] =
+        ["please write to ", "please could you ", "please change the ", "please go to the ", "please write a message"];
+
+    #[test]
+    fn no_lesson_is_in_a_reserved_wording() {
+        for lesson in fresh(3, 20_000) {
+            assert!(!RESERVED.iter().any(|begin| lesson.text.starts_with(begin)), "{}", lesson.text);
+            assert!(!lesson.text.contains(", please "), "{}", lesson.text);
+        }
+    }
+
+    #[test]
+    fn whatever_becomes_of_a_command_names_what_its_action_names() {
+        for lesson in fresh(4, 20_000) {
+            let Some(action) = &lesson.action else { continue };
+            let said: Vec<&str> = lesson.text.split([' ', ',', '?']).collect();
+            let named =
+                action.split([' ', ';']).filter(|word| !["switch", "set", "bring", "from", "timer", ""].contains(word));
+            for word in named {
+                assert!(said.contains(&word), "{} for {action}", lesson.text);
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_join_up_to_the_text() {
+        let text = "tell Anna, in 12 minutes: größer!";
+        assert_eq!(pieces(text).collect::<String>(), text);
+    }
 }
