@@ -14,7 +14,7 @@ use trimtab_scenes::{
 
 use crate::cells::{self, COLOURS, GROUPS, Named, PLACES, THINGS};
 use crate::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
-use crate::eye::{Eye, SHARED as EYE, push_patches};
+use crate::eye::{Channels, Eye, SHARED as EYE, push_patches};
 use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
 use crate::layers::{Precision, TextTower, numbers, parameter, unit, write_linear, write_unit};
 use crate::scenery::{Scenery, Shot};
@@ -385,7 +385,7 @@ fn batch(scenery: &Scenery, seed: u64, number: u64) -> Batch {
     scenery.visit(SCENES, &mut rng, |shots, rng| {
         for shot in shots {
             for (camera, sightings) in shot.visible.iter().enumerate() {
-                shot.push_patches(camera, [0, 1, 2], &mut made.patches);
+                shot.push_patches(camera, Channels::PLAIN, &mut made.patches);
                 made.cells.extend(cells::labels(shot.scene.room(), sightings, EYE.cells()));
             }
         }

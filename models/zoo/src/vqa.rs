@@ -13,7 +13,7 @@ use trimtab_scenes::{CAMERAS, CANNOT_SEE, Prompt, Rng, Scene, Split, TaskKind, T
 
 use crate::cells::{self, CLASSES, GROUPS, Named};
 use crate::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
-use crate::eye::{self, Eye, EyeShape, push_patches};
+use crate::eye::{self, Channels, Eye, EyeShape, push_patches};
 use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
 use crate::layers::{Precision, TextTower, numbers, parameter, write_linear};
 use crate::scenery::Scenery;
@@ -315,7 +315,7 @@ fn batch(grade: Grade, scenery: &Scenery, seed: u64, number: u64) -> Batch {
             let mut cameras = [0, 1, 2];
             rng.shuffle(&mut cameras);
             for &camera in &cameras[..n] {
-                shot.push_patches(camera, [0, 1, 2], &mut made.patches);
+                shot.push_patches(camera, Channels::PLAIN, &mut made.patches);
                 made.cells.extend(cells::labels(shot.scene.room(), &shot.visible[camera], grade.eye().cells()));
             }
             for _ in 0..QUESTIONS {
