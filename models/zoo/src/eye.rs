@@ -60,6 +60,8 @@ pub struct Eye {
     norms: Vec<BatchNorm>,
     names: CellHead,
     side: usize,
+    /// It came from elsewhere and is not trained any more.
+    fixed: bool,
 }
 
 /// Scenes that an eye in training is tried on now and then.
@@ -90,6 +92,7 @@ impl Eye {
             norms: [first, second].into_iter().map(|w| BatchNormConfig::new(w).init(device)).collect(),
             names: CellHead::new(second, device),
             side: shape.image_side,
+            fixed: false,
         }
     }
 
@@ -99,8 +102,7 @@ impl Eye {
         self.side
     }
 
-    /// Takes the weights of a written eye. Its normalisation was folded into them, so it becomes the identity and stays so:
-    /// from here on the layers train without it.
+    /// Takes the weights of a written eye and keeps them: from here on what is trained is what looks through it.
     ///
     /// # Errors
     /// When the graph holds no eye of this shape in float.
@@ -113,9 +115,17 @@ impl Eye {
             let [width] = norm.beta.val().dims();
             norm.running_mean = RunningState::new(Tensor::zeros([width], device));
             norm.running_var = RunningState::new(Tensor::ones([width], device) - norm.epsilon);
+            // Its normalisation was folded into the weights: what is left is the identity.
             norm.training = Param::from_bool(false);
         }
+        self.fixed = true;
         self.names.take(weights, device)
+    }
+
+    /// Whether it keeps its weights.
+    #[must_use]
+    pub const fn is_fixed(&self) -> bool {
+        self.fixed
     }
 
     /// Patches of `b` views, as [`push_patches`] appends them, to features `[b, cells², channels]`.
@@ -132,13 +142,15 @@ impl Eye {
             x = relu(norm.forward(convolution.forward(x)));
         }
         let [_, channels, ..] = x.dims();
-        x.reshape([b, channels, cells * cells]).swap_dims(1, 2)
+        let x = x.reshape([b, channels, cells * cells]).swap_dims(1, 2);
+        if self.fixed { x.detach() } else { x }
     }
 
     /// What stands in every cell: logits `[b, cells², CLASSES]`.
     #[must_use]
     pub fn name(&self, features: Tensor<3>) -> Tensor<3> {
-        self.names.forward(features)
+        let named = self.names.forward(features);
+        if self.fixed { named.detach() } else { named }
     }
 
     /// How many items it names right: thing, colour and place in held-out views, things in views like those of training.

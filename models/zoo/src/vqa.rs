@@ -183,12 +183,13 @@ impl Vqa {
     fn loss(&self, batch: Batch, device: &Device) -> Tensor<1> {
         let features = self.eye.features(batch.patches, device);
         let named = self.eye.name(features.clone());
-        let dense = cells::loss(&named, &batch.cells);
+        let dense = (!self.eye.is_fixed()).then(|| cells::loss(&named, &batch.cells) * CELLS_WEIGHT);
         let ids = texts_tensor(batch.texts.iter().map(String::as_str), TEXT_CONTEXT, device);
         let logits = self.answer(self.cells(features, &named, batch.scenes), ids);
         let count = batch.answers.len();
         let right: Tensor<2, Int> = Tensor::from_data(TensorData::new(batch.answers, [count, 1]), device);
-        dense * CELLS_WEIGHT - log_softmax(logits, 1).gather(1, right).mean()
+        let surprise = -log_softmax(logits, 1).gather(1, right).mean();
+        dense.map_or(surprise.clone(), |dense| surprise + dense)
     }
 
     /// Writes the graph: `pixel_values [N, 3, n, n]` and `input_ids [1, T]` to `logits [1, answers]`.

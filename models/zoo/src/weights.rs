@@ -50,7 +50,9 @@ impl Weights {
     }
 
     fn get(&self, name: &str) -> Result<&(Vec<f32>, Vec<usize>)> {
-        self.tensors.get(name).with_context(|| format!("the graph has no float constant {name}: train the encoder first"))
+        self.tensors
+            .get(name)
+            .with_context(|| format!("the graph has no float constant {name}: train the encoder first"))
     }
 
     /// Puts the constant called `name` in the place of `parameter`.
