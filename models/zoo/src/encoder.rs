@@ -9,15 +9,16 @@ use trimtab_engine::Calibration;
 use trimtab_quant::{DType, Graph, GraphError};
 use trimtab_scenes::{
     CAMERAS, Caption, Colour, Conversation, Kind, Place, Prompt, Rng, Scene, Sighting, Split, TaskKind, Thing, Topic,
-    captions, swapped_caption, unknown_prompts,
+    captions, swapped_caption,
 };
 
 use crate::cells::{self, COLOURS, GROUPS, Named, PLACES, THINGS};
 use crate::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
-use crate::eye::{Eye, SHARED as EYE, push_patches};
+use crate::eye::{Channels, Eye, SHARED as EYE, push_patches};
 use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
 use crate::layers::{Precision, TextTower, numbers, parameter, unit, write_linear, write_unit};
 use crate::scenery::{Scenery, Shot};
+use crate::strange;
 use crate::weights::Weights;
 
 /// Side of the pictures that the encoder sees.
@@ -43,7 +44,7 @@ const SUMMARY_SHARE: f64 = 0.3;
 const OWN_WEIGHT: f32 = 8.0;
 const CELLS_WEIGHT: f32 = 0.5;
 const SUBJECTS_WEIGHT: f32 = 0.1;
-const TASK_WEIGHT: f32 = 0.2;
+const TASK_WEIGHT: f32 = 0.4;
 const TASK_SHARPNESS: f32 = 10.0;
 const RATES: Rates = Rates { learning: 2e-3, decay: 0.02 };
 /// Logits are `exp(LOUDNESS · scale) · cosine + bias`.
@@ -147,7 +148,7 @@ impl DualEncoder {
         let texts = batch.texts.len();
         let (seen, logits) = self.see(batch.patches, device);
         let [views, _] = seen.dims();
-        let dense = cells::loss(&logits, &batch.cells);
+        let dense = (!self.eye.is_fixed()).then(|| cells::loss(&logits, &batch.cells) * CELLS_WEIGHT);
         let said = self.text.forward(texts_tensor(batch.texts.iter().map(String::as_str), TEXT_CONTEXT, device));
         let about = said.clone().slice([0..texts, 0..THINGS + BONDS]);
         let meant: Tensor<2> = Tensor::from_data(TensorData::new(batch.subjects, [texts, THINGS + BONDS]), device);
@@ -171,7 +172,8 @@ impl DualEncoder {
         let rows: Tensor<1, Int> = Tensor::from_data(TensorData::new(rows, [count]), device);
         let labels: Tensor<2, Int> = Tensor::from_data(TensorData::new(labels, [count, 1]), device);
         let tasks = log_softmax(self.tasks.forward(said.select(0, rows) * TASK_SHARPNESS), 1).gather(1, labels);
-        association * 4.0 + dense * CELLS_WEIGHT + subjects * SUBJECTS_WEIGHT - tasks.mean() * TASK_WEIGHT
+        let said = association * 4.0 + subjects * SUBJECTS_WEIGHT - tasks.mean() * TASK_WEIGHT;
+        dense.map_or(said.clone(), |dense| said + dense)
     }
 
     /// Writes the image tower: `pixel_values [B, 3, n, n]` to `image_embeds [B, WIDTH]`.
@@ -333,10 +335,8 @@ fn texts_of(shot: &Shot, rng: &mut Rng) -> Vec<Text> {
     }
     prompt(TaskKind::Recommendation, rng);
     prompt(if rng.chance(0.5) { TaskKind::Assistive } else { TaskKind::Message }, rng);
-    if rng.chance(0.5) {
-        let text = scrambled((*rng.pick(unknown_prompts(Split::Train))).to_owned(), rng);
-        texts.push(Text { text, task: UNKNOWN, subject: subject_of(Topic::Nothing), shown: Box::new(|_| false) });
-    }
+    let text = strange::prompt(rng);
+    texts.push(Text { text, task: UNKNOWN, subject: subject_of(Topic::Nothing), shown: Box::new(|_| false) });
     let seen: Vec<Sighting> = shot.visible.concat();
     let mut all = captions(&seen, rng);
     rng.shuffle(&mut all);
@@ -350,17 +350,6 @@ fn texts_of(shot: &Shot, rng: &mut Rng) -> Vec<Text> {
         texts.push(caption_text(caption));
     }
     texts
-}
-
-/// Half the time the words in another order, some gone: what is unknown is wider than any list.
-fn scrambled(text: String, rng: &mut Rng) -> String {
-    if rng.chance(0.5) {
-        return text;
-    }
-    let mut words: Vec<&str> = text.split(' ').collect();
-    rng.shuffle(&mut words);
-    words.truncate(2 + rng.below(words.len()));
-    words.join(" ")
 }
 
 /// The caption of an item with a colour that another item in sight has: the hardest wrong one. `None` when there is no
@@ -385,7 +374,7 @@ fn batch(scenery: &Scenery, seed: u64, number: u64) -> Batch {
     scenery.visit(SCENES, &mut rng, |shots, rng| {
         for shot in shots {
             for (camera, sightings) in shot.visible.iter().enumerate() {
-                shot.push_patches(camera, [0, 1, 2], &mut made.patches);
+                shot.push_patches(camera, Channels::PLAIN, &mut made.patches);
                 made.cells.extend(cells::labels(shot.scene.room(), sightings, EYE.cells()));
             }
         }

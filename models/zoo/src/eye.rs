@@ -49,7 +49,7 @@ impl EyeShape {
 }
 
 /// The eye that the encoder and the dear stand-in start from.
-pub const SHARED: EyeShape = EyeShape { image_side: 64, widths: [96, 64, 96, 128] };
+pub const SHARED: EyeShape = EyeShape { image_side: 64, widths: [96, 64, 128, 160] };
 
 /// The network from pixels to cells.
 #[derive(Module, Debug)]
@@ -60,6 +60,8 @@ pub struct Eye {
     norms: Vec<BatchNorm>,
     names: CellHead,
     side: usize,
+    /// It came from elsewhere and is not trained any more.
+    fixed: bool,
 }
 
 /// Scenes that an eye in training is tried on now and then.
@@ -90,6 +92,7 @@ impl Eye {
             norms: [first, second].into_iter().map(|w| BatchNormConfig::new(w).init(device)).collect(),
             names: CellHead::new(second, device),
             side: shape.image_side,
+            fixed: false,
         }
     }
 
@@ -99,8 +102,7 @@ impl Eye {
         self.side
     }
 
-    /// Takes the weights of a written eye. Its normalisation was folded into them, so it becomes the identity and stays so:
-    /// from here on the layers train without it.
+    /// Takes the weights of a written eye and keeps them: from here on what is trained is what looks through it.
     ///
     /// # Errors
     /// When the graph holds no eye of this shape in float.
@@ -113,9 +115,17 @@ impl Eye {
             let [width] = norm.beta.val().dims();
             norm.running_mean = RunningState::new(Tensor::zeros([width], device));
             norm.running_var = RunningState::new(Tensor::ones([width], device) - norm.epsilon);
+            // Its normalisation was folded into the weights: what is left is the identity.
             norm.training = Param::from_bool(false);
         }
+        self.fixed = true;
         self.names.take(weights, device)
+    }
+
+    /// Whether it keeps its weights.
+    #[must_use]
+    pub const fn is_fixed(&self) -> bool {
+        self.fixed
     }
 
     /// Patches of `b` views, as [`push_patches`] appends them, to features `[b, cells², channels]`.
@@ -132,13 +142,15 @@ impl Eye {
             x = relu(norm.forward(convolution.forward(x)));
         }
         let [_, channels, ..] = x.dims();
-        x.reshape([b, channels, cells * cells]).swap_dims(1, 2)
+        let x = x.reshape([b, channels, cells * cells]).swap_dims(1, 2);
+        if self.fixed { x.detach() } else { x }
     }
 
     /// What stands in every cell: logits `[b, cells², CLASSES]`.
     #[must_use]
     pub fn name(&self, features: Tensor<3>) -> Tensor<3> {
-        self.names.forward(features)
+        let named = self.names.forward(features);
+        if self.fixed { named.detach() } else { named }
     }
 
     /// How many items it names right: thing, colour and place in held-out views, things in views like those of training.
@@ -213,9 +225,28 @@ impl Eye {
 
 const SCENES: usize = 10;
 const RATES: Rates = Rates { learning: 2e-3, decay: 0.02 };
-/// Chance that red, green and blue of a view change places: what a thing is does not hang on its colour.
-const RECOLOURED: f32 = 0.3;
-const ORDERS: [[usize; 3]; 5] = [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+/// Chance that the colours of a view are others than those of the room: what a thing is must not hang on a colour, for
+/// one in five pairs of the two is never seen in training.
+const RECOLOURED: f32 = 0.5;
+const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+/// Chance that one of red, green and blue is turned to its negative in a view with other colours.
+const NEGATIVE: f32 = 0.35;
+
+/// Where red, green and blue of a picture go, and which of them become negatives.
+#[derive(Clone, Copy, Debug)]
+pub struct Channels {
+    order: [usize; 3],
+    negative: [bool; 3],
+}
+
+impl Channels {
+    /// As they are.
+    pub const PLAIN: Self = Self { order: [0, 1, 2], negative: [false; 3] };
+
+    fn draw(rng: &mut Rng) -> Self {
+        Self { order: *rng.pick(&ORDERS), negative: core::array::from_fn(|_| rng.chance(NEGATIVE)) }
+    }
+}
 
 struct Batch {
     patches: Vec<f32>,
@@ -229,12 +260,12 @@ fn batch(shape: EyeShape, scenery: &Scenery, seed: u64, number: u64) -> Batch {
         for shot in shots {
             for (camera, sightings) in shot.visible.iter().enumerate() {
                 let mut labels = cells::labels(shot.scene.room(), sightings, shape.cells());
-                let mut order = [0, 1, 2];
+                let mut channels = Channels::PLAIN;
                 if rng.chance(RECOLOURED) {
-                    order = *rng.pick(&ORDERS);
+                    channels = Channels::draw(rng);
                     labels.iter_mut().for_each(cells::forget_colour);
                 }
-                shot.push_patches(camera, order, &mut made.patches);
+                shot.push_patches(camera, channels, &mut made.patches);
                 made.cells.extend(labels);
             }
         }
@@ -295,18 +326,19 @@ fn convolution(
 /// When `camera` or `side` is out of range, which is a mistake of the caller.
 pub fn push_patches(scene: &Scene, camera: usize, side: usize, out: &mut Vec<f32>) {
     let picture = scene.render(camera, side, side).expect("a camera of the scene and a side within bounds");
-    push_patches_of(&picture.rgb, [0, 1, 2], side, out);
+    push_patches_of(&picture.rgb, Channels::PLAIN, side, out);
 }
 
-/// As [`push_patches`], for a picture that is there; its red, green and blue go where `channels` says.
-pub(crate) fn push_patches_of(rgb: &[u8], channels: [usize; 3], side: usize, out: &mut Vec<f32>) {
+/// As [`push_patches`], for a picture that is there; in the colours that `channels` makes of its own.
+pub(crate) fn push_patches_of(rgb: &[u8], channels: Channels, side: usize, out: &mut Vec<f32>) {
     let level = |byte: u8| (f32::from(byte) / 255.0 - CHANNEL_MEAN) / CHANNEL_DEVIATION;
     let padded_side = side + 2 * MARGIN;
     let mut planes = vec![0.0; 3 * padded_side * padded_side];
     for (at, pixel) in rgb.chunks_exact(3).enumerate() {
         let (row, column) = (at / side + MARGIN, at % side + MARGIN);
-        for (&channel, &byte) in channels.iter().zip(pixel) {
-            planes[(channel * padded_side + row) * padded_side + column] = level(byte);
+        for (from, &byte) in pixel.iter().enumerate() {
+            let byte = if channels.negative[from] { u8::MAX - byte } else { byte };
+            planes[(channels.order[from] * padded_side + row) * padded_side + column] = level(byte);
         }
     }
     for row in (0..side).step_by(STRIDE) {

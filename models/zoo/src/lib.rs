@@ -16,6 +16,7 @@ pub mod layers;
 pub mod lm;
 pub mod scenery;
 pub mod scores;
+mod strange;
 pub mod task_head;
 pub mod vqa;
 pub mod weights;

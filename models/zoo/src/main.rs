@@ -76,11 +76,11 @@ impl What {
 }
 
 const SCORED_TURNS: usize = 1600;
-const EYE_STEPS: usize = 10_000;
-const ENCODER_STEPS: usize = 3000;
+const EYE_STEPS: usize = 8000;
+const ENCODER_STEPS: usize = 4000;
 const LM_STEPS: usize = 5500;
 const VLM_GOOD_STEPS: usize = 5000;
-const VLM_CHEAP_STEPS: usize = 4000;
+const VLM_CHEAP_STEPS: usize = 6000;
 /// What is trained side by side, one lane after the other's like: encoder and dear stand-in come after the eye.
 const LANES: [&[What]; 2] = [&[What::Eye, What::Encoder, What::VlmGood], &[What::Lm, What::VlmCheap]];
 const SCORED: [What; 4] = [What::Encoder, What::Lm, What::VlmGood, What::VlmCheap];

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use trimtab_scenes::{CAMERAS, Rng, Scene, Sighting, Split};
 
-use crate::eye::push_patches_of;
+use crate::eye::{Channels, push_patches_of};
 
 /// Scenes that are kept.
 const KEPT: usize = 240;
@@ -39,8 +39,8 @@ impl Shot {
         }
     }
 
-    /// Appends the patches of what `camera` took; its red, green and blue go where `channels` says.
-    pub fn push_patches(&self, camera: usize, channels: [usize; 3], out: &mut Vec<f32>) {
+    /// Appends the patches of what `camera` took; in the colours that `channels` makes of its own.
+    pub fn push_patches(&self, camera: usize, channels: Channels, out: &mut Vec<f32>) {
         push_patches_of(&self.pictures[camera], channels, self.side, out);
     }
 }

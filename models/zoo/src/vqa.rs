@@ -13,7 +13,7 @@ use trimtab_scenes::{CAMERAS, CANNOT_SEE, Prompt, Rng, Scene, Split, TaskKind, T
 
 use crate::cells::{self, CLASSES, GROUPS, Named};
 use crate::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
-use crate::eye::{self, Eye, EyeShape, push_patches};
+use crate::eye::{self, Channels, Eye, EyeShape, push_patches};
 use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
 use crate::layers::{Precision, TextTower, numbers, parameter, write_linear};
 use crate::scenery::Scenery;
@@ -183,12 +183,13 @@ impl Vqa {
     fn loss(&self, batch: Batch, device: &Device) -> Tensor<1> {
         let features = self.eye.features(batch.patches, device);
         let named = self.eye.name(features.clone());
-        let dense = cells::loss(&named, &batch.cells);
+        let dense = (!self.eye.is_fixed()).then(|| cells::loss(&named, &batch.cells) * CELLS_WEIGHT);
         let ids = texts_tensor(batch.texts.iter().map(String::as_str), TEXT_CONTEXT, device);
         let logits = self.answer(self.cells(features, &named, batch.scenes), ids);
         let count = batch.answers.len();
         let right: Tensor<2, Int> = Tensor::from_data(TensorData::new(batch.answers, [count, 1]), device);
-        dense * CELLS_WEIGHT - log_softmax(logits, 1).gather(1, right).mean()
+        let surprise = -log_softmax(logits, 1).gather(1, right).mean();
+        dense.map_or(surprise.clone(), |dense| surprise + dense)
     }
 
     /// Writes the graph: `pixel_values [N, 3, n, n]` and `input_ids [1, T]` to `logits [1, answers]`.
@@ -315,7 +316,7 @@ fn batch(grade: Grade, scenery: &Scenery, seed: u64, number: u64) -> Batch {
             let mut cameras = [0, 1, 2];
             rng.shuffle(&mut cameras);
             for &camera in &cameras[..n] {
-                shot.push_patches(camera, [0, 1, 2], &mut made.patches);
+                shot.push_patches(camera, Channels::PLAIN, &mut made.patches);
                 made.cells.extend(cells::labels(shot.scene.room(), &shot.visible[camera], grade.eye().cells()));
             }
             for _ in 0..QUESTIONS {

@@ -12,11 +12,12 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use trimtab_engine::{Encoder, LanguageModel, RgbFrame, Vqa};
 use trimtab_scenes::{CAMERAS, Conversation, Scene, Split};
 use trimtab_zoo::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
-use trimtab_zoo::eye::push_patches;
+use trimtab_zoo::eye::{self, Eye, push_patches};
 use trimtab_zoo::fit::Budget;
 use trimtab_zoo::folder::Place;
 use trimtab_zoo::layers::Precision;
 use trimtab_zoo::vqa::Grade;
+use trimtab_zoo::weights::Weights;
 use trimtab_zoo::{encoder, folder, lm, task_head, vqa};
 
 const STEPS: Budget = Budget::Steps(3);
@@ -25,6 +26,8 @@ const COSINE_MIN: f32 = 0.995;
 /// Weights and activations are int8 in what is shipped.
 const LOGIT_DIFFERENCE_MAX: f32 = 0.1;
 const PROBABILITY_DIFFERENCE_MAX: f32 = 0.02;
+/// Folding the normalisation into the weights rounds, no more.
+const FOLDED_DIFFERENCE_MAX: f32 = 1e-3;
 
 /// A process has one sequence of random numbers, which a trainer seeds: trainers run one after another, so that each test
 /// sees the same weights every time.
@@ -140,4 +143,26 @@ fn the_stand_ins_that_are_shipped_are_those_that_were_trained() {
             assert!((1.0 / total - shipped.probability).abs() <= PROBABILITY_DIFFERENCE_MAX, "{views} views: {text}");
         }
     }
+}
+
+#[test]
+fn the_eye_that_is_taken_sees_what_the_one_that_was_trained_sees() {
+    let _alone = alone();
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let (eye, run) = eye::train(eye::SHARED, SEED, STEPS);
+    let written = folder::write_eye(dir.path(), &eye, SEED, run).expect("the folder is written");
+    let weights = Weights::read(&written.path().join(folder::EYE)).expect("the graph is read back");
+    let device = Device::flex();
+    let mut taken = Eye::new(eye::SHARED, &device);
+    taken.take(&weights, &device).expect("the same shape");
+    let scene = Scene::generate(SEED, Split::HeldOut);
+    let named = |eye: &Eye| {
+        let features = eye.features(patches(&scene, 0..CAMERAS, eye::SHARED.image_side), &device);
+        numbers(eye.name(features))
+    };
+    let worst = named(&eye).iter().zip(named(&taken)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+    assert!(worst <= FOLDED_DIFFERENCE_MAX, "{worst}");
+    assert!(taken.is_fixed() && !eye.is_fixed());
+    let other = Weights::read(&written.path().join("card.json"));
+    assert!(other.is_err(), "a card is no graph");
 }

@@ -19,7 +19,10 @@ const SWAP: &str = "colour swap, three views";
 const SWAP_IN_SIGHT: &str = "colour swap to that of another item, three views";
 const SWAP_ONE_VIEW: &str = "colour swap, one view that shows it";
 const SWAP_STATE: &str = "state swap, three views";
-const ONE_OF: &str = "one of 32 captions, three views";
+const ONE_OF: &str = "one of 32 captions of one item, three views";
+const ONE_OF_DESCRIPTIONS: &str = "one of 32 descriptions of three items, three views";
+/// Items that a description names.
+const DESCRIBED: usize = 3;
 
 /// Scores of the encoder's folder, and what the same towers score with their weights as they were trained, when `float`
 /// is given.
@@ -43,7 +46,7 @@ pub fn encoder(dir: &Path, float: Option<&Path>, count: usize) -> Result<Measure
         let float = Encoder::load(float)?;
         let mut trained = Tally::default();
         retrieval(&float, &turns, &mut trained)?;
-        for name in [SWAP, SWAP_IN_SIGHT, ONE_OF] {
+        for name in [SWAP, SWAP_IN_SIGHT, ONE_OF, ONE_OF_DESCRIPTIONS] {
             let difference = pairs.share_of(name) - trained.share_of(name);
             scores.insert(format!("{name}: int8 less float"), thousandths(difference));
         }
@@ -141,7 +144,7 @@ fn retrieval(model: &Encoder, turns: &[Turn], tally: &mut Tally) -> Result<()> {
     let embed = |frames: Vec<RgbFrame>| -> Result<Vec<Embedding>> {
         frames.iter().map(|frame| Ok(model.embed_image(frame)?)).collect()
     };
-    let mut scenes: Vec<(&Scene, Vec<Embedding>, Caption)> = Vec::new();
+    let mut scenes: Vec<(&Scene, Vec<Embedding>, Vec<Caption>)> = Vec::new();
     for Turn { scene, .. } in turns {
         let views = embed(frames(scene)?)?;
         let mut all = captions(&sightings(scene), &mut rng);
@@ -161,7 +164,13 @@ fn retrieval(model: &Encoder, turns: &[Turn], tally: &mut Tally) -> Result<()> {
             if let Some(wrong) = in_sight {
                 tally.add(SWAP_IN_SIGHT, truth > match_of(model, &wrong.text, &views)?);
             }
-            scenes.push((scene, views.clone(), caption.clone()));
+            let mut described: Vec<Caption> = Vec::new();
+            for caption in all.iter().filter(|c| matches!(c.thing, Thing::Item { .. })) {
+                if described.len() < DESCRIBED && !described.iter().any(|c| c.thing == caption.thing) {
+                    described.push(caption.clone());
+                }
+            }
+            scenes.push((scene, views.clone(), described));
         }
         if let Some(caption) = all.iter().find(|c| !matches!(c.thing, Thing::Item { .. }))
             && let Some(wrong) = swapped_caption(caption, &mut rng)
@@ -172,13 +181,18 @@ fn retrieval(model: &Encoder, turns: &[Turn], tally: &mut Tally) -> Result<()> {
     }
     for chunk in scenes.chunks_exact(CHOICES) {
         for (scene, views, _) in chunk {
-            let mut matches = Vec::with_capacity(CHOICES);
-            for (_, _, caption) in chunk {
-                matches.push(match_of(model, &caption.text, views)?);
+            let mut matches: Vec<Vec<f32>> = Vec::with_capacity(CHOICES);
+            for (_, _, captions) in chunk {
+                matches.push(captions.iter().map(|c| match_of(model, &c.text, views)).collect::<Result<_>>()?);
             }
-            let best = (0..CHOICES).max_by(|&a, &b| matches[a].total_cmp(&matches[b])).unwrap_or(0);
-            // Another caption of the 32 may happen to be true here as well.
-            tally.add(ONE_OF, chunk[best].2.shown_in(&sightings(scene)));
+            let best = |score: &dyn Fn(&[f32]) -> f32| {
+                (0..CHOICES).max_by(|&a, &b| score(&matches[a]).total_cmp(&score(&matches[b]))).unwrap_or(0)
+            };
+            // Another of the 32 may happen to be true here as well.
+            let seen = sightings(scene);
+            tally.add(ONE_OF, chunk[best(&|m| m[0])].2[0].shown_in(&seen));
+            let described = &chunk[best(&|m| m.iter().sum::<f32>() / m.len() as f32)].2;
+            tally.add(ONE_OF_DESCRIPTIONS, described.iter().all(|c| c.shown_in(&seen)));
         }
     }
     Ok(())
