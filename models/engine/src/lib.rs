@@ -4,6 +4,7 @@
 //! `onnx/*.onnx`. Whatever is wrong with a file is said when it is loaded, with the file, the place and the remedy;
 //! nothing that has loaded can panic on an input.
 
+mod action;
 mod calibration;
 mod card;
 mod encoder;
@@ -26,6 +27,7 @@ mod task_head;
 mod tokenizer;
 mod vqa;
 
+pub use action::{ACTION_BYTES_MAX, ACTIONS_MAX, Action, Switched};
 pub use calibration::Calibration;
 pub use card::Card;
 pub use encoder::{Embedding, Encoder, TaskEstimate, TextEmbedding, TextTower, VisionTower};
@@ -33,7 +35,7 @@ pub use error::ModelError;
 pub use folder::{Fingerprint, JSON_BYTES_MAX, ONNX_BYTES_MAX};
 pub use frame::{FRAME_PIXELS_MAX, FRAME_SIDE_MAX, FrameError, RgbFrame};
 pub use gguf::{GGUF_ARCHITECTURES, GGUF_HEADER_BYTES_MAX, GgufHeader};
-pub use language::{Finish, GenerateOptions, Generation, LanguageModel, Reply, Session, Token};
+pub use language::{Confidence, Finish, GenerateOptions, Generation, LanguageModel, Reply, Session, Token};
 pub use local::{Engine, LocalModel, OnProgress, Progress, WAITING_MAX};
 pub use policy::{LAYOUT_VERSION, POLICY_BYTES_MAX, PROJECTION, PolicyError, PolicyFile, Scores};
 pub use runner::{Feed, FloatOutput, PictureInput, Runner, Values};

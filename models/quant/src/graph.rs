@@ -176,6 +176,7 @@ pub struct Graph {
     made: HashSet<String>,
     anonymous: usize,
     first_error: Option<GraphError>,
+    in_float: bool,
 }
 
 impl Graph {
@@ -191,7 +192,13 @@ impl Graph {
             made: HashSet::new(),
             anonymous: 0,
             first_error: None,
+            in_float: false,
         }
+    }
+
+    /// An empty graph whose [`Self::int8_weight`]s stay as they come, to compare with the one that rounds them.
+    pub fn in_float(name: &str) -> Self {
+        Self { in_float: true, ..Self::new(name) }
     }
 
     /// Declares an input of the given element type and shape.
@@ -275,6 +282,9 @@ impl Graph {
     /// Quantises a weight to int8 with one scale per index of `channel_axis` and adds it with the node that
     /// dequantises it. Returns the name of the dequantised tensor, `name` itself, to be read by the layer.
     pub fn int8_weight(&mut self, name: &str, weight: &[f32], shape: &[usize], channel_axis: usize) -> String {
+        if self.in_float {
+            return self.initializer_f32(name, weight, shape);
+        }
         match Int8Weight::quantise(name, weight, shape, channel_axis) {
             Ok(quantised) => self.quantised(name, &quantised),
             Err(error) => {

@@ -1,4 +1,4 @@
-//! Whole conversations, and prompts that are like none of them.
+//! Whole conversations.
 
 use crate::prompt::{Prompt, TaskKind};
 use crate::rng::Rng;
@@ -42,84 +42,5 @@ impl Conversation {
             })
             .collect();
         Self { turns }
-    }
-}
-
-const UNKNOWN_TRAIN: [&str; 40] = [
-    "what is the capital of Portugal?",
-    "write a poem about autumn leaves",
-    "translate good morning into Swahili",
-    "who won the world cup in 1974?",
-    "prove that the square root of two is irrational",
-    "explain quantum entanglement to a student",
-    "compose a melody in a minor key",
-    "how do I file my income taxes?",
-    "summarise the plot of Hamlet",
-    "what is 847 divided by 13?",
-    "give me the recipe for goulash",
-    "draft a contract for a lease",
-    "debug this sorting function in C",
-    "what are the symptoms of measles?",
-    "which shares performed best last year?",
-    "describe the French revolution",
-    "asdf qwer zxcv uiop",
-    "0x7f 0x3a 0x99 0x10",
-    "lorem ipsum dolor sit amet",
-    "how far away is the Andromeda galaxy?",
-    "tell a joke about penguins and physicists",
-    "play chess against me, e4",
-    "what does the law say about inheritance?",
-    "name five rivers of South America",
-    "convert 12 inches to centimetres",
-    "who painted the Mona Lisa?",
-    "how is cement made?",
-    "bla bla bla bla bla",
-    "solve x squared plus three x equals ten",
-    "what year did the Titanic sink?",
-    "give me a synonym of melancholy",
-    "how do vaccines work?",
-    "invent a new religion",
-    "what is the meaning of life?",
-    "rank the planets by mass",
-    "!!! ??? ### @@@",
-    "je voudrais un billet pour Lyon",
-    "wie spät ist es in Tokio?",
-    "list the prime numbers below fifty",
-    "how tall is Mount Kilimanjaro?",
-];
-
-const UNKNOWN_HELD_OUT: [&str; 24] = [
-    "what is the currency of Hungary?",
-    "write a short story about a dragon",
-    "translate this sentence into Latin",
-    "who discovered penicillin?",
-    "explain how a turbine generates electricity",
-    "what is the boiling point of nitrogen?",
-    "how do I renew my passport?",
-    "summarise the theory of evolution",
-    "multiply 345 by 982",
-    "give me tips for a job interview",
-    "review this paragraph for grammar",
-    "hjkl mnbv trew poiu",
-    "which kings ruled Denmark?",
-    "describe the rules of cricket",
-    "what causes inflation?",
-    "sing a song about sailors",
-    "how many moons has Jupiter?",
-    "what is a monad in programming?",
-    "donde puedo comprar zapatos?",
-    "integrate the sine of x",
-    "what is the population of Nairobi?",
-    "~~~ %%% &&& ===",
-    "recite the first amendment",
-    "why is the ocean salty?",
-];
-
-/// Prompts unlike any of the four task kinds: the task is `unknown`.
-#[must_use]
-pub const fn unknown_prompts(split: Split) -> &'static [&'static str] {
-    match split {
-        Split::Train => &UNKNOWN_TRAIN,
-        Split::HeldOut => &UNKNOWN_HELD_OUT,
     }
 }

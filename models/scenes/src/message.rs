@@ -1,103 +1,88 @@
 //! Messages to people, with the text that must arrive.
 
+mod content;
+
 use crate::assistive::enumerate;
 use crate::phrasing::choose;
 use crate::prompt::Exchange;
 use crate::rng::{Rng, hash};
 use crate::scene::Split;
+use content::{body, content, people};
 
-const NAMES: [&str; 40] = [
-    "Anna", "Ben", "Carla", "David", "Emma", "Felix", "Grace", "Henry", "Ida", "Jonas", "Karen", "Leo", "Maria",
-    "Noah", "Olga", "Paul", "Quinn", "Rosa", "Simon", "Tina", "Uwe", "Vera", "Walter", "Xenia", "Yusuf", "Zoe", "Amir",
-    "Bella", "Chen", "Dora", "Elif", "Frank", "Gina", "Hugo", "Ines", "Jack", "Lena", "Marco", "Nina", "Oscar",
-];
-const GOODS: [&str; 18] = [
-    "milk", "bread", "butter", "cheese", "rice", "flour", "sugar", "coffee", "tea", "honey", "salt", "pasta", "onions",
-    "carrots", "tomatoes", "eggs", "soap", "paper",
-];
-const EVENTS: [&str; 10] = [
-    "dinner",
-    "lunch",
-    "the meeting",
-    "the party",
-    "the concert",
-    "the lesson",
-    "the visit",
-    "the match",
-    "breakfast",
-    "the walk",
-];
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-const HOURS: [&str; 8] = ["five", "six", "seven", "eight", "nine", "ten", "eleven", "noon"];
-const NEWS: [&str; 14] = [
-    "I will be late",
-    "I am on my way",
-    "I am at home",
-    "the train is delayed",
-    "the parcel has arrived",
-    "the car is ready",
-    "the key is under the mat",
-    "I forgot my phone",
-    "the doctor called",
-    "the bus is full",
-    "it is raining here",
-    "I found the ring",
-    "the cake is ready",
-    "I lost my wallet",
-];
-const GOODS_MAX: usize = 9;
-const NAMES_MAX: usize = 4;
-const NEWS_MAX: usize = 3;
 /// One in this many pairs of a name and a content is reserved for the held-out split.
 const HELD_OUT_ONE_IN: u64 = 5;
+/// Share of prompts that leave out what to say or to whom: the right reply asks for it.
+const MISSING: f32 = 0.1;
 
-fn content(rng: &mut Rng) -> String {
-    match rng.below(6) {
-        0 | 1 => (*rng.pick(&NEWS)).to_owned(),
-        2 => format!("{} is at {}", rng.pick(&EVENTS), rng.pick(&HOURS)),
-        3 => format!("{} moved to {}", rng.pick(&EVENTS), rng.pick(&DAYS)),
-        4 => format!("I will come on {} at {}", rng.pick(&DAYS), rng.pick(&HOURS)),
-        _ => format!("{} is cancelled on {}", rng.pick(&EVENTS), rng.pick(&DAYS)),
-    }
-}
+const WORDINGS: [&str; 16] = [
+    "tell {n} that {c}",
+    "let {n} know that {c}",
+    "send {n} a message that {c}",
+    "write to {n} that {c}",
+    "please tell {n} that {c}",
+    "text {n} that {c}",
+    "message {n}: {c}",
+    "say to {n} that {c}",
+    "could you tell {n} that {c}?",
+    "please let {n} know: {c}",
+    "robot, write {n} a message: {c}",
+    "inform {n} that {c}",
+    "I want {n} to know that {c}",
+    "send a message to {n} saying that {c}",
+    "send a message to {n}: {c}",
+    "please write to {n} that {c}",
+];
 
-fn goods(count: usize, rng: &mut Rng) -> String {
-    let mut list = GOODS.to_vec();
-    rng.shuffle(&mut list);
-    enumerate(&list[..count.min(list.len())].iter().map(|&g| g.to_owned()).collect::<Vec<_>>())
-}
+const NO_CONTENT: [&str; 9] = [
+    "send a message to {n}",
+    "send {n} a message",
+    "write to {n}",
+    "please text {n}",
+    "I want to tell {n} something",
+    "could you write {n} a message?",
+    "robot, send a message to {n}",
+    "please write a message to {n}",
+    "could you send {n} a message?",
+];
 
-fn people(count: usize, rng: &mut Rng) -> Vec<String> {
-    let mut list = NAMES.to_vec();
-    rng.shuffle(&mut list);
-    list[..count.min(list.len())].iter().map(|&n| n.to_owned()).collect()
-}
+const NO_NAME: [&str; 8] = [
+    "send a message that {c}",
+    "write a message: {c}",
+    "send this message: {c}",
+    "please send a message that {c}",
+    "tell them that {c}",
+    "let everybody know that {c}",
+    "please write a message that {c}",
+    "send a message: {c}",
+];
 
-/// A message prompt and the confirmation that repeats what is sent.
+/// A message prompt and the confirmation that repeats what is sent, or the question for what it leaves out.
 pub(crate) fn exchange(split: Split, rng: &mut Rng) -> Exchange {
+    if rng.chance(MISSING) {
+        return missing(split, rng);
+    }
     let (to, body) = loop {
-        let to = people(if rng.chance(0.3) { 2 + rng.below(NAMES_MAX - 1) } else { 1 }, rng);
-        let body = match rng.below(10) {
-            0..=5 => content(rng),
-            6 => format!("we need {}", goods(1 + rng.below(3), rng)),
-            7 => format!("we need {}", goods(5 + rng.below(GOODS_MAX - 4), rng)),
-            _ => enumerate(&(0..2 + rng.below(NEWS_MAX - 1)).map(|_| content(rng)).collect::<Vec<_>>()),
-        };
+        let (to, body) = (people(rng), body(rng));
         if split == Split::HeldOut || !hash(format!("{}/{body}", to[0]).as_bytes()).is_multiple_of(HELD_OUT_ONE_IN) {
             break (to, body);
         }
     };
-    let wordings = [
-        "tell {n} that {c}",
-        "let {n} know that {c}",
-        "send {n} a message that {c}",
-        "write to {n} that {c}",
-        "please tell {n} that {c}",
-        "text {n} that {c}",
-        "message {n}: {c}",
-        "give {n} the message that {c}",
-    ];
     let names = enumerate(&to);
-    let text = choose(&wordings, split, rng).replace("{n}", &names).replace("{c}", &body);
-    Exchange { text, reply: format!("Message to {names}: {body}."), slots: to.into_iter().chain([body]).collect() }
+    let text = choose(&WORDINGS, split, rng).replace("{n}", &names).replace("{c}", &body);
+    let reply = format!("Message to {names}: {body}.");
+    Exchange { text, reply, action: None, slots: to.into_iter().chain([body]).collect() }
+}
+
+fn missing(split: Split, rng: &mut Rng) -> Exchange {
+    let (text, reply, slots) = if rng.chance(0.5) {
+        let to = people(rng);
+        let names = enumerate(&to);
+        let text = choose(&NO_CONTENT, split, rng).replace("{n}", &names);
+        let asked = ["what should I tell".to_owned()];
+        (text, format!("What should I tell {names}?"), asked.into_iter().chain(to).collect())
+    } else {
+        let text = choose(&NO_NAME, split, rng).replace("{c}", &content(rng));
+        (text, "To whom should I send this message?".to_owned(), vec!["to whom".to_owned()])
+    };
+    Exchange { text, reply, action: None, slots }
 }

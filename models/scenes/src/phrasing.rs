@@ -1,192 +1,121 @@
-//! How questions about the views are worded. The last wording of every list is reserved for the held-out split.
+//! How questions about the views are worded. The last two wordings of every list are reserved for the held-out split: they are
+//! made of words that training knows, in an order that it does not.
+
+mod advice;
+mod house;
+mod things;
 
 use crate::rng::Rng;
 use crate::scene::Split;
-use crate::thing::{Category, Place};
+use crate::thing::{Category, Colour, Kind, Place};
 use crate::topic::Topic;
 
-const OPENINGS: [&str; 8] =
-    ["", "", "", "hey robot, ", "excuse me, ", "please tell me, ", "can you help, ", "quick question: "];
+const OPENINGS: [&str; 12] = [
+    "",
+    "",
+    "",
+    "",
+    "hey robot, ",
+    "excuse me, ",
+    "please tell me, ",
+    "can you help, ",
+    "quick question: ",
+    "robot, ",
+    "hello, ",
+    "one more question: ",
+];
+/// Wordings at the end of every list that training never sees.
+const RESERVED: usize = 2;
 
-/// One of `wordings`: training never sees the last one; held-out draws it every second time.
+/// One of `wordings`: training never sees the last [`RESERVED`]; held-out draws them every second time.
 pub(crate) fn choose<'a>(wordings: &[&'a str], split: Split, rng: &mut Rng) -> &'a str {
-    let Some((reserved, known)) = wordings.split_last() else {
-        return "";
+    let (known, reserved) = wordings.split_at(wordings.len().saturating_sub(RESERVED));
+    let list = if known.is_empty() || (split == Split::HeldOut && rng.chance(0.5)) { reserved } else { known };
+    if list.is_empty() { "" } else { rng.pick::<&str>(list) }
+}
+
+/// The wordings of a question about the views, and the word that takes the place of `{}`; `None` for a topic that is none.
+/// `{is}` and `{does}` agree with that word; `{a}` and `{b}` are the two states of an item.
+const fn wordings(topic: Topic) -> Option<(&'static [&'static str], &'static str)> {
+    Some(match topic {
+        Topic::ColourOf(kind) => (&things::COLOUR, kind.word()),
+        Topic::PlaceOf(kind) => (&things::PLACE, kind.word()),
+        Topic::KindOfColour(colour) => (&things::OF_COLOUR, colour.word()),
+        Topic::KindOn(Place::Floor) => (&things::ON_THE_FLOOR, "floor"),
+        Topic::KindOn(place) => (&things::ON_A_PLACE, place.word()),
+        Topic::StateOf(kind) => (&things::STATE, kind.word()),
+        Topic::LampState => (&house::LAMP, ""),
+        Topic::StoveState => (&house::STOVE, ""),
+        Topic::DoorState => (&house::DOOR, ""),
+        Topic::People => (&house::PEOPLE, ""),
+        Topic::CatAnywhere => (&house::CAT, ""),
+        Topic::WhichRoom => (&house::ROOM, ""),
+        Topic::Recommend(Category::Fruit) => (&advice::FRUIT, ""),
+        Topic::Recommend(Category::Food) => (&advice::FOOD, ""),
+        Topic::Recommend(Category::Drink) => (&advice::DRINK, ""),
+        Topic::Recommend(Category::Toy) => (&advice::TOY, ""),
+        Topic::Recommend(Category::Wear) => (&advice::WEAR, ""),
+        Topic::Recommend(Category::Tool) => (&advice::TOOL, ""),
+        Topic::TidyFloor => (&advice::FLOOR, ""),
+        Topic::AdviseLamp => (&advice::LAMP, ""),
+        Topic::AdviseStove => (&advice::STOVE, ""),
+        Topic::AdviseDoor => (&advice::DOOR, ""),
+        Topic::Recommend(Category::Other) | Topic::Nothing => return None,
+    })
+}
+
+/// Kinds whose word is a plural.
+const fn is_plural(topic: Topic) -> bool {
+    matches!(topic, Topic::ColourOf(Kind::Grapes | Kind::Scissors) | Topic::PlaceOf(Kind::Grapes | Kind::Scissors))
+}
+
+fn fill(wording: &str, topic: Topic, slot: &str) -> String {
+    let (is, does, it) = if is_plural(topic) { ("are", "do", "they") } else { ("is", "does", "it") };
+    let [inactive, active] = match topic {
+        Topic::StateOf(kind) => kind.states().unwrap_or_default(),
+        _ => ["", ""],
     };
-    if known.is_empty() || (split == Split::HeldOut && rng.chance(0.5)) { reserved } else { rng.pick::<&str>(known) }
+    (wording.replace("{}", slot).replace("{is}", is).replace("{does}", does).replace("{it}", it))
+        .replace("{a}", inactive)
+        .replace("{b}", active)
 }
 
 /// The text of a question about the views; `None` for a topic that is none.
 pub(crate) fn question(topic: Topic, split: Split, rng: &mut Rng) -> Option<String> {
-    let (wordings, slot): (&[&str], &str) = match topic {
-        Topic::ColourOf(kind) => (
-            &[
-                "what colour is the {}?",
-                "which colour does the {} have?",
-                "what is the colour of the {}?",
-                "tell me the colour of the {}",
-                "name the colour of the {}",
-                "tell me what colour the {} is",
-            ],
-            kind.word(),
-        ),
-        Topic::PlaceOf(kind) => (
-            &[
-                "where is the {}?",
-                "where can I find the {}?",
-                "where did I leave the {}?",
-                "I am looking for the {}, where is it?",
-                "on what is the {} lying?",
-                "where is the {} lying?",
-            ],
-            kind.word(),
-        ),
-        Topic::KindOfColour(colour) => (
-            &[
-                "what is the {} thing?",
-                "what is the {} object?",
-                "which thing is {}?",
-                "name the thing that is {}",
-                "what do you see that is {}?",
-                "name the {} thing",
-            ],
-            colour.word(),
-        ),
-        Topic::KindOn(place) => (
-            match place {
-                Place::Floor => &["what is lying on the {}?", "what is on the {}?", "which thing is on the {}?"],
-                _ => &[
-                    "what is on the {}?",
-                    "what is standing on the {}?",
-                    "which thing is on the {}?",
-                    "name the thing on the {}",
-                ],
-            },
-            place.word(),
-        ),
-        Topic::LampState => (
-            &[
-                "is the lamp on or off?",
-                "tell me if the lamp is on or off",
-                "is the light of the lamp on or off?",
-                "the lamp, is it on or off?",
-            ],
-            "",
-        ),
-        Topic::StoveState => (
-            &[
-                "is the stove on or off?",
-                "tell me if the stove is on or off",
-                "is the oven on or off?",
-                "the stove, is it on or off?",
-            ],
-            "",
-        ),
-        Topic::DoorState => (
-            &[
-                "is the door open or closed?",
-                "tell me if the door is open or closed",
-                "did I leave the door open or closed?",
-                "the door, is it open or closed?",
-            ],
-            "",
-        ),
-        Topic::People => (
-            &[
-                "how many people are in the house?",
-                "how many people are there in all?",
-                "count the people in the house",
-                "how many persons are in the house?",
-            ],
-            "",
-        ),
-        Topic::CatAnywhere => (
-            &[
-                "is there a cat anywhere?",
-                "is the cat in the house?",
-                "can you see a cat anywhere?",
-                "is a cat anywhere in the house?",
-            ],
-            "",
-        ),
-        Topic::WhichRoom => (
-            &[
-                "which room is this?",
-                "what room am I in?",
-                "in which room are you?",
-                "what is the name of this room?",
-                "tell me which room this is",
-            ],
-            "",
-        ),
-        Topic::Recommend(Category::Fruit) => (
-            &[
-                "which fruit could I eat?",
-                "I am hungry, which fruit should I take?",
-                "recommend me a fruit from what is here",
-                "I want something healthy to eat, what is there?",
-                "which fruit should I eat?",
-            ],
-            "",
-        ),
-        Topic::Recommend(Category::Drink) => (
-            &[
-                "which drink should I take?",
-                "I am thirsty, what should I take?",
-                "recommend me something to drink",
-                "what could I drink?",
-                "which drink could I take?",
-            ],
-            "",
-        ),
-        Topic::Recommend(Category::Toy) => (
-            &[
-                "which toy could the child play with?",
-                "the child is bored, which toy should I give?",
-                "recommend me a toy from what is here",
-                "what could the child play with?",
-                "which toy should the child play with?",
-            ],
-            "",
-        ),
-        Topic::Recommend(Category::Other) => (&["what could I read or wear?", "which thing could I read or wear?"], ""),
-        Topic::TidyFloor => (
-            &[
-                "what should I put away from the floor?",
-                "what should I pick up from the floor?",
-                "I want to tidy up, what should leave the floor?",
-                "which thing should I clear from the floor?",
-            ],
-            "",
-        ),
-        Topic::AdviseLamp => (
-            &[
-                "should I turn off the lamp?",
-                "do I need to switch off the lamp before bed?",
-                "would you turn off the lamp now?",
-                "do I need to turn off the lamp?",
-            ],
-            "",
-        ),
-        Topic::AdviseStove => (
-            &[
-                "should I turn off the stove?",
-                "do I need to switch off the stove before I leave?",
-                "would you turn off the stove now?",
-                "do I need to turn off the stove?",
-            ],
-            "",
-        ),
-        Topic::AdviseDoor => (
-            &[
-                "should I close the door?",
-                "do I need to close the door before I leave?",
-                "would you close the door now?",
-                "should I close the door now?",
-            ],
-            "",
-        ),
-        Topic::Nothing => return None,
-    };
-    Some(format!("{}{}", rng.pick(&OPENINGS), choose(wordings, split, rng).replace("{}", slot)))
+    let (wordings, slot) = wordings(topic)?;
+    Some(format!("{}{}", rng.pick(&OPENINGS), fill(choose(wordings, split, rng), topic, slot)))
+}
+
+/// Every question about views that training can ask, with and without an opening: what a vocabulary is learnt from.
+#[must_use]
+pub fn training_questions() -> Vec<String> {
+    let kinds = || Kind::ALL.iter().copied();
+    let topics = (kinds().map(Topic::ColourOf))
+        .chain(kinds().map(Topic::PlaceOf))
+        .chain(kinds().filter(|k| k.states().is_some()).map(Topic::StateOf))
+        .chain(Colour::ALL.iter().copied().map(Topic::KindOfColour))
+        .chain(Place::ALL.iter().copied().map(Topic::KindOn))
+        .chain(Category::ALL.iter().copied().map(Topic::Recommend))
+        .chain([
+            Topic::LampState,
+            Topic::StoveState,
+            Topic::DoorState,
+            Topic::People,
+            Topic::CatAnywhere,
+            Topic::WhichRoom,
+            Topic::TidyFloor,
+            Topic::AdviseLamp,
+            Topic::AdviseStove,
+            Topic::AdviseDoor,
+        ]);
+    let mut texts = Vec::new();
+    for topic in topics {
+        let Some((wordings, slot)) = wordings(topic) else { continue };
+        for wording in &wordings[..wordings.len().saturating_sub(RESERVED)] {
+            let text = fill(wording, topic, slot);
+            texts.push(format!("{}{text}", OPENINGS[texts.len() % OPENINGS.len()]));
+            texts.push(text);
+        }
+    }
+    texts
 }

@@ -1,7 +1,8 @@
 //! What a person says to the robot, with what is right.
 
+use crate::camera::CAMERAS;
 use crate::rng::Rng;
-use crate::scene::{CAMERAS, Scene, Split};
+use crate::scene::{Scene, Split};
 use crate::thing::{Category, Colour, Kind, Place};
 use crate::topic::Topic;
 use crate::{assistive, message, phrasing};
@@ -45,6 +46,7 @@ impl TaskKind {
 pub(crate) struct Exchange {
     pub(crate) text: String,
     pub(crate) reply: String,
+    pub(crate) action: Option<String>,
     pub(crate) slots: Vec<String>,
 }
 
@@ -61,6 +63,9 @@ pub struct Prompt {
     pub needs_views: bool,
     /// A right reply, in full.
     pub answer: String,
+    /// The action that a right reply to an assistive prompt announces, in its compact form; none where the reply asks for what the
+    /// prompt leaves out, and for other kinds.
+    pub action: Option<String>,
     /// Phrases that a right reply to an assistive prompt or message holds; empty for questions about views.
     pub slots: Vec<String>,
 }
@@ -76,14 +81,14 @@ impl Prompt {
                 return Self::about(draw_topic(kind, scene, rng), kind, scene, split, rng);
             }
         };
-        let Exchange { text, reply, slots } = exchange;
-        Self { text, kind, topic: Topic::Nothing, needs_views: false, answer: reply, slots }
+        let Exchange { text, reply, action, slots } = exchange;
+        Self { text, kind, topic: Topic::Nothing, needs_views: false, answer: reply, action, slots }
     }
 
     fn about(topic: Topic, kind: TaskKind, scene: &Scene, split: Split, rng: &mut Rng) -> Self {
         let answer = topic.answer(scene, &[0, 1, 2]).unwrap_or_default();
         let text = phrasing::question(topic, split, rng).unwrap_or_default();
-        Self { text, kind, topic, needs_views: true, answer, slots: Vec::new() }
+        Self { text, kind, topic, needs_views: true, answer, action: None, slots: Vec::new() }
     }
 
     /// Whether `camera` shows what the prompt asks for. See [`Topic::shown_in`].
@@ -99,42 +104,43 @@ impl Prompt {
     }
 }
 
-/// Draws the family first, so that questions with many instances do not crowd out the others.
+/// Draws the family first, so that questions with many instances do not crowd out the others; a family of items asks about
+/// one that is there, or, for lack of a colour or place with one thing only, about another family.
 fn draw_topic(kind: TaskKind, scene: &Scene, rng: &mut Rng) -> Topic {
-    let families: &[fn(&mut Rng) -> Topic] = if kind == TaskKind::Query {
+    let items = scene.items();
+    let families: &[fn(&Item, &mut Rng) -> Topic] = if kind == TaskKind::Query {
         &[
-            |r| Topic::ColourOf(*r.pick(Kind::ALL)),
-            |r| Topic::ColourOf(*r.pick(Kind::ALL)),
-            |r| Topic::PlaceOf(*r.pick(Kind::ALL)),
-            |r| Topic::KindOfColour(*r.pick(Colour::ALL)),
-            |r| Topic::KindOn(*r.pick(Place::ALL)),
-            |_| Topic::LampState,
-            |_| Topic::StoveState,
-            |_| Topic::DoorState,
-            |_| Topic::People,
-            |_| Topic::CatAnywhere,
-            |_| Topic::WhichRoom,
+            |item, _| Topic::ColourOf(item.0),
+            |item, _| Topic::ColourOf(item.0),
+            |item, _| Topic::PlaceOf(item.0),
+            |item, _| Topic::StateOf(item.0),
+            |item, _| Topic::KindOfColour(item.1),
+            |item, _| Topic::KindOfColour(item.1),
+            |item, _| Topic::KindOn(item.2),
+            |_, _| Topic::LampState,
+            |_, _| Topic::StoveState,
+            |_, _| Topic::DoorState,
+            |_, _| Topic::People,
+            |_, _| Topic::CatAnywhere,
+            |_, _| Topic::WhichRoom,
         ]
     } else {
+        const RECOMMENDED: [Category; 6] =
+            [Category::Fruit, Category::Food, Category::Drink, Category::Toy, Category::Wear, Category::Tool];
         &[
-            |_| Topic::Recommend(Category::Fruit),
-            |_| Topic::Recommend(Category::Drink),
-            |_| Topic::Recommend(Category::Toy),
-            |_| Topic::Recommend(Category::Fruit),
-            |_| Topic::Recommend(Category::Drink),
-            |_| Topic::Recommend(Category::Toy),
-            |_| Topic::Recommend(Category::Other),
-            |_| Topic::TidyFloor,
-            |_| Topic::AdviseLamp,
-            |_| Topic::AdviseStove,
-            |_| Topic::AdviseDoor,
+            |item, _| Topic::Recommend(item.0.category()),
+            |_, rng| Topic::Recommend(*rng.pick(&RECOMMENDED)),
+            |_, _| Topic::TidyFloor,
+            |_, rng| *rng.pick(&[Topic::AdviseLamp, Topic::AdviseStove, Topic::AdviseDoor]),
         ]
     };
     // Every family holds topics that need not fit; those about fixtures always do, so the search ends.
     for _ in 0..DRAWS_MAX {
         let family = *rng.pick(families);
         for _ in 0..INSTANCES_MAX {
-            let topic = family(rng);
+            let nothing = (Kind::Apple, Colour::Red, Place::Floor);
+            let item = if items.is_empty() { nothing } else { *rng.pick(&items) };
+            let topic = family(&item, rng);
             if topic.fits(scene) {
                 return topic;
             }
@@ -142,6 +148,8 @@ fn draw_topic(kind: TaskKind, scene: &Scene, rng: &mut Rng) -> Topic {
     }
     if kind == TaskKind::Query { Topic::LampState } else { Topic::AdviseLamp }
 }
+
+type Item = (Kind, Colour, Place);
 
 const DRAWS_MAX: usize = 64;
 const INSTANCES_MAX: usize = 6;

@@ -1,24 +1,16 @@
 //! One moment in one room, and what each camera sees of it.
 
-use crate::canvas::{Picture, RenderError};
-use crate::render::{self, Look, Placed};
+use crate::camera::{CAMERAS, CAMERAS_MAX, Camera, Placement};
+use crate::canvas::{Canvas, Optics, Picture, RenderError};
+use crate::furnish::Furnisher;
+use crate::layout::Layout;
+use crate::placed::{Placed, Sight, What, sights};
+use crate::render::{self, Tones};
 use crate::rng::Rng;
-use crate::shapes::Frame;
-use crate::thing::{Colour, Kind, Place, Room, Thing, is_held_out};
+use crate::thing::{Colour, Kind, Place, Room, Thing};
 
-/// Number of cameras of a scene.
-pub const CAMERAS: usize = 3;
-/// What each camera is: first person, from above, and through the doorway.
-pub const CAMERA_NAMES: [&str; CAMERAS] = ["wrist", "overhead", "doorway"];
-
-const ITEMS_MIN: usize = 4;
-const ITEMS_MAX: usize = 6;
-const PEOPLE_MAX: usize = 3;
-/// Chance that an item shows in a second view as well.
-const SEEN_TWICE: f32 = 0.3;
-const CAT_PRESENT: f32 = 0.5;
-/// Chance that a folding screen stands in a view and hides what is behind it.
-const SCREEN_PRESENT: f32 = 0.3;
+/// Rooms that are drawn before one in which lamp, stove and door all show.
+const ATTEMPTS_MAX: u64 = 64;
 
 /// Which scenes, pairs and phrasings may be drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -55,114 +47,99 @@ pub struct Sighting {
     pub height: f32,
 }
 
-/// A room with its contents and three views of it.
+/// A room with its contents and the cameras that look at it.
 #[derive(Clone, Debug)]
 pub struct Scene {
     seed: u64,
     room: Room,
-    lamp_on: bool,
-    stove_on: bool,
-    door_open: bool,
-    cat: bool,
-    people: usize,
-    views: [View; CAMERAS],
+    tones: Tones,
+    layout: Layout,
+    placed: Vec<Placed>,
+    views: Vec<View>,
 }
 
-/// The slots of one view: two on each of shelf, table and floor, and two tall ones beside the furniture.
 #[derive(Clone, Debug)]
 struct View {
-    look: Look,
-    placed: Vec<Placed>,
-    free_low: Vec<(Place, usize)>,
-    free_tall: Vec<usize>,
+    placement: Placement,
+    optics: Optics,
+    shown: Vec<Sighting>,
 }
 
 impl Scene {
-    /// The scene that follows from `seed` in `split`.
+    /// The scene that follows from `seed` in `split`, seen by the usual [`CAMERAS`].
     #[must_use]
     pub fn generate(seed: u64, split: Split) -> Self {
+        Self::with_cameras(seed, split, CAMERAS)
+    }
+
+    /// The scene that follows from `seed` in `split`, seen by `cameras`, at least [`CAMERAS`] and at most [`CAMERAS_MAX`].
+    ///
+    /// What one of the cameras shows in part, so that nobody could say whether it shows it, is taken out of the room: the
+    /// same seed may hold less for more cameras.
+    #[must_use]
+    pub fn with_cameras(seed: u64, split: Split, cameras: usize) -> Self {
+        let cameras = cameras.clamp(CAMERAS, CAMERAS_MAX);
         let mut rng = Rng::for_purpose(seed, split.tag());
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let scene = Self::attempt(seed, split, cameras, &mut rng);
+            if scene.is_complete() || attempt == ATTEMPTS_MAX {
+                return scene;
+            }
+        }
+    }
+
+    fn attempt(seed: u64, split: Split, cameras: usize, rng: &mut Rng) -> Self {
         let room = *rng.pick(Room::ALL);
-        let mut scene = Self {
-            seed,
-            room,
-            lamp_on: rng.chance(0.5),
-            stove_on: rng.chance(0.5),
-            door_open: rng.chance(0.5),
-            cat: rng.chance(CAT_PRESENT),
-            people: rng.below(PEOPLE_MAX + 1),
-            views: core::array::from_fn(|camera| View::new(Look::draw(camera, room, &mut rng))),
-        };
-        scene.place_tall(&mut rng);
-        scene.place_items(split, &mut rng);
-        scene.place_screens(&mut rng);
+        let tones = Tones::draw(rng);
+        let layout = Layout::draw(rng);
+        let placements: Vec<Placement> = (0..cameras).map(|index| Placement::draw(index, rng)).collect();
+        let placed = Furnisher::new(&layout, &placements[..CAMERAS], rng).furnish(split);
+        let views =
+            placements.into_iter().map(|placement| View { placement, optics: Optics::draw(rng), shown: Vec::new() });
+        let mut scene = Self { seed, room, tones, layout, placed, views: views.collect() };
+        scene.look();
         scene
     }
 
-    fn place_tall(&mut self, rng: &mut Rng) {
-        let fixtures = [
-            Thing::Lamp { on: self.lamp_on },
-            Thing::Stove { on: self.stove_on },
-            Thing::Door { open: self.door_open },
-        ];
-        let people = core::iter::repeat_n(Thing::Person, self.people);
-        for thing in fixtures.into_iter().chain(people) {
-            // Six tall slots for three fixtures and at most three people: one is always free.
-            let open: Vec<usize> = (0..CAMERAS).filter(|&c| !self.views[c].free_tall.is_empty()).collect();
-            let camera = *rng.pick(&open);
-            let dress = *rng.pick(&[[66, 110, 160], [150, 60, 60], [90, 130, 80], [110, 100, 120]]);
-            self.views[camera].put_tall(thing, dress, rng);
-        }
-        if self.cat {
-            let camera = rng.below(CAMERAS);
-            let fur = *rng.pick(&[[222, 150, 80], [120, 120, 124], [70, 62, 58]]);
-            self.views[camera].put_low(Thing::Cat, Place::Floor, fur, rng);
-        }
-    }
-
-    fn place_items(&mut self, split: Split, rng: &mut Rng) {
-        let mut kinds = Kind::ALL.to_vec();
-        rng.shuffle(&mut kinds);
-        kinds.truncate(ITEMS_MIN + rng.below(ITEMS_MAX - ITEMS_MIN + 1));
-        for kind in kinds {
-            let allowed: Vec<Colour> =
-                (Colour::ALL.iter().copied()).filter(|&c| split == Split::HeldOut || !is_held_out(kind, c)).collect();
-            let thing = Thing::Item { kind, colour: *rng.pick(&allowed) };
-            let place = *rng.pick(&[Place::Shelf, Place::Shelf, Place::Table, Place::Table, Place::Floor]);
-            let mut cameras = [0, 1, 2];
-            rng.shuffle(&mut cameras);
-            let wanted = if rng.chance(SEEN_TWICE) { 2 } else { 1 };
-            let mut shown = 0;
-            for camera in cameras {
-                if shown < wanted && self.views[camera].put_low(thing, place, [0; 3], rng) {
-                    shown += 1;
+    /// Takes away what is unclear until nothing is, and notes what every camera sees.
+    fn look(&mut self) {
+        loop {
+            let seen: Vec<Vec<Sight>> =
+                (self.views.iter()).map(|view| sights(&view.placement, &self.placed).unwrap_or_default()).collect();
+            let unclear = |index: usize| {
+                let shown_in = |cameras: &[Vec<Sight>]| cameras.iter().filter(|c| c[index] == Sight::Shown).count();
+                match self.placed[index].what {
+                    // People are counted: nobody may show in two views of the usual rig, or in none.
+                    What::Thing(Thing::Person, _) if shown_in(&seen[..CAMERAS]) != 1 => true,
+                    What::Thing(..) => {
+                        seen.iter().any(|camera| camera[index] == Sight::Unclear) || shown_in(&seen) == 0
+                    }
+                    _ => false,
                 }
+            };
+            let keep: Vec<bool> = (0..self.placed.len()).map(|index| !unclear(index)).collect();
+            if keep.iter().all(|&keep| keep) {
+                for (view, seen) in self.views.iter_mut().zip(&seen) {
+                    view.shown = shown(&view.placement.camera, &self.placed, seen);
+                }
+                return;
             }
+            let mut keep = keep.into_iter();
+            self.placed.retain(|_| keep.next().unwrap_or(true));
         }
     }
 
-    fn place_screens(&mut self, rng: &mut Rng) {
-        for camera in 0..CAMERAS {
-            if !rng.chance(SCREEN_PRESENT) {
-                continue;
-            }
-            // Hides an item that another camera still sees, else stands in front of nothing.
-            let twice = (0..self.views[camera].placed.len()).find(|&i| {
-                let thing = self.views[camera].placed[i].thing;
-                matches!(thing, Thing::Item { .. })
-                    && (0..CAMERAS).any(|other| {
-                        other != camera && self.views[other].placed.iter().any(|p| p.thing == thing && !p.hidden)
-                    })
-            });
-            if let Some(i) = twice {
-                let hidden = &mut self.views[camera].placed[i];
-                hidden.hidden = true;
-            } else if let Some(slot) = self.views[camera].free_tall.pop() {
-                let view = &mut self.views[camera];
-                let frame = view.look.tall_frame(slot, Thing::Person, rng);
-                view.look.screen = Some(frame);
-            }
-        }
+    fn is_complete(&self) -> bool {
+        let has = |wanted: fn(&Thing) -> bool| self.things().any(|thing| wanted(&thing));
+        has(|t| matches!(t, Thing::Lamp { .. }))
+            && has(|t| matches!(t, Thing::Stove { .. }))
+            && has(|t| matches!(t, Thing::Door { .. }))
+    }
+
+    fn things(&self) -> impl Iterator<Item = Thing> {
+        self.placed.iter().filter_map(Placed::thing)
     }
 
     /// The seed it follows from.
@@ -177,55 +154,62 @@ impl Scene {
         self.room
     }
 
+    /// How many cameras look at it.
+    #[must_use]
+    pub const fn cameras(&self) -> usize {
+        self.views.len()
+    }
+
+    /// Pose and lens of a camera; `None` for one that does not exist.
+    #[must_use]
+    pub fn camera(&self, camera: usize) -> Option<&Camera> {
+        self.views.get(camera).map(|view| &view.placement.camera)
+    }
+
     /// Whether the lamp gives light.
     #[must_use]
-    pub const fn lamp_on(&self) -> bool {
-        self.lamp_on
+    pub fn lamp_on(&self) -> bool {
+        self.things().any(|thing| thing == Thing::Lamp { on: true })
     }
 
     /// Whether the stove burns.
     #[must_use]
-    pub const fn stove_on(&self) -> bool {
-        self.stove_on
+    pub fn stove_on(&self) -> bool {
+        self.things().any(|thing| thing == Thing::Stove { on: true })
     }
 
     /// Whether the door stands open.
     #[must_use]
-    pub const fn door_open(&self) -> bool {
-        self.door_open
+    pub fn door_open(&self) -> bool {
+        self.things().any(|thing| thing == Thing::Door { open: true })
     }
 
     /// Whether there is a cat.
     #[must_use]
-    pub const fn cat(&self) -> bool {
-        self.cat
+    pub fn cat(&self) -> bool {
+        self.things().any(|thing| thing == Thing::Cat)
     }
 
-    /// How many people there are, 0 to 3; no person shows in two views.
+    /// How many people there are, 0 to 3; no person shows in two views of the usual rig.
     #[must_use]
-    pub const fn people(&self) -> usize {
-        self.people
+    pub fn people(&self) -> usize {
+        self.things().filter(|&thing| thing == Thing::Person).count()
     }
 
     /// Every item of the room once, with where it lies.
     #[must_use]
     pub fn items(&self) -> Vec<(Kind, Colour, Place)> {
-        let mut items = Vec::new();
-        for sighting in (0..CAMERAS).flat_map(|camera| self.visible(camera)) {
-            if let (Thing::Item { kind, colour }, Some(place)) = (sighting.thing, sighting.place)
-                && !items.contains(&(kind, colour, place))
-            {
-                items.push((kind, colour, place));
-            }
-        }
-        items
+        let item = |placed: &Placed| match placed.what {
+            What::Thing(Thing::Item { kind, colour, .. }, Some(place)) => Some((kind, colour, place)),
+            _ => None,
+        };
+        self.placed.iter().filter_map(item).collect()
     }
 
     /// What `camera` sees; empty for a camera that does not exist.
     #[must_use]
     pub fn visible(&self, camera: usize) -> Vec<Sighting> {
-        let placed = self.views.get(camera).map_or(&[][..], |view| &view.placed);
-        placed.iter().filter(|p| !p.hidden).map(Placed::sighting).collect()
+        self.views.get(camera).map(|view| view.shown.clone()).unwrap_or_default()
     }
 
     /// The picture that `camera` takes, `width` × `height` pixels. The room is stretched to the frame, so scaling a large
@@ -235,33 +219,25 @@ impl Scene {
     /// A camera that does not exist, or a side outside 1 to [`crate::SIDE_MAX`].
     pub fn render(&self, camera: usize, width: usize, height: usize) -> Result<Picture, RenderError> {
         let view = self.views.get(camera).ok_or(RenderError::NoSuchCamera(camera))?;
+        let mut canvas = Canvas::new(width, height)?;
+        render::room(&mut canvas, &view.placement, self.room, self.tones, &self.layout);
+        render::things(&mut canvas, &view.placement, &self.placed);
         let mut grain = Rng::for_purpose(self.seed ^ camera as u64, "grain");
-        render::paint(&view.look, &view.placed, width, height, &mut grain)
+        Ok(canvas.finish(&view.optics, &mut grain))
     }
 }
 
-impl View {
-    fn new(look: Look) -> Self {
-        let low = Place::ALL.iter().flat_map(|&place| [(place, 0), (place, 1)]).collect();
-        Self { look, placed: Vec::new(), free_low: low, free_tall: vec![0, 1] }
-    }
-
-    fn put_tall(&mut self, thing: Thing, dress: [u8; 3], rng: &mut Rng) {
-        let slot = self.free_tall.swap_remove(rng.below(self.free_tall.len()));
-        let frame = self.look.tall_frame(slot, thing, rng);
-        self.placed.push(Placed { thing, place: None, frame, dress, hidden: false });
-    }
-
-    /// Puts a thing of item size at `place`; false when no slot is free there.
-    fn put_low(&mut self, thing: Thing, place: Place, dress: [u8; 3], rng: &mut Rng) -> bool {
-        let free: Vec<usize> = (0..self.free_low.len()).filter(|&i| self.free_low[i].0 == place).collect();
-        if free.is_empty() {
-            return false;
-        }
-        let (_, slot) = self.free_low.swap_remove(*rng.pick(&free));
-        let frame: Frame = self.look.low_frame(place, slot, rng);
-        let place = matches!(thing, Thing::Item { .. }).then_some(place);
-        self.placed.push(Placed { thing, place, frame, dress, hidden: false });
-        true
-    }
+/// The things that are shown, as the camera sees them.
+fn shown(camera: &Camera, placed: &[Placed], seen: &[Sight]) -> Vec<Sighting> {
+    (placed.iter().zip(seen))
+        .filter(|(_, sight)| **sight == Sight::Shown)
+        .filter_map(|(placed, _)| {
+            let What::Thing(thing, place) = placed.what else {
+                return None;
+            };
+            let (frame, _) = placed.frame(camera)?;
+            let (width, height) = (2.0 * frame.half_w, 2.0 * frame.half_h);
+            Some(Sighting { thing, place, x: frame.cx, y: frame.cy, width, height })
+        })
+        .collect()
 }

@@ -1,6 +1,7 @@
 //! What a prompt asks about, which views show it, and what is right.
 
-use crate::scene::{CAMERAS, Scene, Sighting};
+use crate::camera::CAMERAS;
+use crate::scene::{Scene, Sighting};
 use crate::thing::{Category, Colour, Kind, Place, Room, Thing};
 
 /// The reply of a model that was not given a view which shows what is asked.
@@ -9,12 +10,16 @@ pub const CANNOT_SEE: &str = "I cannot see it";
 const COUNTS: [&str; 4] = ["none", "one", "two", "three"];
 
 /// What a prompt asks about.
+///
+/// Everything is judged by the usual rig of [`CAMERAS`] cameras.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Topic {
     /// The colour of an item.
     ColourOf(Kind),
     /// Where an item lies.
     PlaceOf(Kind),
+    /// Whether an item is open or closed, on or off.
+    StateOf(Kind),
     /// Which item has a colour.
     KindOfColour(Colour),
     /// Which item lies somewhere.
@@ -67,7 +72,7 @@ impl Topic {
     #[must_use]
     pub fn is_about(self, sighting: &Sighting) -> bool {
         match (self, sighting.thing) {
-            (Self::ColourOf(k) | Self::PlaceOf(k), Thing::Item { kind, .. }) => kind == k,
+            (Self::ColourOf(k) | Self::PlaceOf(k) | Self::StateOf(k), Thing::Item { kind, .. }) => kind == k,
             (Self::KindOfColour(c), Thing::Item { colour, .. }) => colour == c,
             (Self::KindOn(place), Thing::Item { .. }) => sighting.place == Some(place),
             (Self::TidyFloor, Thing::Item { .. }) => sighting.place == Some(Place::Floor),
@@ -88,6 +93,7 @@ impl Topic {
             Self::Nothing => false,
             Self::ColourOf(_)
             | Self::PlaceOf(_)
+            | Self::StateOf(_)
             | Self::KindOfColour(_)
             | Self::KindOn(_)
             | Self::Recommend(_)
@@ -98,7 +104,7 @@ impl Topic {
                         things.push(sighting.thing);
                     }
                 }
-                things.len() == 1
+                things.len() == 1 && self.has_answers()
             }
             _ => true,
         }
@@ -130,6 +136,9 @@ impl Topic {
         match (self, found.thing) {
             (Self::ColourOf(_), Thing::Item { colour, .. }) => Some(colour.word().to_owned()),
             (Self::PlaceOf(_), Thing::Item { .. }) => found.place.map(on_the),
+            (Self::StateOf(_), Thing::Item { kind, active, .. }) => {
+                kind.states().map(|states| states[usize::from(active)].to_owned())
+            }
             (Self::LampState, Thing::Lamp { on }) | (Self::StoveState, Thing::Stove { on }) => switch(on),
             (Self::DoorState, Thing::Door { open }) => Some(if open { "open" } else { "closed" }.to_owned()),
             (Self::AdviseLamp, Thing::Lamp { on }) | (Self::AdviseStove, Thing::Stove { on }) => advice(on),
@@ -137,6 +146,11 @@ impl Topic {
             (_, Thing::Item { kind, .. }) => Some(the(kind.word())),
             _ => None,
         }
+    }
+
+    /// Whether there are words that answer it: not every kind of item has states, not every category is recommended.
+    fn has_answers(self) -> bool {
+        self != Self::Recommend(Category::Other) && !self.vocabulary().is_empty()
     }
 
     /// The words that answer this kind of question; a right reply holds the right one and no other.
@@ -151,6 +165,7 @@ impl Topic {
             Self::KindOfColour(_) | Self::KindOn(_) | Self::Recommend(_) | Self::TidyFloor => {
                 all(Kind::ALL, Kind::word)
             }
+            Self::StateOf(kind) => kind.states().map(Vec::from).unwrap_or_default(),
             Self::LampState | Self::StoveState => vec!["on", "off"],
             Self::DoorState => vec!["open", "closed"],
             Self::People => COUNTS.to_vec(),

@@ -17,10 +17,12 @@ pub const USER: u32 = 1;
 pub const REPLY: u32 = 2;
 /// Ends a reply.
 pub const END: u32 = 3;
+/// Separates what a reply says from the action that it announces.
+pub const ACTION: u32 = 4;
 /// The special tokens, by number.
-pub const SPECIALS: [&str; 4] = ["<|pad|>", "<|user|>", "<|reply|>", "<|end|>"];
+pub const SPECIALS: [&str; 5] = ["<|pad|>", "<|user|>", "<|reply|>", "<|end|>", "<|action|>"];
 /// Size of the shared vocabulary.
-pub const VOCABULARY: usize = 1024;
+pub const VOCABULARY: usize = 1536;
 
 /// A trained vocabulary.
 #[derive(Clone, Debug)]

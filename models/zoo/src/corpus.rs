@@ -1,9 +1,12 @@
-//! What the models are trained on: views as numbers, and the texts that the shared vocabulary is learnt from.
+//! Texts as the models read them, and the texts that the shared vocabulary is learnt from.
 
 use std::sync::OnceLock;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use trimtab_scenes::{CANNOT_SEE, Conversation, Rng, Scene, Split, captions, unknown_prompts, view_answers};
+use trimtab_scenes::{
+    CANNOT_SEE, Colour, Kind, Place, Prompt, Rng, Scene, Split, TaskKind, training_questions, unknown_prompts,
+    view_answers,
+};
 
 use crate::bpe::{Bpe, PAD, VOCABULARY};
 
@@ -19,49 +22,58 @@ pub const CANNOT_SEE_FROM_HERE: &str = "I cannot see that from here.";
 pub const DO_NOT_KNOW: &str = "I do not know that.";
 
 const CORPUS_SEED: u64 = 20;
-const CORPUS_TURNS: usize = 12_000;
+/// Commands and messages that the vocabulary is learnt from, of each.
+const CORPUS_PROMPTS: usize = 5000;
 
-/// The vocabulary that all shipped models share; it follows from the training texts alone.
+/// The vocabulary that all shipped models share; it follows from the training texts alone, and they from words alone: how a scene
+/// looks changes nothing in it.
 pub fn vocabulary() -> &'static Bpe {
     static SHARED: OnceLock<Bpe> = OnceLock::new();
     SHARED.get_or_init(|| {
-        let mut rng = Rng::for_purpose(CORPUS_SEED, "captions");
+        let mut rng = Rng::for_purpose(CORPUS_SEED, "commands");
         let mut texts: Vec<String> =
             vec![CANNOT_SEE_FROM_HERE.to_owned(), DO_NOT_KNOW.to_owned(), CANNOT_SEE.to_owned()];
         texts.extend(view_answers());
         texts.extend(unknown_prompts(Split::Train).iter().map(|&t| t.to_owned()));
-        for turn in Conversation::generate(CORPUS_SEED, Split::Train, CORPUS_TURNS).turns {
-            texts.push(turn.prompt.text);
-            texts.push(turn.prompt.answer);
-            texts.extend(captions(&turn.scene.visible(0), &mut rng).into_iter().map(|c| c.text));
+        texts.extend(training_questions());
+        texts.extend(descriptions());
+        let nowhere = Scene::generate(CORPUS_SEED, Split::Train);
+        for kind in [TaskKind::Assistive, TaskKind::Message] {
+            for _ in 0..CORPUS_PROMPTS {
+                let prompt = Prompt::generate(kind, &nowhere, Split::Train, &mut rng);
+                texts.extend([prompt.text, prompt.answer]);
+                texts.extend(prompt.action.map(|action| format!(" {action}")));
+            }
         }
         Bpe::train(texts.iter().map(String::as_str), VOCABULARY)
     })
 }
 
-/// Appends a view as `[3, side, side]` numbers.
-///
-/// # Panics
-/// When `camera` or `side` is out of range, which is a mistake of the caller.
-pub fn push_view(scene: &Scene, camera: usize, side: usize, out: &mut Vec<f32>) {
-    let picture = scene.render(camera, side, side).expect("a camera of the scene and a side within bounds");
-    for channel in 0..3 {
-        out.extend(
-            picture
-                .rgb
-                .iter()
-                .skip(channel)
-                .step_by(3)
-                .map(|&byte| (f32::from(byte) / 255.0 - CHANNEL_MEAN) / CHANNEL_DEVIATION),
-        );
+/// What captions say of things, in every colour, finish, place and state.
+fn descriptions() -> Vec<String> {
+    const OPENINGS: [&str; 5] = ["a photo of ", "", "this shows ", "there is ", "look, "];
+    const LOOKS: [&str; 9] = ["plain", "striped", "dotted", "checked", "shiny", "open", "closed", "lit", "unlit"];
+    let mut texts = Vec::new();
+    let mut add = |name: String| texts.push(format!("{}{name}", OPENINGS[name.len() % OPENINGS.len()]));
+    for kind in Kind::ALL {
+        for colour in Colour::ALL {
+            for look in LOOKS {
+                add(format!("a {look} {} {}", colour.word(), kind.word()));
+            }
+            for place in Place::ALL {
+                add(format!("an {} {} on the {}", colour.word(), kind.word(), place.word()));
+            }
+        }
     }
-}
-
-/// Views as a tensor `[n, 3, side, side]`.
-#[must_use]
-pub fn views_tensor(pixels: Vec<f32>, side: usize, device: &Device) -> Tensor<4> {
-    let views = pixels.len() / (3 * side * side);
-    Tensor::from_data(TensorData::new(pixels, [views, 3, side, side]), device)
+    for fixture in ["lamp", "stove", "door"] {
+        for state in ["on", "off", "open", "closed"] {
+            add(format!("a {fixture} that is {state}"));
+            add(format!("an {state} {fixture}"));
+        }
+    }
+    add("a cat".to_owned());
+    add("a person".to_owned());
+    texts
 }
 
 /// Texts as a tensor `[n, t]`, cut at `context` tokens and filled with padding.

@@ -48,8 +48,6 @@ pub struct Run {
     pub seconds: f64,
     /// Smoothed loss at the end.
     pub loss: f32,
-    /// Whether it went on from weights that were there.
-    pub resumed: bool,
 }
 
 /// Peak learning rate and weight decay.
@@ -65,15 +63,29 @@ const WARM_UP_STEPS: f64 = 40.0;
 const GRADIENT_NORM_MAX: f32 = 1.0;
 const REPORT_EVERY: usize = 20;
 const LOG_EVERY: usize = 100;
+const LOOK_EVERY: usize = 250;
 
 /// Trains `model` on what `batches` brings until `budget` is used up.
 pub fn fit<M: Module, B>(
+    name: &str,
+    model: M,
+    budget: Budget,
+    rates: Rates,
+    batches: &Receiver<B>,
+    loss: impl Fn(&M, B) -> Tensor<1>,
+) -> (M, Run) {
+    fit_watched(name, model, budget, rates, batches, loss, |_| String::new())
+}
+
+/// Trains as [`fit`] does and shows every so many steps what `look` finds.
+pub fn fit_watched<M: Module, B>(
     name: &str,
     mut model: M,
     budget: Budget,
     rates: Rates,
     batches: &Receiver<B>,
     loss: impl Fn(&M, B) -> Tensor<1>,
+    look: impl Fn(&M) -> String,
 ) -> (M, Run) {
     let clipping = GradientClippingConfig::Norm(GRADIENT_NORM_MAX);
     let mut optimiser = AdamWConfig::new().with_weight_decay(rates.decay).with_grad_clipping(Some(clipping)).init();
@@ -109,8 +121,14 @@ pub fn fit<M: Module, B>(
             }
         }
         steps += 1;
+        if steps % LOOK_EVERY == 0 {
+            let found = look(&model.valid());
+            if !found.is_empty() {
+                bar.suspend(|| eprintln!("{name}: step {steps}, {found}"));
+            }
+        }
     }
     bar.abandon();
     eprintln!("{name}: {steps} steps in {:.0} s, loss {smooth:.4}", start.elapsed().as_secs_f64());
-    (model, Run { steps, seconds: start.elapsed().as_secs_f64(), loss: smooth, resumed: false })
+    (model, Run { steps, seconds: start.elapsed().as_secs_f64(), loss: smooth })
 }

@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use burn::module::Module;
 use serde_json::{Map, Value, json};
-use trimtab_engine::{Calibration, TaskHeadFile};
+use trimtab_engine::{Calibration, Confidence, TaskHeadFile};
 
-use crate::bpe::{END, USER};
+use crate::bpe::{ACTION, END, USER};
 use crate::corpus::{CHANNEL_DEVIATION, CHANNEL_MEAN, TEXT_CONTEXT, vocabulary};
 use crate::encoder::{self, DualEncoder};
+use crate::eye::Eye;
 use crate::fit::Run;
+use crate::layers::Precision;
 use crate::lm::{self, Lm};
 use crate::scores::Measured;
 use crate::vqa::{self, Grade, Vqa};
@@ -20,6 +22,15 @@ use crate::vqa::{self, Grade, Vqa};
 #[derive(Clone, Debug)]
 pub struct Folder {
     path: PathBuf,
+}
+
+/// Where folders go, and how their weights are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// The folder of all model folders.
+    pub all: &'a Path,
+    /// How weights are written there.
+    pub weights: Precision,
 }
 
 impl Folder {
@@ -62,7 +73,7 @@ impl Folder {
 
     /// The card: what the model is, how it was made and how large its files are. Scores join it when they are measured
     /// on the finished folder.
-    fn write_card(&self, what: &str, seed: u64, run: Run, parameters: usize) -> Result<()> {
+    fn write_card(&self, what: &str, weights: Precision, seed: u64, run: Run, parameters: usize) -> Result<()> {
         let mut files = Map::new();
         for file in
             ["onnx/model.onnx", "onnx/vision_model.onnx", "onnx/text_model.onnx", "tokenizer.json", "task_head.json"]
@@ -79,7 +90,10 @@ impl Folder {
                 "seed": seed,
                 "training": run,
                 "parameters": parameters,
-                "weights": "int8 per output channel, biases and norms f32",
+                "weights": match weights {
+                    Precision::Int8 => "int8 per output channel, biases and norms f32",
+                    Precision::Float => "f32",
+                },
                 "file_bytes": files,
                 "licence": "MIT OR Apache-2.0"
             }),
@@ -104,6 +118,21 @@ impl Folder {
         self.write_json("card.json", &card)
     }
 
+    /// Writes the language model's configuration; `confidence` says what its probabilities are worth.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_lm_config(&self, confidence: Confidence) -> Result<()> {
+        self.write_json(
+            "config.json",
+            &json!({
+                "model_type": "trimtab-lm", "n_layer": lm::LAYERS, "n_head": lm::HEADS, "head_dim": lm::HEAD_WIDTH,
+                "hidden": lm::WIDTH, "vocab_size": vocabulary().len(), "context": lm::CONTEXT, "bos_token_id": USER,
+                "eos_token_id": END, "action_token_id": ACTION, "prompt_template": lm::TEMPLATE, "confidence": confidence
+            }),
+        )
+    }
+
     /// Where it is.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -111,21 +140,35 @@ impl Folder {
     }
 }
 
+/// The graph of the eye in its folder.
+pub const EYE: &str = "onnx/model.onnx";
+
+/// Writes the folder of the eye that other models start from: its weights alone, in float.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn write_eye(all: &Path, eye: &Eye, seed: u64, run: Run) -> Result<Folder> {
+    let folder = Folder::make(all, "eye")?;
+    folder.write(EYE, &eye.write_alone()?)?;
+    folder.write_card("names what stands in each cell of a view", Precision::Float, seed, run, eye.num_params())?;
+    Ok(folder)
+}
+
 /// Writes the encoder's folder.
 ///
 /// # Errors
 /// When a file cannot be written or a weight is not finite.
 pub fn write_encoder(
-    shipped: &Path,
+    place: Place<'_>,
     model: &DualEncoder,
     head: &TaskHeadFile,
     calibration: Calibration,
     seed: u64,
     run: Run,
 ) -> Result<Folder> {
-    let folder = Folder::make(shipped, "encoder")?;
-    folder.write("onnx/vision_model.onnx", &model.write_vision()?)?;
-    folder.write("onnx/text_model.onnx", &model.write_text()?)?;
+    let folder = Folder::make(place.all, "encoder")?;
+    folder.write("onnx/vision_model.onnx", &model.write_vision(place.weights)?)?;
+    folder.write("onnx/text_model.onnx", &model.write_text(place.weights)?)?;
     folder.write_json(
         "config.json",
         &json!({
@@ -137,28 +180,21 @@ pub fn write_encoder(
     folder.write_tokenizer()?;
     folder.write("task_head.json", format!("{}\n", serde_json::to_string(head)?).as_bytes())?;
     let what = "dual encoder of camera views and prompts, with a task head that also says unknown";
-    folder.write_card(what, seed, run, model.num_params())?;
+    folder.write_card(what, place.weights, seed, run, model.num_params())?;
     Ok(folder)
 }
 
-/// Writes the language model's folder.
+/// Writes the language model's folder, with raw confidences: how they are to be read is measured on the folder.
 ///
 /// # Errors
 /// When a file cannot be written or a weight is not finite.
-pub fn write_lm(shipped: &Path, model: &Lm, seed: u64, run: Run) -> Result<Folder> {
-    let folder = Folder::make(shipped, "lm")?;
-    folder.write("onnx/model.onnx", &model.write()?)?;
-    folder.write_json(
-        "config.json",
-        &json!({
-            "model_type": "trimtab-lm", "n_layer": lm::LAYERS, "n_head": lm::HEADS, "head_dim": lm::HEAD_WIDTH, "hidden": lm::WIDTH,
-            "vocab_size": vocabulary().len(), "context": lm::CONTEXT, "bos_token_id": USER, "eos_token_id": END,
-            "prompt_template": lm::TEMPLATE
-        }),
-    )?;
+pub fn write_lm(place: Place<'_>, model: &Lm, seed: u64, run: Run) -> Result<Folder> {
+    let folder = Folder::make(place.all, "lm")?;
+    folder.write("onnx/model.onnx", &model.write(place.weights)?)?;
     folder.write_tokenizer()?;
-    let what = "causal language model for commands and messages; says what it cannot see";
-    folder.write_card(what, seed, run, model.num_params())?;
+    folder.write_lm_config(Confidence::RAW)?;
+    let what = "causal language model for commands and messages: says what it does and does it, asks for what is missing, and says what it cannot see";
+    folder.write_card(what, place.weights, seed, run, model.num_params())?;
     Ok(folder)
 }
 
@@ -166,9 +202,9 @@ pub fn write_lm(shipped: &Path, model: &Lm, seed: u64, run: Run) -> Result<Folde
 ///
 /// # Errors
 /// When a file cannot be written or a weight is not finite.
-pub fn write_vqa(shipped: &Path, grade: Grade, model: &Vqa, seed: u64, run: Run) -> Result<Folder> {
-    let folder = Folder::make(shipped, grade.name())?;
-    folder.write("onnx/model.onnx", &model.write()?)?;
+pub fn write_vqa(place: Place<'_>, grade: Grade, model: &Vqa, seed: u64, run: Run) -> Result<Folder> {
+    let folder = Folder::make(place.all, grade.name())?;
+    folder.write("onnx/model.onnx", &model.write(place.weights)?)?;
     folder.write_json(
         "config.json",
         &json!({
@@ -179,6 +215,6 @@ pub fn write_vqa(shipped: &Path, grade: Grade, model: &Vqa, seed: u64, run: Run)
     folder.write_preprocessor(grade.image_side())?;
     folder.write_tokenizer()?;
     let what = "stand-in for a vision-language model in the cloud: short answers from the pixels of one to three views";
-    folder.write_card(what, seed, run, model.num_params())?;
+    folder.write_card(what, place.weights, seed, run, model.num_params())?;
     Ok(folder)
 }

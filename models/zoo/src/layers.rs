@@ -1,18 +1,13 @@
 //! The building blocks of the shipped models: each trains in burn and writes itself as ONNX nodes right beside.
 
-use anyhow::Result;
-use burn::module::{Module, Param, RunningState};
-use burn::nn::conv::{Conv1d, Conv1dConfig, Conv2d, Conv2dConfig};
-use burn::nn::{
-    BatchNorm, BatchNormConfig, Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig, PaddingConfig1d,
-    PaddingConfig2d,
-};
+use burn::module::{Module, Param};
+use burn::nn::conv::{Conv1d, Conv1dConfig};
+use burn::nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig, PaddingConfig1d};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Int, Tensor};
 use trimtab_quant::Graph;
 
 use crate::bpe::PAD;
-use crate::weights::Weights;
 
 /// The numbers of a tensor, row-major.
 pub(crate) fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -57,93 +52,22 @@ pub(crate) fn unit(x: Tensor<2>) -> Tensor<2> {
     x / length
 }
 
-/// Shape of a [`Trunk`].
-#[derive(Clone, Copy, Debug)]
-pub struct TrunkShape {
-    /// Width of each layer's output.
-    pub channels: &'static [usize],
-    /// Stride of each layer.
-    pub strides: &'static [usize],
+/// How the weights of a graph are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// As they are shipped.
+    Int8,
+    /// As they were trained, to compare with.
+    Float,
 }
 
-/// Convolutions 3×3, each with batch normalisation and a rectifier; from `[b, 3, n, n]` to `[b, c, 8, 8]`.
-#[derive(Module, Debug)]
-pub struct Trunk {
-    convolutions: Vec<Conv2d>,
-    norms: Vec<BatchNorm>,
-    strides: Vec<usize>,
-}
-
-impl Trunk {
-    /// With random weights.
-    #[must_use]
-    pub fn new(shape: TrunkShape, device: &Device) -> Self {
-        let mut input = 3;
-        let mut convolutions = Vec::new();
-        let mut norms = Vec::new();
-        for (&width, &stride) in shape.channels.iter().zip(shape.strides) {
-            let config = Conv2dConfig::new([input, width], [3, 3])
-                .with_stride([stride, stride])
-                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
-                .with_bias(false);
-            let gain = core::f64::consts::SQRT_2;
-            convolutions
-                .push(config.with_initializer(Initializer::KaimingNormal { gain, fan_out_only: false }).init(device));
-            norms.push(BatchNormConfig::new(width).init(device));
-            input = width;
+impl Precision {
+    /// An empty graph that keeps its weights so.
+    pub(crate) fn graph(self, name: &str) -> Graph {
+        match self {
+            Self::Int8 => Graph::new(name),
+            Self::Float => Graph::in_float(name),
         }
-        Self { convolutions, norms, strides: shape.strides.to_vec() }
-    }
-
-    /// `[b, 3, n, n]` to `[b, c, 8, 8]`.
-    #[must_use]
-    pub fn forward(&self, mut x: Tensor<4>) -> Tensor<4> {
-        for (convolution, norm) in self.convolutions.iter().zip(&self.norms) {
-            x = relu(norm.forward(convolution.forward(x)));
-        }
-        x
-    }
-
-    /// Takes the weights of a written trunk. Its normalisation was folded into them, so it becomes the identity and stays
-    /// so: from here on the layers train without it.
-    pub(crate) fn resume(&mut self, weights: &Weights, device: &Device) -> Result<()> {
-        for (i, (convolution, norm)) in self.convolutions.iter_mut().zip(&mut self.norms).enumerate() {
-            weights.put(&format!("trunk.{i}.weight"), &mut convolution.weight, device)?;
-            weights.put(&format!("trunk.{i}.bias"), &mut norm.beta, device)?;
-            let [width] = norm.beta.val().dims();
-            norm.running_mean = RunningState::new(Tensor::zeros([width], device));
-            norm.running_var = RunningState::new(Tensor::ones([width], device) - norm.epsilon);
-            norm.training = Param::from_bool(false);
-        }
-        Ok(())
-    }
-
-    /// Writes the layers with the normalisation folded into weights and biases.
-    pub(crate) fn write(&self, g: &mut Graph, x: &str) -> String {
-        let mut x = x.to_owned();
-        for (i, (convolution, norm)) in self.convolutions.iter().zip(&self.norms).enumerate() {
-            let (mut weight, shape) = parameter(&convolution.weight);
-            let state = |s: &RunningState<Tensor<1>>| numbers(s.value());
-            let (mean, variance) = (state(&norm.running_mean), state(&norm.running_var));
-            let ((gamma, _), (beta, _)) = (parameter(&norm.gamma), parameter(&norm.beta));
-            let mut bias = Vec::with_capacity(shape[0]);
-            for (channel, weights) in weight.chunks_exact_mut(shape[1] * shape[2] * shape[3]).enumerate() {
-                let gain = gamma[channel] / (variance[channel] + norm.epsilon as f32).sqrt();
-                weights.iter_mut().for_each(|w| *w *= gain);
-                bias.push(beta[channel] - mean[channel] * gain);
-            }
-            let w = g.int8_weight(&format!("trunk.{i}.weight"), &weight, &shape, 0);
-            let b = g.initializer_f32(&format!("trunk.{i}.bias"), &bias, &[shape[0]]);
-            let stride = self.strides[i] as i64;
-            let attributes = [
-                ("kernel_shape", [3, 3][..].into()),
-                ("pads", [1, 1, 1, 1][..].into()),
-                ("strides", [stride, stride][..].into()),
-            ];
-            let y = g.op("Conv", &[&x, &w, &b], &attributes);
-            x = g.op("Relu", &[&y], &[]);
-        }
-        x
     }
 }
 
@@ -196,19 +120,6 @@ impl TextTower {
         let mean = x.clone().sum_dim(2).reshape([b, inner]) / count;
         let peak = x.max_dim(2).reshape([b, inner]);
         self.out.forward(Tensor::cat(vec![mean, peak], 1))
-    }
-
-    /// Takes the weights of a written tower.
-    pub(crate) fn resume(&mut self, weights: &Weights, device: &Device) -> Result<()> {
-        weights.put("text.tokens", &mut self.tokens.weight, device)?;
-        weights.put_first_rows("text.positions", &mut self.positions, device)?;
-        for (name, layer) in [("first", &mut self.first), ("second", &mut self.second)] {
-            weights.put(&format!("text.{name}.weight"), &mut layer.weight, device)?;
-            if let Some(bias) = &mut layer.bias {
-                weights.put(&format!("text.{name}.bias"), bias, device)?;
-            }
-        }
-        weights.put_linear("text.out", &mut self.out, device)
     }
 
     /// Writes the tower for texts without padding; `ids` is `[b, t]`.

@@ -1,19 +1,22 @@
 //! The tiny causal language model: it confirms commands, repeats messages, and says honestly what it cannot see.
 //!
 //! Attention has a learnt bias for every head and distance (after Raffel et al. 2020, T5) in place of position
-//! embeddings: "the token before" is then one number to learn, and copying builds on it.
+//! embeddings. Three heads of the first layer begin as "the token before", "the one before that" and the next: copying, which
+//! is most of what the model does, then only has to find where the same few tokens stood before.
+
+pub(crate) mod lessons;
+mod wordless;
 
 use burn::module::{Module, Param};
 use burn::nn::{Embedding, EmbeddingConfig, Initializer, Linear, LinearConfig};
 use burn::tensor::activation::{log_softmax, relu, softmax};
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use trimtab_quant::{DType, Dim, Graph, GraphError};
-use trimtab_scenes::{Prompt, Rng, Scene, Split, TaskKind, unknown_prompts};
 
-use crate::bpe::{END, PAD, REPLY, USER};
-use crate::corpus::{CANNOT_SEE_FROM_HERE, DO_NOT_KNOW, vocabulary};
+use crate::corpus::vocabulary;
 use crate::fit::{Budget, Rates, Run, batches, fit, training_device};
-use crate::layers::{parameter, write_linear};
+use crate::layers::{Precision, parameter, write_linear};
+use lessons::{Batch, pool};
 
 /// Layers.
 pub const LAYERS: usize = 4;
@@ -29,11 +32,10 @@ pub const CONTEXT: usize = 224;
 pub const TEMPLATE: &str = "<|user|>{prompt}<|reply|>";
 const INNER: usize = 2 * WIDTH;
 /// Distances from here on share one bias.
-const DISTANCES: usize = 48;
+const DISTANCES: usize = 96;
+/// What a head that looks back by a fixed distance begins with: nearly all of its attention is there.
+const LOOK_BACK: f32 = 6.0;
 const EPSILON: f64 = 1e-5;
-const TOKENS_A_BATCH: usize = 2048;
-/// Samples that are sorted by length before they are cut into batches, so that little is padding.
-const POOL: usize = 512;
 const RATES: Rates = Rates { learning: 2.5e-3, decay: 0.02 };
 const FORBIDDEN: f32 = -1e9;
 
@@ -64,6 +66,17 @@ impl Norm {
     }
 }
 
+/// The biases that a layer begins with: in the first, all heads but one look back by one, two and three tokens.
+fn distance_bias(layer: usize) -> Vec<f32> {
+    let mut bias = vec![0.0; HEADS * DISTANCES];
+    if layer == 0 {
+        for head in 0..HEADS - 1 {
+            bias[head * DISTANCES + head + 1] = LOOK_BACK;
+        }
+    }
+    bias
+}
+
 #[derive(Module, Debug)]
 struct Block {
     before_attention: Norm,
@@ -79,7 +92,7 @@ struct Block {
 }
 
 impl Block {
-    fn new(device: &Device) -> Self {
+    fn new(layer: usize, device: &Device) -> Self {
         let linear = |from, to| {
             LinearConfig::new(from, to)
                 .with_bias(false)
@@ -99,7 +112,7 @@ impl Block {
             key: linear(WIDTH, WIDTH),
             value: linear(WIDTH, WIDTH),
             out: into_stream(WIDTH),
-            distance_bias: Initializer::Normal { mean: 0.0, std: 0.5 }.init([HEADS, DISTANCES], device),
+            distance_bias: Param::from_data(TensorData::new(distance_bias(layer), [HEADS, DISTANCES]), device),
             before_inner: Norm::new(device),
             widen: linear(WIDTH, INNER),
             narrow: into_stream(INNER),
@@ -175,7 +188,7 @@ impl Lm {
         let small = Initializer::Normal { mean: 0.0, std: 0.06 };
         Self {
             tokens: EmbeddingConfig::new(vocabulary().len(), WIDTH).with_initializer(small).init(device),
-            blocks: (0..LAYERS).map(|_| Block::new(device)).collect(),
+            blocks: (0..LAYERS).map(|layer| Block::new(layer, device)).collect(),
             last: Norm::new(device),
         }
     }
@@ -214,8 +227,8 @@ impl Lm {
     ///
     /// # Errors
     /// A weight that is not finite.
-    pub fn write(&self) -> Result<Vec<u8>, GraphError> {
-        let mut graph = Graph::new("lm");
+    pub fn write(&self, weights: Precision) -> Result<Vec<u8>, GraphError> {
+        let mut graph = weights.graph("lm");
         let g = &mut graph;
         g.input("input_ids", DType::I64, &[1.into(), "S".into()]);
         let cache = |length: &str| -> [Dim; 4] { [1.into(), HEADS.into(), length.into(), HEAD_WIDTH.into()] };
@@ -283,64 +296,6 @@ fn write_distances(g: &mut Graph) {
     g.node("Cast", &[&near], &["distances"], &[("to", 7.into())]);
     let future = g.op("Less", &[&back, "here"], &[]);
     g.node("Where", &[&future, "forbidden", "allowed"], &["future"], &[]);
-}
-
-struct Batch {
-    ids: Vec<i32>,
-    rows: usize,
-    length: usize,
-    /// Flat positions whose next token belongs to a reply.
-    positions: Vec<i32>,
-    next: Vec<i32>,
-}
-
-/// Prompt and reply as tokens, and where the reply begins.
-fn sample(rng: &mut Rng) -> (Vec<u32>, usize) {
-    let scene = Scene::generate(rng.bits(), Split::Train);
-    let draw = rng.unit();
-    let (text, reply) = if draw < 0.04 {
-        ((*rng.pick(unknown_prompts(Split::Train))).to_owned(), DO_NOT_KNOW.to_owned())
-    } else {
-        let kind = match draw {
-            d if d < 0.45 => TaskKind::Assistive,
-            d if d < 0.85 => TaskKind::Message,
-            d if d < 0.93 => TaskKind::Query,
-            _ => TaskKind::Recommendation,
-        };
-        let Prompt { text, answer, needs_views, .. } = Prompt::generate(kind, &scene, Split::Train, rng);
-        (text, if needs_views { CANNOT_SEE_FROM_HERE.to_owned() } else { answer })
-    };
-    let mut ids = vec![USER];
-    ids.extend(vocabulary().encode(&text));
-    ids.push(REPLY);
-    let reply_at = ids.len();
-    ids.extend(vocabulary().encode(&reply));
-    ids.push(END);
-    ids.truncate(CONTEXT);
-    (ids, reply_at)
-}
-
-fn pool(seed: u64, number: u64) -> Vec<Batch> {
-    let mut rng = Rng::for_purpose(seed.wrapping_add(number), "lm pool");
-    let mut samples: Vec<(Vec<u32>, usize)> = (0..POOL).map(|_| sample(&mut rng)).collect();
-    samples.sort_by_key(|(ids, _)| ids.len());
-    let mut made = Vec::new();
-    while let Some(longest) = samples.last().map(|(ids, _)| ids.len()) {
-        let rows = (TOKENS_A_BATCH / longest).clamp(1, samples.len());
-        let taken = samples.split_off(samples.len() - rows);
-        let length = longest - 1;
-        let mut batch = Batch { ids: Vec::new(), rows, length, positions: Vec::new(), next: Vec::new() };
-        for (row, (ids, reply_at)) in taken.iter().enumerate() {
-            batch.ids.extend((0..length).map(|i| ids.get(i).copied().unwrap_or(PAD) as i32));
-            for (at, id) in ids.iter().enumerate().skip(*reply_at) {
-                batch.positions.push((row * length + at - 1) as i32);
-                batch.next.push(*id as i32);
-            }
-        }
-        made.push(batch);
-    }
-    rng.shuffle(&mut made);
-    made
 }
 
 /// Trains the language model.

@@ -2,14 +2,16 @@
 
 use burn::tensor::Device;
 use trimtab_engine::{Lessons, Regression, TaskHeadFile};
-use trimtab_scenes::{Conversation, Rng, Split, TaskKind, unknown_prompts};
+use trimtab_scenes::{Conversation, Rng, Split, TaskKind};
 
 use crate::corpus::{TEXT_CONTEXT, texts_tensor};
 use crate::encoder::{DualEncoder, WIDTH};
 use crate::layers::numbers;
+use crate::strange;
 
 const PROMPTS: usize = 4000;
 const HOLD_BACK: usize = 1000;
+const UNKNOWN: usize = 1000;
 
 fn embed(model: &DualEncoder, seed: u64) -> Vec<(Vec<f32>, usize)> {
     let device = Device::flex();
@@ -26,10 +28,11 @@ fn embed(model: &DualEncoder, seed: u64) -> Vec<(Vec<f32>, usize)> {
     points
 }
 
-/// Embeddings of the training prompts that are like none of the four kinds.
-fn embed_unknown(model: &DualEncoder) -> Vec<Vec<f32>> {
-    let prompts = unknown_prompts(Split::Train).iter().copied();
-    numbers(model.embed_texts(texts_tensor(prompts, TEXT_CONTEXT, &Device::flex())))
+/// Embeddings of prompts that are like none of the four kinds.
+fn embed_unknown(model: &DualEncoder, seed: u64) -> Vec<Vec<f32>> {
+    let mut rng = Rng::for_purpose(seed, "unknown prompts");
+    let prompts: Vec<String> = (0..UNKNOWN).map(|_| strange::prompt(&mut rng)).collect();
+    numbers(model.embed_texts(texts_tensor(prompts.iter().map(String::as_str), TEXT_CONTEXT, &Device::flex())))
         .chunks(WIDTH)
         .map(<[f32]>::to_vec)
         .collect()
@@ -40,7 +43,7 @@ fn embed_unknown(model: &DualEncoder) -> Vec<Vec<f32>> {
 pub fn train(model: &DualEncoder, seed: u64) -> TaskHeadFile {
     let mut known = embed(model, seed);
     let held_back = known.split_off(known.len().saturating_sub(HOLD_BACK));
-    let unknown = embed_unknown(model);
+    let unknown = embed_unknown(model, seed);
     let labels = TaskKind::ALL.map(TaskKind::word);
     let regression = Regression::fit(&known, labels.len());
     let lessons = Lessons { labels: &labels, known: &known, held_back: &held_back, unknown: &unknown };

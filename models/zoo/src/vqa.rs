@@ -1,36 +1,40 @@
 //! The stand-ins for vision-language models in the cloud: a question and one to three views to a short answer.
 //!
-//! Every cell of every view is modulated by the question (after Perez et al. 2018, FiLM); heads that attend over all
-//! cells read out what, gates that add up over all cells read out how many.
+//! The question becomes queries. Heads attend over all cells of all views and read what stands where they match, with the
+//! strength of the best match; gates add up over all cells how many match.
 
 use anyhow::Result;
 use burn::module::{Module, Param};
-use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{Initializer, Linear, LinearConfig};
 use burn::tensor::activation::{log_softmax, relu, sigmoid, softmax};
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use trimtab_quant::{DType, Graph, GraphError};
 use trimtab_scenes::{CAMERAS, CANNOT_SEE, Prompt, Rng, Scene, Split, TaskKind, Topic, unknown_prompts, view_answers};
 
-use crate::cells::{self, CellHead, SIDE};
-use crate::corpus::{TEXT_CONTEXT, push_view, texts_tensor, views_tensor, vocabulary};
-use crate::fit::{Budget, Rates, Run, batches, fit, training_device};
-use crate::layers::{TextTower, Trunk, TrunkShape, parameter, write_linear};
+use crate::cells::{self, CLASSES, GROUPS, Named};
+use crate::corpus::{TEXT_CONTEXT, texts_tensor, vocabulary};
+use crate::eye::{self, Channels, Eye, EyeShape, push_patches};
+use crate::fit::{Budget, Rates, Run, batches, fit_watched, training_device};
+use crate::layers::{Precision, TextTower, numbers, parameter, write_linear};
+use crate::scenery::Scenery;
 use crate::weights::Weights;
 
 /// The answer that stands for: no question about pictures, the language model replies.
 pub const TEXT_ANSWER: &str = "<text>";
 const HEADS: usize = 4;
+const GATES: usize = 4;
+/// Numbers of a query, and of the key of a cell.
+const KEY: usize = 64;
+const KEY_SCALE: f64 = 0.125;
+/// Numbers that a head reads from a cell beside its classes.
+const VALUE: usize = 32;
 const TEXT_INNER: usize = 128;
-const GATES: usize = 8;
 /// Scales summed gates to about one for each thing counted.
 const GATE_SHARE: f64 = 0.1;
-const QUESTIONS: usize = 5;
-const SCENES: usize = 20;
+const QUESTIONS: usize = 10;
+const SCENES: usize = 12;
 const CELLS_WEIGHT: f32 = 0.5;
 const RATES: Rates = Rates { learning: 2e-3, decay: 0.02 };
-/// Weights that are already good are moved less.
-const RATES_RESUMED: Rates = Rates { learning: 1e-3, decay: 0.01 };
 /// Chance to draw again where the question is about the whole of a large thing: those are learnt first, and the
 /// questions about single items are what is left.
 const EASY_AGAIN: f32 = 0.6;
@@ -38,9 +42,9 @@ const EASY_AGAIN: f32 = 0.6;
 /// Which of the two stand-ins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Grade {
-    /// The dear one: 64×64 pictures.
+    /// The dear one.
     Good,
-    /// The cheap one: 32×32 pictures and less than half of the widths, so small things escape it.
+    /// The cheap one: smaller pictures and less than half of the widths, so small things escape it.
     Cheap,
 }
 
@@ -57,16 +61,13 @@ impl Grade {
     /// Side of the pictures it sees.
     #[must_use]
     pub const fn image_side(self) -> usize {
-        match self {
-            Self::Good => 64,
-            Self::Cheap => 32,
-        }
+        self.eye().image_side
     }
 
-    const fn trunk(self) -> TrunkShape {
+    const fn eye(self) -> EyeShape {
         match self {
-            Self::Good => TrunkShape { channels: &[24, 48, 96, 128], strides: &[2, 2, 2, 1] },
-            Self::Cheap => TrunkShape { channels: &[16, 32, 48], strides: &[2, 2, 1] },
+            Self::Good => eye::SHARED,
+            Self::Cheap => EyeShape { image_side: 48, widths: [32, 24, 32, 48] },
         }
     }
 
@@ -84,161 +85,173 @@ pub fn answers() -> Vec<String> {
     view_answers().into_iter().chain([TEXT_ANSWER.to_owned()]).collect()
 }
 
-/// The network; `cells` serves training only.
+/// The network.
 #[derive(Module, Debug)]
 pub struct Vqa {
-    trunk: Trunk,
+    eye: Eye,
     text: TextTower,
-    widen: Conv2d,
-    /// `[width, 8, 8]`: where a cell is.
-    places: Param<Tensor<3>>,
-    gain: Linear,
-    shift: Linear,
-    mix: Linear,
-    attention: Linear,
-    gates: Linear,
+    ask: Linear,
+    key_features: Linear,
+    key_names: Linear,
+    /// `[m, KEY]`: where a cell is.
+    places: Param<Tensor<2>>,
+    values: Linear,
+    /// What is read times what was asked.
+    read: Linear,
+    choose: Linear,
     hidden: Linear,
     out: Linear,
-    cells: CellHead,
-    image_side: usize,
+}
+
+/// What a question reads from the cells of its views.
+struct Cells {
+    /// `[scenes, m, KEY]`
+    keys: Tensor<3>,
+    /// `[scenes, m, CLASSES + VALUE]`
+    values: Tensor<3>,
 }
 
 impl Vqa {
     /// With random weights.
     #[must_use]
     pub fn new(grade: Grade, device: &Device) -> Self {
-        let (shape, width) = (grade.trunk(), grade.width());
-        let channels = shape.channels[shape.channels.len() - 1];
+        let (shape, width) = (grade.eye(), grade.width());
+        let channels = shape.channels();
         let linear = |from, to| LinearConfig::new(from, to).init(device);
+        let read = HEADS * (CLASSES + VALUE);
+        let seen = read + HEADS + GATES + CLASSES;
         Self {
-            trunk: Trunk::new(shape, device),
+            eye: Eye::new(shape, device),
             text: TextTower::new(vocabulary().len(), TEXT_CONTEXT, TEXT_INNER, width, device),
-            widen: Conv2dConfig::new([channels, width], [1, 1]).init(device),
-            places: Initializer::Normal { mean: 0.0, std: 0.1 }.init([width, SIDE, SIDE], device),
-            gain: linear(width, width),
-            shift: linear(width, width),
-            mix: linear(width, width),
-            attention: linear(width, HEADS),
-            gates: linear(width, GATES),
-            hidden: linear(HEADS * width + GATES + width, 2 * width),
-            out: linear(2 * width, answers().len()),
-            cells: CellHead::new(channels, device),
-            image_side: grade.image_side(),
+            ask: linear(width, (HEADS + GATES) * KEY),
+            key_features: linear(channels, KEY),
+            key_names: linear(CLASSES, KEY),
+            places: Initializer::Normal { mean: 0.0, std: 0.1 }.init([shape.cells() * shape.cells(), KEY], device),
+            values: linear(channels, VALUE),
+            read: linear(read + CLASSES, 2 * width),
+            choose: linear(width, 2 * width),
+            hidden: linear(seen + width, 2 * width),
+            out: linear(4 * width, answers().len()),
         }
     }
 
-    /// Goes on from a written graph of the same shape.
-    ///
-    /// # Errors
-    /// When the graph has another shape.
-    pub fn resume(&mut self, weights: &Weights, device: &Device) -> Result<()> {
-        self.trunk.resume(weights, device)?;
-        self.text.resume(weights, device)?;
-        weights.put("widen.weight", &mut self.widen.weight, device)?;
-        if let Some(bias) = &mut self.widen.bias {
-            weights.put("widen.bias", bias, device)?;
-        }
-        weights.put("places", &mut self.places, device)?;
-        let layers = [
-            ("gain", &mut self.gain),
-            ("shift", &mut self.shift),
-            ("mix", &mut self.mix),
-            ("attention", &mut self.attention),
-            ("gates", &mut self.gates),
-            ("hidden", &mut self.hidden),
-            ("answers", &mut self.out),
-        ];
-        layers.into_iter().try_for_each(|(name, layer)| weights.put_linear(name, layer, device))
+    fn cells(&self, features: Tensor<3>, logits: &Tensor<3>, scenes: usize) -> Cells {
+        let [b, m, channels] = features.dims();
+        let Named { things, colours, places } = cells::named(logits);
+        let names = Tensor::cat(vec![things, colours, places], 2);
+        let flat = features.reshape([b * m, channels]);
+        let keys =
+            self.key_features.forward(flat.clone()) + self.key_names.forward(names.clone().reshape([b * m, CLASSES]));
+        let keys = keys.reshape([b, m, KEY]) + self.places.val().unsqueeze::<3>();
+        let values = Tensor::cat(vec![names, self.values.forward(flat).reshape([b, m, VALUE])], 2);
+        let all = b / scenes * m;
+        Cells { keys: keys.reshape([scenes, all, KEY]), values: values.reshape([scenes, all, CLASSES + VALUE]) }
     }
 
-    /// `features [s · n, c, 8, 8]` of `n` views of each of `s` scenes, `ids [s · q, t]` of `q` questions about each, to
-    /// logits `[s · q, answers]`.
-    fn answer(&self, features: Tensor<4>, scenes: usize, ids: Tensor<2, Int>) -> Tensor<2> {
-        let [all, ..] = features.dims();
+    /// `ids [scenes · q, t]` of `q` questions about the cells of each scene, to logits `[scenes · q, answers]`.
+    fn answer(&self, cells: Cells, ids: Tensor<2, Int>) -> Tensor<2> {
+        let Cells { keys, values } = cells;
+        let [scenes, m, _] = keys.dims();
         let [questions, _] = ids.dims();
-        let (n, q) = (all / scenes, questions / scenes);
+        let q = questions / scenes;
         let asked = self.text.forward(ids);
-        let [_, width] = asked.dims();
-        let cells = self.widen.forward(features) + self.places.val().unsqueeze::<4>();
-        let m = n * SIDE * SIDE;
-        let cells = cells.permute([0, 2, 3, 1]).reshape([scenes, 1, m, width]);
-        let spread = |x: Tensor<2>| x.reshape([scenes, q, 1, width]);
-        let cells =
-            relu(cells * (spread(self.gain.forward(asked.clone())) + 1.0) + spread(self.shift.forward(asked.clone())));
-        let cells = relu(self.mix.forward(cells.reshape([questions, m, width])));
-        let shares = softmax(self.attention.forward(cells.clone()), 1).swap_dims(1, 2);
-        let read = shares.matmul(cells.clone()).reshape([questions, HEADS * width]);
-        let counts = sigmoid(self.gates.forward(cells)).sum_dim(1).reshape([questions, GATES]) * GATE_SHARE;
-        let hidden = relu(self.hidden.forward(Tensor::cat(vec![read, counts, asked], 1)));
-        self.out.forward(hidden)
+        let queries = self.ask.forward(asked.clone()).reshape([scenes, q * (HEADS + GATES), KEY]);
+        let scores = queries.matmul(keys.swap_dims(1, 2)) * KEY_SCALE;
+        let scores = scores.reshape([questions, HEADS + GATES, m]);
+        let attention = scores.clone().slice([0..questions, 0..HEADS, 0..m]);
+        let peaks = attention.clone().max_dim(2).reshape([questions, HEADS]);
+        let shares = softmax(attention, 2).reshape([scenes, q * HEADS, m]);
+        let read = shares.matmul(values.clone()).reshape([questions, HEADS * (CLASSES + VALUE)]);
+        let gates = sigmoid(scores.slice([0..questions, HEADS..HEADS + GATES, 0..m]));
+        let counts = gates.sum_dim(2).reshape([questions, GATES]) * GATE_SHARE;
+        let mean = values.slice([0..scenes, 0..m, 0..CLASSES]).mean_dim(1).expand([scenes, q, CLASSES]);
+        let mean = mean.reshape([questions, CLASSES]);
+        let read = Tensor::cat(vec![read, mean], 1);
+        let chosen = self.read.forward(read.clone()) * self.choose.forward(asked.clone());
+        let hidden = relu(self.hidden.forward(Tensor::cat(vec![read, peaks, counts, asked], 1)));
+        self.out.forward(Tensor::cat(vec![chosen, hidden], 1))
     }
 
-    /// Logits of one question about the views of one scene.
+    /// Logits of one question about the views of one scene, given as their patches.
     #[must_use]
-    pub fn forward(&self, views: Tensor<4>, ids: Tensor<2, Int>) -> Tensor<2> {
-        self.answer(self.trunk.forward(views), 1, ids)
+    pub fn forward(&self, patches: Vec<f32>, ids: Tensor<2, Int>) -> Tensor<2> {
+        let features = self.eye.features(patches, &ids.device());
+        let named = self.eye.name(features.clone());
+        self.answer(self.cells(features, &named, 1), ids)
     }
 
     fn loss(&self, batch: Batch, device: &Device) -> Tensor<1> {
-        let features = self.trunk.forward(views_tensor(batch.pixels, self.image_side, device));
-        let dense = self.cells.loss(features.clone(), &batch.cells);
-        let logits =
-            self.answer(features, SCENES, texts_tensor(batch.texts.iter().map(String::as_str), TEXT_CONTEXT, device));
+        let features = self.eye.features(batch.patches, device);
+        let named = self.eye.name(features.clone());
+        let dense = (!self.eye.is_fixed()).then(|| cells::loss(&named, &batch.cells) * CELLS_WEIGHT);
+        let ids = texts_tensor(batch.texts.iter().map(String::as_str), TEXT_CONTEXT, device);
+        let logits = self.answer(self.cells(features, &named, batch.scenes), ids);
         let count = batch.answers.len();
         let right: Tensor<2, Int> = Tensor::from_data(TensorData::new(batch.answers, [count, 1]), device);
-        dense * CELLS_WEIGHT - log_softmax(logits, 1).gather(1, right).mean()
+        let surprise = -log_softmax(logits, 1).gather(1, right).mean();
+        dense.map_or(surprise.clone(), |dense| surprise + dense)
     }
 
     /// Writes the graph: `pixel_values [N, 3, n, n]` and `input_ids [1, T]` to `logits [1, answers]`.
     ///
     /// # Errors
     /// A weight that is not finite.
-    pub fn write(&self) -> Result<Vec<u8>, GraphError> {
-        let mut graph = Graph::new("vqa");
+    pub fn write(&self, weights: Precision) -> Result<Vec<u8>, GraphError> {
+        let mut graph = weights.graph("vqa");
         let g = &mut graph;
-        let side = self.image_side;
+        let side = self.eye.image_side();
         g.input("pixel_values", DType::F32, &["N".into(), 3.into(), side.into(), side.into()]);
         g.input("input_ids", DType::I64, &[1.into(), "T".into()]);
         let asked = self.text.write(g, "input_ids");
-        let features = self.trunk.write(g, "pixel_values");
-        let (weight, shape) = parameter(&self.widen.weight);
-        let width = shape[0] as i64;
-        let w = g.int8_weight("widen.weight", &weight, &shape, 0);
-        let bias = self.widen.bias.as_ref().map_or_else(|| vec![0.0; shape[0]], |b| parameter(b).0);
-        let b = g.initializer_f32("widen.bias", &bias, &[shape[0]]);
-        let cells = g.op("Conv", &[&features, &w, &b], &[("kernel_shape", [1, 1][..].into())]);
+        let (features, named) = self.eye.write(g, "pixel_values");
+        let names = g.op("Concat", &[&named[0], &named[1], &named[2]], &[("axis", 2.into())]);
+        let by_features = write_linear(g, "key_features", &self.key_features, &features);
+        let by_names = write_linear(g, "key_names", &self.key_names, &names);
+        let keys = g.op("Add", &[&by_features, &by_names], &[]);
         let (places, shape) = parameter(&self.places);
         let places = g.initializer_f32("places", &places, &shape);
-        let cells = g.op("Add", &[&cells, &places], &[]);
-        let cells = g.op("Transpose", &[&cells], &[("perm", [0, 2, 3, 1][..].into())]);
-        let flat = g.initializer_i64("cells_shape", &[1, -1, width], &[3]);
-        let cells = g.op("Reshape", &[&cells, &flat], &[]);
-        let one = g.initializer_f32("one", &[1.0], &[]);
-        let gain = write_linear(g, "gain", &self.gain, &asked);
-        let gain = g.op("Add", &[&gain, &one], &[]);
-        let shift = write_linear(g, "shift", &self.shift, &asked);
-        // [1, width] stretches over [1, cells, width].
-        let cells = g.op("Mul", &[&cells, &gain], &[]);
-        let cells = g.op("Add", &[&cells, &shift], &[]);
-        let cells = g.op("Relu", &[&cells], &[]);
-        let cells = write_linear(g, "mix", &self.mix, &cells);
-        let cells = g.op("Relu", &[&cells], &[]);
-        let scores = write_linear(g, "attention", &self.attention, &cells);
-        let scores = g.op("Transpose", &[&scores], &[("perm", [0, 2, 1][..].into())]);
-        let shares = g.op("Softmax", &[&scores], &[("axis", 2.into())]);
-        let read = g.op("MatMul", &[&shares, &cells], &[]);
-        let flat = g.initializer_i64("read_shape", &[1, HEADS as i64 * width], &[2]);
-        let read = g.op("Reshape", &[&read, &flat], &[]);
-        let gates = write_linear(g, "gates", &self.gates, &cells);
+        let keys = g.op("Add", &[&keys, &places], &[]);
+        let values = write_linear(g, "values", &self.values, &features);
+        let values = g.op("Concat", &[&names, &values], &[("axis", 2.into())]);
+        let flat = |g: &mut Graph, name: &str, x: &str, shape: [i64; 2]| {
+            let shape = g.initializer_i64(name, &shape, &[2]);
+            g.op("Reshape", &[x, &shape], &[])
+        };
+        let keys = flat(g, "keys_shape", &keys, [-1, KEY as i64]);
+        let values = flat(g, "values_shape", &values, [-1, (CLASSES + VALUE) as i64]);
+        let queries = write_linear(g, "ask", &self.ask, &asked);
+        let queries = flat(g, "queries_shape", &queries, [(HEADS + GATES) as i64, KEY as i64]);
+        let keys = g.op("Transpose", &[&keys], &[("perm", [1, 0][..].into())]);
+        let scores = g.op("MatMul", &[&queries, &keys], &[]);
+        let scale = g.initializer_f32("key_scale", &[KEY_SCALE as f32], &[]);
+        let scores = g.op("Mul", &[&scores, &scale], &[]);
+        let [zero, heads, all] = [("zero", 0), ("heads", HEADS), ("all", HEADS + GATES)]
+            .map(|(name, at)| g.initializer_i64(name, &[at as i64], &[1]));
+        let one = g.initializer_i64("one", &[1], &[1]);
+        let attention = g.op("Slice", &[&scores, &zero, &heads, &zero], &[]);
+        let gates = g.op("Slice", &[&scores, &heads, &all, &zero], &[]);
+        let peaks = g.op("ReduceMax", &[&attention], &[("axes", [1][..].into()), ("keepdims", 0.into())]);
+        let peaks = flat(g, "peaks_shape", &peaks, [1, HEADS as i64]);
+        let shares = g.op("Softmax", &[&attention], &[("axis", 1.into())]);
+        let read = g.op("MatMul", &[&shares, &values], &[]);
+        let read = flat(g, "read_shape", &read, [1, (HEADS * (CLASSES + VALUE)) as i64]);
         let gates = g.op("Sigmoid", &[&gates], &[]);
-        let axis = g.initializer_i64("cells_axis", &[1], &[1]);
-        let counts = g.op("ReduceSum", &[&gates, &axis], &[("keepdims", 0.into())]);
+        let counts = g.op("ReduceSum", &[&gates, &one], &[("keepdims", 0.into())]);
         let share = g.initializer_f32("gate_share", &[GATE_SHARE as f32], &[]);
         let counts = g.op("Mul", &[&counts, &share], &[]);
-        let all = g.op("Concat", &[&read, &counts, &asked], &[("axis", 1.into())]);
+        let counts = flat(g, "counts_shape", &counts, [1, GATES as i64]);
+        let classes = g.initializer_i64("classes", &[CLASSES as i64], &[1]);
+        let mean = g.op("Slice", &[&values, &zero, &classes, &one], &[]);
+        let mean = g.op("ReduceMean", &[&mean], &[("axes", [0][..].into()), ("keepdims", 1.into())]);
+        let read = g.op("Concat", &[&read, &mean], &[("axis", 1.into())]);
+        let left = write_linear(g, "read", &self.read, &read);
+        let right = write_linear(g, "choose", &self.choose, &asked);
+        let chosen = g.op("Mul", &[&left, &right], &[]);
+        let all = g.op("Concat", &[&read, &peaks, &counts, &asked], &[("axis", 1.into())]);
         let hidden = write_linear(g, "hidden", &self.hidden, &all);
         let hidden = g.op("Relu", &[&hidden], &[]);
-        let logits = write_linear(g, "answers", &self.out, &hidden);
+        let all = g.op("Concat", &[&chosen, &hidden], &[("axis", 1.into())]);
+        let logits = write_linear(g, "answers", &self.out, &all);
         g.node("Identity", &[&logits], &["logits"], &[]);
         g.output("logits", DType::F32, &[1.into(), answers().len().into()]);
         graph.to_bytes()
@@ -246,8 +259,9 @@ impl Vqa {
 }
 
 struct Batch {
-    pixels: Vec<f32>,
-    cells: Vec<[i32; 2]>,
+    scenes: usize,
+    patches: Vec<f32>,
+    cells: Vec<[i32; GROUPS]>,
     texts: Vec<String>,
     answers: Vec<i32>,
 }
@@ -266,62 +280,100 @@ fn is_easy(topic: Topic) -> bool {
     matches!(topic, LampState | StoveState | DoorState | AdviseLamp | AdviseStove | AdviseDoor | CatAnywhere)
 }
 
-fn batch(grade: Grade, seed: u64, number: u64) -> Batch {
+/// What is asked about a scene and what is right to say when only some of its views are there.
+fn question(scene: &Scene, split: Split, cameras: &[usize], rng: &mut Rng) -> (String, String) {
+    let draw = rng.unit();
+    if draw < 0.02 {
+        return ((*rng.pick(unknown_prompts(split))).to_owned(), TEXT_ANSWER.to_owned());
+    }
+    let kind = match draw {
+        d if d < 0.06 => TaskKind::Assistive,
+        d if d < 0.1 => TaskKind::Message,
+        d if d < 0.75 => TaskKind::Query,
+        _ => TaskKind::Recommendation,
+    };
+    let mut prompt = Prompt::generate(kind, scene, split, rng);
+    if is_easy(prompt.topic) && rng.chance(EASY_AGAIN) {
+        prompt = Prompt::generate(kind, scene, split, rng);
+    }
+    let answer = if prompt.needs_views {
+        prompt.topic.answer(scene, cameras).unwrap_or_else(|| CANNOT_SEE.to_owned())
+    } else {
+        TEXT_ANSWER.to_owned()
+    };
+    (prompt.text, answer)
+}
+
+fn batch(grade: Grade, scenery: &Scenery, seed: u64, number: u64) -> Batch {
     let mut rng = Rng::for_purpose(seed.wrapping_add(number), "vqa batch");
     let known = answers();
     let index = |answer: &str| known.iter().position(|a| a == answer).unwrap_or(known.len() - 1) as i32;
-    let mut made = Batch { pixels: Vec::new(), cells: Vec::new(), texts: Vec::new(), answers: Vec::new() };
+    let mut made =
+        Batch { scenes: SCENES, patches: Vec::new(), cells: Vec::new(), texts: Vec::new(), answers: Vec::new() };
     let n = view_count(&mut rng);
-    for _ in 0..SCENES {
-        let scene = Scene::generate(rng.bits(), Split::Train);
-        let mut cameras = [0, 1, 2];
-        rng.shuffle(&mut cameras);
-        for &camera in &cameras[..n] {
-            push_view(&scene, camera, grade.image_side(), &mut made.pixels);
-            made.cells.extend(cells::labels(scene.room(), &scene.visible(camera)));
-        }
-        for _ in 0..QUESTIONS {
-            let draw = rng.unit();
-            if draw < 0.02 {
-                made.texts.push((*rng.pick(unknown_prompts(Split::Train))).to_owned());
-                made.answers.push(index(TEXT_ANSWER));
-                continue;
+    scenery.visit(SCENES, &mut rng, |shots, rng| {
+        for shot in shots {
+            let mut cameras = [0, 1, 2];
+            rng.shuffle(&mut cameras);
+            for &camera in &cameras[..n] {
+                shot.push_patches(camera, Channels::PLAIN, &mut made.patches);
+                made.cells.extend(cells::labels(shot.scene.room(), &shot.visible[camera], grade.eye().cells()));
             }
-            let kind = match draw {
-                d if d < 0.06 => TaskKind::Assistive,
-                d if d < 0.1 => TaskKind::Message,
-                d if d < 0.75 => TaskKind::Query,
-                _ => TaskKind::Recommendation,
-            };
-            let mut prompt = Prompt::generate(kind, &scene, Split::Train, &mut rng);
-            if is_easy(prompt.topic) && rng.chance(EASY_AGAIN) {
-                prompt = Prompt::generate(kind, &scene, Split::Train, &mut rng);
+            for _ in 0..QUESTIONS {
+                let (text, answer) = question(&shot.scene, Split::Train, &cameras[..n], rng);
+                made.answers.push(index(&answer));
+                made.texts.push(text);
             }
-            let answer = if prompt.needs_views {
-                prompt.topic.answer(&scene, &cameras[..n]).unwrap_or_else(|| CANNOT_SEE.to_owned())
-            } else {
-                TEXT_ANSWER.to_owned()
-            };
-            made.answers.push(index(&answer));
-            made.texts.push(prompt.text);
         }
-    }
+    });
     made
 }
 
-/// Trains one of the stand-ins, from random weights or on from a written graph.
+/// Scenes that a network in training is tried on now and then.
+const WATCHED_SCENES: usize = 100;
+const WATCHED_SEED: u64 = 0x0bad_5eed;
+
+/// How many of the questions about held-out scenes the network gets right, with all views: shown while it trains, so that
+/// a run that goes wrong is seen early.
+fn watch(model: &Vqa, grade: Grade) -> String {
+    let mut rng = Rng::for_purpose(WATCHED_SEED, "watch vqa");
+    let known = answers();
+    let (mut right, mut of) = ([0; 2], [0; 2]);
+    for _ in 0..WATCHED_SCENES {
+        let scene = Scene::generate(rng.bits(), Split::HeldOut);
+        let mut patches = Vec::new();
+        (0..CAMERAS).for_each(|camera| push_patches(&scene, camera, grade.image_side(), &mut patches));
+        let cameras: Vec<usize> = (0..CAMERAS).collect();
+        let prompts: Vec<Prompt> = [TaskKind::Query, TaskKind::Query, TaskKind::Query, TaskKind::Recommendation]
+            .map(|kind| Prompt::generate(kind, &scene, Split::HeldOut, &mut rng))
+            .into();
+        let ids = texts_tensor(prompts.iter().map(|p| p.text.as_str()), TEXT_CONTEXT, &Device::flex());
+        let logits = numbers(model.forward(patches, ids));
+        for (prompt, logits) in prompts.iter().zip(logits.chunks(known.len())) {
+            let best = (0..known.len()).max_by(|&a, &b| logits[a].total_cmp(&logits[b])).unwrap_or(0);
+            let kind = usize::from(prompt.kind == TaskKind::Recommendation);
+            right[kind] += usize::from(prompt.topic.answer(&scene, &cameras).as_ref() == Some(&known[best]));
+            of[kind] += 1;
+        }
+    }
+    let eye = model.eye.watch();
+    format!("held-out queries {}/{}, recommendations {}/{}; {eye}", right[0], of[0], right[1], of[1])
+}
+
+/// Trains one of the stand-ins, with an eye that has learnt to see elsewhere when `eye` is given.
 ///
 /// # Errors
-/// When the graph has another shape than the stand-in.
-pub fn train(grade: Grade, seed: u64, budget: Budget, from: Option<&Weights>) -> Result<(Vqa, Run)> {
+/// When `eye` holds no eye of this shape.
+pub fn train(grade: Grade, seed: u64, budget: Budget, eye: Option<&Weights>) -> Result<(Vqa, Run)> {
     let device = training_device(seed);
-    let source = batches(move |number| batch(grade, seed, number));
+    let scenery = Scenery::new(grade.image_side());
+    let source = batches(move |number| batch(grade, &scenery, seed, number));
     let mut model = Vqa::new(grade, &device);
-    let rates = if from.is_some() { RATES_RESUMED } else { RATES };
-    if let Some(weights) = from {
-        model.resume(weights, &device)?;
+    if let Some(weights) = eye {
+        model.eye.take(weights, &device)?;
     }
-    let (model, mut run) = fit(grade.name(), model, budget, rates, &source, |model, batch| model.loss(batch, &device));
-    run.resumed = from.is_some();
+    let look = |model: &Vqa| watch(model, grade);
+    let (model, run) =
+        fit_watched(grade.name(), model, budget, RATES, &source, |model, batch| model.loss(batch, &device), look);
     Ok((model.valid(), run))
 }

@@ -46,6 +46,7 @@ fn record(turn: TurnId, conversation: ConversationId, ended: Millis) -> TurnReco
         settlements: Vec::new(),
         left_open: Vec::new(),
         answer: "Yes.".to_owned(),
+        action: None,
         finish: Finish::Stop,
         completion_tokens: Some(2),
         fallback: None,

@@ -145,6 +145,8 @@ pub enum Event {
     LocalDone {
         /// How it ended.
         finish: Finish,
+        /// What the answer does next to what it says, as JSON, where the model told it in full.
+        action: Option<String>,
         /// What generating took.
         energy: Joules,
     },

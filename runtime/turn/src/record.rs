@@ -170,6 +170,9 @@ pub struct TurnRecord {
     pub left_open: Vec<HoldId>,
     /// The answer.
     pub answer: String,
+    /// What the answer does next to what it says, as JSON; only the local model says that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
     /// How it ended.
     pub finish: Finish,
     /// Tokens of the answer, where they are known.

@@ -187,6 +187,7 @@ fn empty_record(now: Millis, opening: &Opening) -> TurnRecord {
         settlements: Vec::new(),
         left_open: Vec::new(),
         answer: String::new(),
+        action: None,
         finish: Finish::Refused,
         completion_tokens: None,
         fallback: None,

@@ -193,7 +193,7 @@ impl Run {
     /// Finishes a local answer.
     fn local_answer(&mut self, now: u64) {
         self.feed(now, Event::LocalToken { text: "I cannot see that.".into(), energy: Joules::from_micro(20_000) });
-        self.feed(now + 5, Event::LocalDone { finish: Finish::Stop, energy: Joules::from_micro(25_000) });
+        self.feed(now + 5, Event::LocalDone { finish: Finish::Stop, action: None, energy: Joules::from_micro(25_000) });
     }
 }
 
@@ -344,7 +344,7 @@ fn a_local_answer_is_cut_where_its_hold_ends() {
     );
     let steps = run.feed(110, Event::LocalToken { text: "two ".into(), energy: until });
     assert!(steps.contains(&Step::StopGenerating));
-    run.feed(115, Event::LocalDone { finish: Finish::Stop, energy: until.plus(Joules::from_micro(900)) });
+    run.feed(115, Event::LocalDone { finish: Finish::Stop, action: None, energy: until.plus(Joules::from_micro(900)) });
     let record = run.record();
     assert_eq!((record.finish, record.answer.as_str()), (Finish::EnergyCut, "one two "));
     let (_, settlement) = record.settlements.last().unwrap();
@@ -356,7 +356,7 @@ fn a_local_answer_is_cut_at_the_end_of_its_time() {
     let mut run = Run::decided(governor(&[]), "local", 0);
     run.feed(100, Event::LocalToken { text: "one ".into(), energy: Joules::from_micro(10) });
     assert_eq!(run.feed(8000, tick(0)), [Step::StopGenerating]);
-    run.feed(8001, Event::LocalDone { finish: Finish::Stop, energy: Joules::from_micro(20) });
+    run.feed(8001, Event::LocalDone { finish: Finish::Stop, action: None, energy: Joules::from_micro(20) });
     assert_eq!(run.record().finish, Finish::TimeCut);
 }
 

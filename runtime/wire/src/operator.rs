@@ -403,6 +403,9 @@ impl Payload for CommandAnswer {
 pub struct AskResult {
     /// The answer.
     pub text: String,
+    /// What the answer does next to what it says: a list of objects with `do`; absent where it does nothing.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub action: serde_json::Value,
     /// How it was decided.
     pub decision: Decision,
 }

@@ -119,6 +119,7 @@ fn record(turn: TurnId, ended: Millis) -> TurnRecord {
         settlements: Vec::new(),
         left_open: Vec::new(),
         answer: "Yes.".into(),
+        action: None,
         finish: Finish::Stop,
         completion_tokens: Some(2),
         fallback: None,

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::Confidence;
 use crate::ModelError;
 use crate::folder::Folder;
 use crate::tokenizer::TokenId;
@@ -29,7 +30,9 @@ struct File {
     n_positions: Option<usize>,
     eos_token_id: Option<OneOrMany>,
     bos_token_id: Option<TokenId>,
+    action_token_id: Option<TokenId>,
     prompt_template: Option<String>,
+    confidence: Option<Confidence>,
 }
 
 /// `generation_config.json`: only what ends a reply.
@@ -68,6 +71,10 @@ pub(super) struct Config {
     pub(super) ends: Vec<TokenId>,
     /// The token that begins a text.
     pub(super) begin: Option<TokenId>,
+    /// The token that separates what a reply says from what it does.
+    pub(super) action: Option<TokenId>,
+    /// How probable it is that a reply is right.
+    pub(super) confidence: Option<Confidence>,
     /// Holds `{prompt}` once; without one the tokenizer's own special tokens surround a prompt.
     pub(super) template: Option<String>,
 }
@@ -103,6 +110,9 @@ impl Config {
         let Some(ends) = ends.filter(|ends| !ends.is_empty()) else {
             return refuse("eos_token_id", "missing; it says which token ends a reply".into());
         };
+        if file.confidence.is_some_and(|c| !c.scale.is_finite() || !c.bias.is_finite()) {
+            return refuse("confidence", "scale and bias must be finite".into());
+        }
         Ok(Self {
             layers: file.n_layer,
             heads,
@@ -111,6 +121,8 @@ impl Config {
             context,
             ends,
             begin: file.bos_token_id,
+            action: file.action_token_id,
+            confidence: file.confidence,
             template: file.prompt_template,
         })
     }

@@ -1,5 +1,6 @@
 //! The small causal language model: one plan, and one key–value cache for each session.
 
+mod confidence;
 mod config;
 mod draw;
 mod reply;
@@ -13,9 +14,10 @@ use crate::folder::Folder;
 use crate::network::Network;
 use crate::onnx::{Layers, Length, OnnxFile};
 use crate::tokenizer::{TokenId, Tokenizer, WORD_BYTES_MAX};
-use crate::{Card, ModelError};
+use crate::{Action, Card, ModelError};
 use config::Config;
 
+pub use confidence::Confidence;
 pub use reply::Reply;
 pub use session::Session;
 
@@ -77,6 +79,13 @@ pub struct Generation {
     pub tokens: usize,
     /// The end of the prompt did not fit in the context and was left out.
     pub prompt_truncated: bool,
+    /// What the reply does, if it says so; never part of the text.
+    pub action: Option<Vec<Action>>,
+    /// It began an action that is of no known form, or was cut: there is none then.
+    pub action_malformed: bool,
+    /// Probability that the whole reply is right, if it is finished and the model's folder says how that follows from the probabilities
+    /// of its tokens.
+    pub confidence: Option<f32>,
 }
 
 /// A loaded language model. Cheap to clone; weights are shared by every session.

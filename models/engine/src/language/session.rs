@@ -39,12 +39,19 @@ impl Session {
         };
         let context = self.model.0.config.context;
         let mut next = ids;
+        // Of the probability of the whole reply.
+        let mut logarithm = 0.0;
         while !reply.is_full() && self.positions + next.len() <= context {
             let logits = self.step(&next)?;
             let (id, logprob) = reply.draw(&logits);
             let Loaded { tokenizer, config, .. } = &*self.model.0;
+            logarithm += f64::from(logprob);
             if config.ends.contains(&id) {
-                return Ok(reply.finished(Finish::Stop));
+                let confidence = config.confidence.map(|fitted| fitted.of(logarithm));
+                return Ok(Generation { confidence, ..reply.finished(Finish::Stop) });
+            }
+            if config.action == Some(id) {
+                reply.begin_action();
             }
             if reply.push(Some(id), tokenizer.piece(id), Some(logprob), &mut on).is_break() {
                 break;

@@ -4,7 +4,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use trimtab_engine::{Embedding, Encoder, Finish, GenerateOptions, LanguageModel, RgbFrame, Vqa};
+use trimtab_engine::{Action, Embedding, Encoder, Finish, GenerateOptions, LanguageModel, RgbFrame, Vqa};
 use trimtab_scenes::{CAMERAS, Conversation, Scene, Split, Turn, grade};
 
 /// All that is shipped must stay a few megabytes.
@@ -95,15 +95,16 @@ fn the_task_head_knows_most_tasks() {
 }
 
 #[test]
-fn the_language_model_finishes_its_sentences_and_mostly_gets_them_right() {
+fn the_language_model_finishes_its_sentences_and_does_what_it_was_told() {
     let model = LanguageModel::load(&shipped("lm")).unwrap();
     let options = GenerateOptions { max_tokens: 96, ..GenerateOptions::default() };
     let mut session = model.session();
     let right = share(turns(false).map(|turn| {
         let done = session.generate(&turn.prompt.text, &options, &mut |_| ControlFlow::Continue(())).unwrap();
-        done.finish == Finish::Stop && grade(&turn.prompt, &done.text)
+        let action = turn.prompt.action.as_deref().and_then(Action::parse_all);
+        done.finish == Finish::Stop && grade(&turn.prompt, &done.text) && done.action == action
     }));
-    assert!(right > 0.6, "{right}");
+    assert!(right > 0.9, "{right}");
 }
 
 #[test]

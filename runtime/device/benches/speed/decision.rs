@@ -116,7 +116,7 @@ impl Decider {
                 finish: Finish::Stop,
                 energy: Joules::ZERO,
             })),
-            _ => Event::LocalDone { finish: Finish::Stop, energy: Joules::ZERO },
+            _ => Event::LocalDone { finish: Finish::Stop, action: None, energy: Joules::ZERO },
         };
         turn.on(self.now.plus(ANSWER), event, &mut self.governor);
         ensure!(turn.is_over(), "the bench's own turn does not end");

@@ -88,7 +88,7 @@ async fn whole(mut news: TurnStream, prompt_tokens: u32) -> Response<Reply> {
         if record.placement == Placement::Refused {
             return refused(&record);
         }
-        let value = json!({
+        let mut value = json!({
             "id": completion_id(&record.turn.to_string()),
             "object": "chat.completion",
             "created": unix_seconds(),
@@ -101,6 +101,9 @@ async fn whole(mut news: TurnStream, prompt_tokens: u32) -> Response<Reply> {
             }],
             "usage": usage(&record, prompt_tokens),
         });
+        if let Some(action) = does(&record) {
+            value["trimtab"] = action;
+        }
         let mut response = json_reply(StatusCode::OK, &value);
         describe(response.headers_mut(), &Decided::of(&record));
         return response;
@@ -158,7 +161,8 @@ impl Chunks {
                     if record.placement == Placement::Refused {
                         pieces.send(data(&refusal(&record).value())).await?;
                     } else {
-                        pieces.send(self.event(&json!({}), Some(record.finish), None)).await?;
+                        let action = does(&record).map(|action| ("trimtab", action));
+                        pieces.send(self.event(&json!({}), Some(record.finish), action)).await?;
                     }
                     if include_usage {
                         let mut value = self.base();
@@ -201,6 +205,12 @@ fn completion_id(turn: &str) -> String {
 
 fn unix_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// What chat completions have no place for: the action of an answer of the local model.
+fn does(record: &TurnRecord) -> Option<Value> {
+    let action = crate::shell::action(record);
+    (!action.is_null()).then(|| json!({"action": action}))
 }
 
 fn usage(record: &TurnRecord, prompt_tokens: u32) -> Value {

@@ -129,7 +129,8 @@ async fn ask(inner: &Arc<Inner>, reply: Reply, command: AskCommand) {
             reply.refuse(&inner, &command.id, &why).await;
             return;
         }
-        let result = AskResult { text: record.answer.clone(), decision: decision(&inner, &record) };
+        let action = crate::shell::action(&record);
+        let result = AskResult { text: record.answer.clone(), action, decision: decision(&inner, &record) };
         reply.done(&inner, &command.id, serde_json::to_value(result).unwrap_or_default()).await;
     });
 }

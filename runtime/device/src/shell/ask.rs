@@ -81,6 +81,12 @@ impl Decided {
     }
 }
 
+/// What a record's answer does, as a list of objects; null where it does nothing.
+#[must_use]
+pub fn action(record: &TurnRecord) -> serde_json::Value {
+    record.action.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
 /// Names of a set of a record's views, in camera order.
 #[must_use]
 pub fn view_names(record: &TurnRecord, views: ViewSet) -> Vec<String> {

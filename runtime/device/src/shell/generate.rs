@@ -69,7 +69,11 @@ pub(super) fn generate(
                 trimtab_engine::Finish::Length => Finish::Length,
                 trimtab_engine::Finish::Cancelled => cut.unwrap_or(Finish::TimeCut),
             };
-            Event::LocalDone { finish, energy: spent() }
+            if done.action_malformed {
+                tracing::warn!("the local model began an action that cannot be read; nothing is done of it");
+            }
+            let action = done.action.and_then(|action| serde_json::to_string(&action).ok());
+            Event::LocalDone { finish, action, energy: spent() }
         }
         Err(fault) => Event::LocalFailed { detail: crate::fault_text(&fault), energy: spent() },
     };

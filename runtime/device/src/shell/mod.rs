@@ -34,7 +34,7 @@ use crate::meter::{CpuTime, Uplink};
 use crate::offload::{LateAnswer, Offload};
 use crate::operator::OperatorBook;
 
-pub use ask::{Ask, AskError, Decided, News, TURNS_WAITING_MAX, TurnStream, view_names};
+pub use ask::{Ask, AskError, Decided, News, TURNS_WAITING_MAX, TurnStream, action, view_names};
 pub use chooser::{Choice, Chooser, FixedRule};
 pub use inspect::{Inspection, inspect};
 pub use start::{LEDGER_FILE, Parts, StartError};

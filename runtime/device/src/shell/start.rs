@@ -412,6 +412,7 @@ fn lost_record(lost: Unfinished, now: Millis) -> TurnRecord {
         settlements: Vec::new(),
         left_open: lost.holds.iter().map(|hold| hold.id).collect(),
         answer: String::new(),
+        action: None,
         finish: Finish::Lost,
         completion_tokens: None,
         fallback: None,

@@ -45,10 +45,12 @@ impl Turn {
                 self.phase = Phase::Local(run);
                 vec![Step::StopGenerating]
             }
-            Event::LocalDone { finish, energy } => {
+            Event::LocalDone { finish, action, energy } => {
                 let took = now.minus(run.since);
                 self.settle(now, run.hold, Cost { energy, latency: took, ..Cost::ZERO }, governor);
                 self.record.finish = run.stopping.unwrap_or(finish);
+                // Of an answer that was cut nothing is done.
+                self.record.action = action.filter(|_| self.record.finish == Finish::Stop);
                 self.record.completion_tokens = Some(run.tokens);
                 if self.record.finish == Finish::Stop {
                     governor.learn_local(took, run.tokens);

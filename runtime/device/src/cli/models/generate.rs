@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use trimtab_engine::{Finish, GenerateOptions, LanguageModel, TokenId};
+use trimtab_engine::{Action, Finish, GenerateOptions, LanguageModel, TokenId};
 
 use super::super::{Common, Failure, show};
 use super::{admit, failed};
@@ -69,6 +69,10 @@ struct Report<'a> {
     finish: &'static str,
     prompt_tokens: usize,
     prompt_truncated: bool,
+    /// What the reply does; null where it says nothing of it, or nothing that can be read.
+    action: Option<&'a [Action]>,
+    /// Probability that the reply is right, where the model's folder tells it.
+    confidence: Option<f32>,
 }
 
 pub(super) fn execute(common: &Common, arguments: &Arguments) -> Result<(), Failure> {
@@ -107,6 +111,9 @@ pub(super) fn execute(common: &Common, arguments: &Arguments) -> Result<(), Fail
     if !common.json {
         // What was held back because it might have been the beginning of a text that ends the reply.
         show::line(done.text.get(printed..).unwrap_or_default());
+        if let Some(action) = &done.action {
+            show::line(&serde_json::to_string(action).map_err(|fault| failed(&fault))?);
+        }
         return Ok(());
     }
     let first = first.unwrap_or(begun);
@@ -125,6 +132,8 @@ pub(super) fn execute(common: &Common, arguments: &Arguments) -> Result<(), Fail
         },
         prompt_tokens: done.prompt_tokens,
         prompt_truncated: done.prompt_truncated,
+        action: done.action.as_deref(),
+        confidence: done.confidence,
     };
     show::line(&serde_json::to_string(&report).map_err(|fault| failed(&fault))?);
     Ok(())
