@@ -1,12 +1,11 @@
-//! Resampling to the bit as the reference implementation does it (Pillow's `resize` on bytes): the rows first and then the
-//! columns, each into bytes, with weights of 22 bits after the point.
+//! Resampling to the bit as the reference implementation does it (Pillow's `resize` on bytes): which weights each filter has.
 //!
 //! Only what is seen is computed, from the pixels that it would be computed from if the whole picture were resized.
 
 use std::f64::consts::PI;
 
-/// Bits after the point of a weight. Eight bits of the pixel, the sign and one bit for overshoot are left of 32.
-const WEIGHT_BITS: u32 = 22;
+use trimtab_kernels::Isa;
+use trimtab_kernels::resample::{Taps, WEIGHT_BITS, resample as kernel};
 
 /// A filter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,48 +33,9 @@ pub(crate) struct Axis {
     pub(crate) seen: u32,
 }
 
-/// Weights of the source pixels that one target pixel is made of.
-struct Taps {
-    first: usize,
-    weights: Vec<i32>,
-}
-
 /// Three bytes a pixel in, three bytes a pixel out.
 pub(crate) fn resample(filter: Filter, pixels: &[u8], across: Axis, down: Axis) -> Vec<u8> {
-    let (columns, rows) = (taps(filter, across), taps(filter, down));
-    let source_width = 3 * across.have as usize;
-    let width = 3 * across.seen as usize;
-    let first = rows.iter().map(|taps| taps.first).min().unwrap_or(0);
-    let last = rows.iter().map(|taps| taps.first + taps.weights.len()).max().unwrap_or(0);
-    let mut narrow = Vec::with_capacity((last - first) * width);
-    for row in pixels.chunks_exact(source_width).take(last).skip(first) {
-        for taps in &columns {
-            let mut sums = [1 << (WEIGHT_BITS - 1); 3];
-            for (pixel, weight) in row[3 * taps.first..].chunks_exact(3).zip(&taps.weights) {
-                for (sum, byte) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(*byte) * weight;
-                }
-            }
-            narrow.extend(sums.map(byte));
-        }
-    }
-    let mut small = Vec::with_capacity(rows.len() * width);
-    let mut sums = vec![0_i32; width];
-    for taps in &rows {
-        sums.fill(1 << (WEIGHT_BITS - 1));
-        let begin = (taps.first - first) * width;
-        for (row, weight) in narrow[begin..].chunks_exact(width).zip(&taps.weights) {
-            for (sum, byte) in sums.iter_mut().zip(row) {
-                *sum += i32::from(*byte) * weight;
-            }
-        }
-        small.extend(sums.iter().map(|sum| byte(*sum)));
-    }
-    small
-}
-
-fn byte(sum: i32) -> u8 {
-    (sum >> WEIGHT_BITS).clamp(0, 255) as u8
+    kernel(Isa::best(), pixels, across.have as usize, &taps(filter, across), &taps(filter, down))
 }
 
 fn taps(filter: Filter, axis: Axis) -> Vec<Taps> {

@@ -1,4 +1,5 @@
-//! Linear layers with int8 weights and int8 activations: `out = f(x · W + bias)`.
+//! Linear layers with int8 weights and int8 activations: `out = f(x · W + bias)`; beside them [`blocks`] of 4-bit weights, [`attention`]
+//! and [`resample`] for pictures.
 //!
 //! | term | meaning |
 //! |---|---|
@@ -20,6 +21,7 @@ mod isa;
 mod job;
 mod linear;
 mod pack;
+pub mod resample;
 mod scalar;
 
 #[cfg(target_arch = "aarch64")]
