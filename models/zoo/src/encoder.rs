@@ -24,7 +24,7 @@ use crate::weights::Weights;
 /// Side of the pictures that the encoder sees.
 pub const IMAGE_SIDE: usize = EYE.image_side;
 /// Numbers in an embedding.
-pub const WIDTH: usize = 64;
+pub const WIDTH: usize = 256;
 const HIDDEN: usize = 192;
 const TEXT_INNER: usize = 96;
 const SCENES: usize = 24;

@@ -4,11 +4,12 @@ use trimtab_core::{Bytes, Joules, Millis, NodeProfile, Quote, Usd, Watts};
 use trimtab_wire::price::{Prices, Size};
 
 /// An upper estimate that rises fast and falls slowly: the expectile for weights 20 : 1, which lies near the 95th
-/// percentile of what was seen. It starts from a prior and needs one number of memory.
+/// percentile of what was seen. It starts from a prior and needs two numbers of memory.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Upper {
     estimate: f32,
-    guessed: bool,
+    /// Observations since it was a guess, as far as they matter; none: it was none.
+    since_guess: Option<u8>,
 }
 
 impl Upper {
@@ -16,26 +17,35 @@ impl Upper {
     const FALL: f32 = 0.01;
     /// What the first observation after a guess is multiplied by.
     const SPREAD: f32 = 2.0;
+    /// That margin shrinks with what has been seen since: the n-th observation takes this share of the way down, divided by n.
+    const SETTLE: f32 = 0.5;
 
     /// Starts at a prior, from a model card or a declared profile.
     #[must_use]
     pub const fn from_prior(prior: f32) -> Self {
-        Self { estimate: prior, guessed: false }
+        Self { estimate: prior, since_guess: None }
     }
     /// Starts at a guess with a wide margin: the first observation, doubled, replaces it where it is lower.
     #[must_use]
     pub const fn from_guess(guess: f32) -> Self {
-        Self { estimate: guess, guessed: true }
+        Self { estimate: guess, since_guess: Some(0) }
     }
     /// Learns one observation; what is no finite number is not learnt.
     pub fn learn(&mut self, seen: f32) {
-        if seen.is_finite() {
-            if core::mem::take(&mut self.guessed) {
-                self.estimate = self.estimate.min(seen * Self::SPREAD);
-            }
-            let rate = if seen > self.estimate { Self::RISE } else { Self::FALL };
-            self.estimate += rate * (seen - self.estimate);
+        if !seen.is_finite() {
+            return;
         }
+        let mut fall = Self::FALL;
+        if let Some(count) = &mut self.since_guess {
+            *count = count.saturating_add(1);
+            if *count == 1 {
+                self.estimate = self.estimate.min(seen * Self::SPREAD);
+            } else {
+                fall = fall.max(Self::SETTLE / f32::from(*count));
+            }
+        }
+        let rate = if seen > self.estimate { Self::RISE } else { fall };
+        self.estimate += rate * (seen - self.estimate);
     }
     /// The estimate, rounded up.
     #[must_use]
