@@ -319,9 +319,20 @@ impl TurnShell<'_> {
             stop: Arc::clone(&self.stop),
         };
         let (inner, events) = (Arc::clone(self.inner), self.events.clone());
-        tokio::task::spawn_blocking(move || {
+        let before = inner.energy.now();
+        let after = (Arc::clone(self.inner), self.events.clone());
+        let answering = tokio::task::spawn_blocking(move || {
             if !generate(&*model, &inner.energy, inner.clock.as_ref(), &inner.cpu, &bounds, &events) {
                 inner.presence.look_now();
+            }
+        });
+        // The turn waits for an end: where the engine broke off without one, it is told here.
+        tokio::spawn(async move {
+            if let Err(fault) = answering.await {
+                let (inner, events) = after;
+                let detail = format!("the local model broke off ({fault}); please report this");
+                // A turn that is gone waits for nothing.
+                let _ = events.send(Event::LocalFailed { detail, energy: inner.energy.now().minus(before) }).await;
             }
         });
         Done::On
