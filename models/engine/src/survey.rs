@@ -90,11 +90,18 @@ impl Survey {
             }
         }
         survey.parameters = counts.iter().sum();
-        let most = (0..TYPES.len()).max_by_key(|&index| counts[index]).filter(|&index| counts[index] > 0);
+        let weighed = |index: usize| {
+            let whole = TYPES[index].1.starts_with("int");
+            if whole { counts[index].saturating_mul(WHOLE_SHARE) } else { counts[index] }
+        };
+        let most = (0..TYPES.len()).max_by_key(|&index| weighed(index)).filter(|&index| counts[index] > 0);
         survey.weights = most.map(|index| TYPES[index].1);
         Ok(survey)
     }
 }
+
+/// A model whose layers are quantised is called by them, also where tables that stay in float are up to so many times as large.
+const WHOLE_SHARE: u64 = 3;
 
 /// Types of weights by their numbers in the format; whole numbers of 32 and 64 bits are shapes and places, no weights.
 const TYPES: [(i32, &str); 9] = [

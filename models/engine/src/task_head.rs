@@ -1,4 +1,5 @@
-//! The task classifier: a calibrated linear head on the unit text embedding, and the distance to what it has seen.
+//! The task classifier: a calibrated linear head on the unit text embedding, the distance to what it has seen, and a plane between
+//! that and what is like none of it.
 
 mod fit;
 
@@ -30,6 +31,23 @@ pub struct TaskHeadFile {
     temperature: f32,
     centroids: Vec<Vec<f32>>,
     min_cosine: f32,
+    /// Where prompts like none of the labels were at hand, what tells them from the others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    unknown: Option<Plane>,
+}
+
+/// A prompt on its far side, `weight · e + bias > 0`, is like none of the labels.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Plane {
+    weight: Vec<f32>,
+    bias: f32,
+}
+
+impl Plane {
+    fn height(&self, e: &[f32]) -> f32 {
+        self.weight.iter().zip(e).map(|(w, e)| w * e).sum::<f32>() + self.bias
+    }
 }
 
 /// A checked head; rows are in the order of [`TaskKind::KNOWN`].
@@ -40,6 +58,7 @@ pub(crate) struct TaskHead {
     temperature: f32,
     centroids: Vec<Embedding>,
     min_cosine: f32,
+    unknown: Option<Plane>,
 }
 
 impl TaskHead {
@@ -48,10 +67,13 @@ impl TaskHead {
         if file.weight.len() != file.labels.len() || file.bias.len() != file.labels.len() {
             return Err(bad("weight", format!("one row and one bias for each of the {} labels", file.labels.len())));
         }
-        if let Some(row) = file.weight.iter().chain(&file.centroids).find(|row| row.len() != dimension) {
+        let plane = file.unknown.as_ref();
+        let rows = file.weight.iter().chain(&file.centroids).chain(plane.map(|plane| &plane.weight));
+        if let Some(row) = rows.clone().find(|row| row.len() != dimension) {
             return Err(bad("weight", format!("a row of {} numbers for embeddings of {dimension}", row.len())));
         }
-        let numbers = file.weight.iter().flatten().chain(&file.bias).chain([&file.min_cosine]);
+        let border = plane.map(|plane| &plane.bias).into_iter().chain([&file.min_cosine]);
+        let numbers = rows.flatten().chain(&file.bias).chain(border);
         if numbers.into_iter().any(|v| !(-NUMBER_MAX..=NUMBER_MAX).contains(v)) {
             return Err(bad("weight", format!("every number of the head must be within {NUMBER_MAX} of zero")));
         }
@@ -74,7 +96,14 @@ impl TaskHead {
         }
         let centroids: Option<Vec<Embedding>> = file.centroids.into_iter().map(Embedding::unit).collect();
         let centroids = centroids.ok_or_else(|| bad("centroids", "one has no direction".into()))?;
-        Ok(Self { weight, bias, temperature: file.temperature, centroids, min_cosine: file.min_cosine })
+        Ok(Self {
+            weight,
+            bias,
+            temperature: file.temperature,
+            centroids,
+            min_cosine: file.min_cosine,
+            unknown: file.unknown,
+        })
     }
 
     pub(crate) fn estimate(&self, prompt: &Embedding) -> TaskEstimate {
@@ -85,7 +114,8 @@ impl TaskHead {
         let mut probabilities: TaskMix = std::array::from_fn(logit);
         softmax(&mut probabilities);
         let nearest = self.centroids.iter().map(|centroid| centroid.cosine(prompt)).fold(-1.0, f32::max);
-        let out_of_distribution = nearest < self.min_cosine;
+        let beyond = self.unknown.as_ref().is_some_and(|plane| plane.height(prompt.as_slice()) > 0.0);
+        let out_of_distribution = nearest < self.min_cosine || beyond;
         let likeliest = (0..4).max_by(|&a, &b| probabilities[a].total_cmp(&probabilities[b])).unwrap_or(0);
         let kind = if out_of_distribution { TaskKind::Unknown } else { TaskKind::KNOWN[likeliest] };
         TaskEstimate { probabilities, kind, out_of_distribution }

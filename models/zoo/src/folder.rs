@@ -100,21 +100,37 @@ impl Folder {
         )
     }
 
+    /// Writes the encoder's task head, which is fitted to the folder.
+    ///
+    /// # Errors
+    /// When the head cannot be written, or the card not be read or written.
+    pub fn write_task_head(&self, head: &TaskHeadFile) -> Result<()> {
+        let text = format!("{}\n", serde_json::to_string(head)?);
+        self.write("task_head.json", text.as_bytes())?;
+        self.change_card(|card| card["file_bytes"]["task_head.json"] = json!(text.len()))
+    }
+
     /// Adds to the card what was measured on the finished folder.
     ///
     /// # Errors
     /// When the card cannot be read or written.
     pub fn complete_card(&self, measured: Measured) -> Result<()> {
+        self.change_card(|card| {
+            card["scores"] = measured.scores;
+            for (key, fact) in measured.facts {
+                card[key] = fact;
+            }
+            if let Some(bytes) = measured.peak_memory_bytes {
+                card["peak_memory_bytes"] = json!(bytes);
+            }
+        })
+    }
+
+    fn change_card(&self, change: impl FnOnce(&mut Value)) -> Result<()> {
         let path = self.path.join("card.json");
         let text = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         let mut card: Value = serde_json::from_str(&text).with_context(|| format!("parsing {}", path.display()))?;
-        card["scores"] = measured.scores;
-        for (key, fact) in measured.facts {
-            card[key] = fact;
-        }
-        if let Some(bytes) = measured.peak_memory_bytes {
-            card["peak_memory_bytes"] = json!(bytes);
-        }
+        change(&mut card);
         self.write_json("card.json", &card)
     }
 
@@ -154,14 +170,13 @@ pub fn write_eye(all: &Path, eye: &Eye, seed: u64, run: Run) -> Result<Folder> {
     Ok(folder)
 }
 
-/// Writes the encoder's folder.
+/// Writes the encoder's folder, without its task head.
 ///
 /// # Errors
 /// When a file cannot be written or a weight is not finite.
 pub fn write_encoder(
     place: Place<'_>,
     model: &DualEncoder,
-    head: &TaskHeadFile,
     calibration: Calibration,
     seed: u64,
     run: Run,
@@ -178,7 +193,6 @@ pub fn write_encoder(
     )?;
     folder.write_preprocessor(encoder::IMAGE_SIDE)?;
     folder.write_tokenizer()?;
-    folder.write("task_head.json", format!("{}\n", serde_json::to_string(head)?).as_bytes())?;
     let what = "dual encoder of camera views and prompts, with a task head that also says unknown";
     folder.write_card(what, place.weights, seed, run, model.num_params())?;
     Ok(folder)

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+use trimtab_engine::Encoder;
 use trimtab_zoo::fit::Budget;
 use trimtab_zoo::folder::{self, Folder, Place};
 use trimtab_zoo::layers::Precision;
@@ -51,6 +52,8 @@ enum What {
     Eye,
     /// The dual encoder with its task head.
     Encoder,
+    /// The task head of the encoder that is there, anew.
+    TaskHead,
     /// The language model.
     Lm,
     /// The dear stand-in vision-language model.
@@ -66,6 +69,7 @@ impl What {
     const fn name(self) -> &'static str {
         match self {
             Self::Eye => "eye",
+            Self::TaskHead => "task-head",
             Self::Encoder => "encoder",
             Self::Lm => "lm",
             Self::VlmGood => Grade::Good.name(),
@@ -128,11 +132,13 @@ fn make(what: What, arguments: &Arguments) -> Result<()> {
     if arguments.train_only {
         return Ok(());
     }
+    // A head is no model of its own: what is scored is the encoder.
+    let what = if let What::TaskHead = what { What::Encoder } else { what };
     let folder = Folder::make(&arguments.out, what.name())?;
     let float = Some(arguments.float.join(what.name())).filter(|path| path.is_dir());
     let (path, float, count) = (folder.path(), float.as_deref(), arguments.turns.max(1));
     let measured = match what {
-        What::Encoder => scores::encoder(path, float, count)?,
+        What::Encoder | What::TaskHead => scores::encoder(path, float, count)?,
         What::Lm => scores::lm(path, count)?,
         What::VlmGood | What::VlmCheap => scores::vqa(path, float, count)?,
         What::Eye | What::All => return Ok(()),
@@ -162,11 +168,15 @@ fn train(what: What, arguments: &Arguments) -> Result<()> {
         What::Encoder => {
             let (model, run) = encoder::train(seed, budget(ENCODER_STEPS), Some(&the_eye()?))?;
             let calibration = encoder::calibrate(&model, seed);
-            let head = task_head::train(&model, seed);
             for place in places {
-                folder::write_encoder(place, &model, &head, calibration, seed, run)?;
+                folder::write_encoder(place, &model, calibration, seed, run)?;
             }
-            Ok(())
+            train(What::TaskHead, arguments)
+        }
+        What::TaskHead => {
+            let folder = |all| Folder::make(all, What::Encoder.name());
+            let head = task_head::train(&Encoder::load(folder(out)?.path())?, seed)?;
+            [out, float].into_iter().try_for_each(|all| folder(all)?.write_task_head(&head))
         }
         What::Lm => {
             let (model, run) = lm::train(seed, budget(LM_STEPS));

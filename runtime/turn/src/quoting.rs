@@ -18,7 +18,7 @@ impl Upper {
     /// What the first observation after a guess is multiplied by.
     const SPREAD: f32 = 2.0;
     /// That margin shrinks with what has been seen since: the n-th observation takes this share of the way down, divided by n.
-    const SETTLE: f32 = 0.5;
+    const SETTLE: f32 = 0.25;
 
     /// Starts at a prior, from a model card or a declared profile.
     #[must_use]

@@ -1,7 +1,7 @@
 //! Fits a task head to embedded prompts: a logistic regression, its temperature, and the centroids that tell what is like
 //! nothing seen. Chance is handed in.
 
-use super::TaskHeadFile;
+use super::{Plane, TaskHeadFile};
 use crate::softmax;
 
 const STEPS: usize = 300;
@@ -64,6 +64,20 @@ impl Regression {
         found
     }
 
+    /// The same for points that share a direction, in which they are long and hardly differ, as embeddings of many encoders
+    /// do: it is fitted to them with their mean taken off and brought to unit spread, and holds for them as they are.
+    #[must_use]
+    pub fn fit_centred(points: &[(Vec<f32>, usize)], labels: usize) -> Self {
+        let (mean, spread) = spread(points);
+        let evenly = |(e, label): &Point| (e.iter().zip(&mean).map(|(x, m)| (x - m) / spread).collect(), *label);
+        let mut found = Self::fit(&points.iter().map(evenly).collect::<Vec<Point>>(), labels);
+        for (row, bias) in found.weight.iter_mut().zip(&mut found.bias) {
+            row.iter_mut().for_each(|w| *w /= spread);
+            *bias -= dot(row, &mean);
+        }
+        found
+    }
+
     fn logits(&self, e: &[f32]) -> Vec<f32> {
         self.weight.iter().zip(&self.bias).map(|(row, bias)| dot(row, e) + bias).collect()
     }
@@ -97,8 +111,39 @@ impl TaskHeadFile {
             temperature,
             centroids,
             min_cosine,
+            unknown: plane(lessons),
         }
     }
+}
+
+/// A logistic regression of what is unknown, moved to halfway between known and unknown prompts; none without any of either.
+fn plane(lessons: &Lessons<'_>) -> Option<Plane> {
+    let known = lessons.known.iter().map(|(e, _)| (e.clone(), 0));
+    let points: Vec<Point> = known.chain(lessons.unknown.iter().map(|e| (e.clone(), 1))).collect();
+    if lessons.unknown.is_empty() || lessons.held_back.is_empty() {
+        return None;
+    }
+    let Regression { weight, bias } = Regression::fit_centred(&points, 2);
+    let [known, unknown] = <[Vec<f32>; 2]>::try_from(weight).ok()?;
+    let weight = unknown.iter().zip(&known).map(|(u, k)| u - k).collect();
+    let mut plane = Plane { weight, bias: bias[1] - bias[0] };
+    let highest = quantile(lessons.held_back.iter().map(|(e, _)| plane.height(e)).collect(), 1.0 - BORDER_SHARE);
+    let lowest = quantile(lessons.unknown.iter().map(|e| plane.height(e)).collect(), BORDER_SHARE);
+    plane.bias -= 0.5 * (highest + lowest.max(highest));
+    Some(plane)
+}
+
+/// Mean of the embeddings, and the root of their mean square distance from it.
+fn spread(points: &[Point]) -> (Vec<f32>, f32) {
+    let count = points.len().max(1) as f32;
+    let mut mean = vec![0.0; points.first().map_or(0, |(e, _)| e.len())];
+    for (e, _) in points {
+        mean.iter_mut().zip(e).for_each(|(m, x)| *m += x / count);
+    }
+    let square =
+        points.iter().map(|(e, _)| e.iter().zip(&mean).map(|(x, m)| (x - m).powi(2)).sum::<f32>()).sum::<f32>();
+    let spread = (square / count).sqrt();
+    (mean, if spread > 0.0 { spread } else { 1.0 })
 }
 
 /// The value below which `share` of `values` lie; −1 when there are none.

@@ -5,7 +5,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use trimtab_engine::{Action, Embedding, Encoder, Finish, GenerateOptions, LanguageModel, RgbFrame, Vqa};
-use trimtab_scenes::{CAMERAS, Conversation, Scene, Split, Turn, grade};
+use trimtab_scenes::{
+    CAMERAS, Caption, Conversation, Rng, Scene, Sighting, Split, Thing, Turn, captions, grade, swapped_caption,
+    unknown_prompts,
+};
 
 /// All that is shipped must stay a few megabytes.
 const SHIPPED_BYTES_MAX: u64 = 8 << 20;
@@ -81,17 +84,41 @@ fn the_best_associated_view_mostly_shows_what_is_asked() {
     }));
     let chance =
         share(turns(true).flat_map(|turn| (0..CAMERAS).map(move |camera| turn.prompt.relevant(&turn.scene, camera))));
-    assert!(right > 0.5 + chance / 2.0, "{right} with chance at {chance}");
+    assert!(right > 0.9, "{right} with chance at {chance}");
 }
 
 #[test]
-fn the_task_head_knows_most_tasks() {
+fn a_caption_fits_better_than_the_same_in_another_colour() {
+    let encoder = Encoder::load(&shipped("encoder")).unwrap();
+    let mut rng = Rng::for_purpose(SEED, "captions");
+    let right = share(turns(true).filter_map(|turn| {
+        let seen: Vec<Sighting> = (0..CAMERAS).flat_map(|camera| turn.scene.visible(camera)).collect();
+        let all = captions(&seen, &mut rng);
+        let item = all.iter().find(|caption| matches!(caption.thing, Thing::Item { .. }))?;
+        let wrong = swapped_caption(item, &mut rng)?;
+        let views: Vec<Embedding> =
+            (0..CAMERAS).map(|camera| encoder.embed_image(&view(&turn.scene, camera)).unwrap()).collect();
+        let fit = |caption: &Caption| {
+            let text = encoder.embed_text(&caption.text).unwrap();
+            views.iter().map(|view| encoder.association(&text, view)).fold(f32::MIN, f32::max)
+        };
+        Some(fit(item) > fit(&wrong))
+    }));
+    assert!(right > 0.9, "{right}");
+}
+
+#[test]
+fn the_task_head_knows_tasks_and_what_is_none() {
     let encoder = Encoder::load(&shipped("encoder")).unwrap();
     let right = share(turns(true).chain(turns(false)).map(|turn| {
         let estimate = encoder.task(&encoder.embed_text(&turn.prompt.text).unwrap());
         estimate.kind.name() == turn.prompt.kind.word()
     }));
-    assert!(right > 0.8, "{right}");
+    assert!(right > 0.95, "{right}");
+    let prompts = unknown_prompts(Split::HeldOut);
+    let rejected =
+        share(prompts.iter().map(|text| encoder.task(&encoder.embed_text(text).unwrap()).out_of_distribution));
+    assert!(rejected > 0.9, "{rejected} of prompts like none of them");
 }
 
 #[test]
@@ -104,7 +131,7 @@ fn the_language_model_finishes_its_sentences_and_does_what_it_was_told() {
         let action = turn.prompt.action.as_deref().and_then(Action::parse_all);
         done.finish == Finish::Stop && grade(&turn.prompt, &done.text) && done.action == action
     }));
-    assert!(right > 0.9, "{right}");
+    assert!(right > 0.95, "{right}");
 }
 
 #[test]
@@ -120,6 +147,6 @@ fn the_good_stand_in_beats_the_cheap_one_and_both_need_the_right_view() {
     let (good, cheap) = (Vqa::load(&shipped("vlm-good")).unwrap(), Vqa::load(&shipped("vlm-cheap")).unwrap());
     let (good_all, cheap_all) = (score(&good, all), score(&cheap, all));
     let (good_blind, cheap_blind) = (score(&good, grey), score(&cheap, grey));
-    assert!(good_all > cheap_all, "{good_all} against {cheap_all}");
-    assert!(good_all > good_blind + 0.3 && cheap_all > cheap_blind + 0.1, "blind: {good_blind}, {cheap_blind}");
+    assert!(good_all > 0.85 && good_all > cheap_all, "{good_all} against {cheap_all}");
+    assert!(good_blind < 0.3 && cheap_all > cheap_blind + 0.3, "blind: {good_blind}, {cheap_blind}");
 }

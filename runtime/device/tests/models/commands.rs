@@ -21,7 +21,7 @@ fn embeddings_are_unit_vectors_in_the_order_of_the_arguments() {
     let texts = ["--text", "a red mug", "--text", &long, "--text", ""];
     let all = done(&[&["embed", &encoder, "--image", &one, "--image", &two][..], &texts].concat());
     let turned = done(&["embed", &encoder, "--image", &two, "--text", "a red mug", "--image", &one]);
-    assert_eq!(all["dim"], 64);
+    assert_eq!(all["dim"], 256);
     assert_eq!(all["truncated"], serde_json::json!([1]));
     assert_eq!((&all["images"][0], &all["images"][1]), (&turned["images"][1], &turned["images"][0]));
     assert_eq!(all["texts"][0], turned["texts"][0]);

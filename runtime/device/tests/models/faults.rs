@@ -21,8 +21,9 @@ fn a_model_or_an_argument_that_will_not_do_is_named() {
     });
     let foreign = broken("foreign", &|encoder| {
         let file = encoder.join("config.json");
-        let text = fs::read_to_string(&file).unwrap().replace("\"vocab_size\": 1024", "\"vocab_size\": 49408");
-        fs::write(&file, text).unwrap();
+        let mut config: serde_json::Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+        config["vocab_size"] = 49_408.into();
+        fs::write(&file, config.to_string()).unwrap();
     });
     fs::write(path("picture.gif"), b"GIF89a").unwrap();
     fs::write(path("small.toml"), "[memory]\nceiling = \"1 MB\"\n").unwrap();
@@ -33,7 +34,7 @@ fn a_model_or_an_argument_that_will_not_do_is_named() {
         (&["embed", &encoder, "--image", &path("none.jpg")], 1, &["none.jpg", "check the path"]),
         (&["embed", &encoder, "--image", &path("picture.gif")], 1, &["picture.gif", "not a JPEG or PNG"]),
         (&["embed", &cut, "--text", "x"], 1, &["text_model.onnx", "not a whole ONNX file", "again"]),
-        (&["embed", &foreign, "--text", "x"], 1, &["tokenizer.json", "1024", "49408", "trained with"]),
+        (&["embed", &foreign, "--text", "x"], 1, &["tokenizer.json", "1536", "49408", "trained with"]),
         (
             &["embed", &encoder, "--text", "x", "--config", &path("small.toml")],
             1,
