@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn one_bad_part_spoils_the_whole() {
-        let many = vec!["timer 1"; ACTIONS_MAX + 1].join("; ");
+        let many = ["timer 1"; ACTIONS_MAX + 1].join("; ");
         let long = format!("open {}", "x".repeat(600));
         for bad in [
             "",

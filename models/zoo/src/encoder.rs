@@ -90,7 +90,7 @@ impl DualEncoder {
         }
     }
 
-    fn pool(&self, features: Tensor<3>, named: Named) -> Tensor<2> {
+    fn pool(&self, features: &Tensor<3>, named: Named) -> Tensor<2> {
         let [b, m, c] = features.dims();
         let Named { things, colours, places } = named;
         let seen = |x: &Tensor<3>| {
@@ -121,7 +121,7 @@ impl DualEncoder {
     fn see(&self, patches: Vec<f32>, device: &Device) -> (Tensor<2>, Tensor<3>) {
         let features = self.eye.features(patches, device);
         let logits = self.eye.name(features.clone());
-        (self.pool(features, cells::named(&logits)), logits)
+        (self.pool(&features, cells::named(&logits)), logits)
     }
 
     /// Views as their patches to unit embeddings `[b, WIDTH]`.
@@ -133,10 +133,10 @@ impl DualEncoder {
     /// `[b, t]` to unit embeddings `[b, WIDTH]`.
     #[must_use]
     pub fn embed_texts(&self, ids: Tensor<2, Int>) -> Tensor<2> {
-        self.say(self.text.forward(ids))
+        self.say(&self.text.forward(ids))
     }
 
-    fn say(&self, said: Tensor<2>) -> Tensor<2> {
+    fn say(&self, said: &Tensor<2>) -> Tensor<2> {
         let [b, _] = said.dims();
         let part = |from: usize, width: usize| said.clone().slice([0..b, from..from + width]);
         let thing = softmax(part(0, THINGS), 1).matmul(self.things.val());
@@ -157,7 +157,7 @@ impl DualEncoder {
             -(chosen * meant.clone().slice([0..texts, range])).sum() / texts as f64
         };
         let subjects = surprise(0..THINGS) + surprise(THINGS..THINGS + BONDS);
-        let said = self.say(said);
+        let said = self.say(&said);
 
         let scale = (self.scale.val() * LOUDNESS).exp();
         let logits = said.clone().matmul(seen.transpose()) * scale.unsqueeze::<2>() + self.bias.val().unsqueeze::<2>();
@@ -265,6 +265,9 @@ struct Batch {
     tasks: Vec<i32>,
 }
 
+/// Whether a view shows what a text is about.
+type Shown = Box<dyn Fn(&[Sighting]) -> bool>;
+
 /// Something that is said about a scene.
 struct Text {
     text: String,
@@ -273,7 +276,7 @@ struct Text {
     /// Classes of the things it is about, and its bonds; empty where that is nothing a cell shows.
     subject: (Vec<usize>, Vec<usize>),
     /// Whether a view shows it.
-    shown: Box<dyn Fn(&[Sighting]) -> bool>,
+    shown: Shown,
 }
 
 const fn bond_of_colour(colour: Colour) -> usize {

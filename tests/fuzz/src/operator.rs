@@ -158,7 +158,7 @@ pub(crate) fn seeds() -> Vec<Seed> {
     let budget =
         BudgetReported { version: 7, rejected: Some("version 7 is not above 8".into()), budgets: left, overruns: 1 };
     let preference = PreferenceReported { version: 3, rejected: None, preference: Preference::default() };
-    let result = AskResult { text: "It is on.".into(), action: serde_json::Value::Null, decision: decision() };
+    let result = AskResult { text: "It is on.".into(), action: Value::Null, decision: decision() };
     let answer = CommandAnswer {
         id: "ask-1".into(),
         ok: true,
