@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use trimtab_core::{Bytes, Joules, Resource, Window};
 use trimtab_rig::world::{TurnOutcome, World};
 use trimtab_scenes::{CAMERAS, Conversation, Split, TaskKind, Topic, Turn};
+use trimtab_turn::Finish;
 use trimtab_wire::operator::Limit;
 
 /// Conversations that are searched for the shown turns.
@@ -19,6 +20,8 @@ const LOW_ENERGY: Joules = Joules::from_micro(800_000);
 const USUAL_ENERGY: Joules = Joules::from_micro(20_000_000);
 /// What another program leaves: enough to send a text, too little for the local model to answer.
 const TIGHT_MEMORY: Bytes = Bytes::new(96 << 10);
+/// Most corrections of a wish.
+const TRIES_MAX: usize = 12;
 /// Short and long prompts, bytes.
 const SHORT: usize = 48;
 const LONG: usize = 130;
@@ -28,7 +31,8 @@ const LONG: usize = 130;
 pub(crate) enum Happening {
     /// The operator publishes a wish on `budget/desired`.
     EnergyPerTurn(Joules),
-    /// The same, with no more than deciding and the beginning of a local answer need here.
+    /// The same, with no more than deciding and the beginning of a local answer need here. What deciding takes differs from time
+    /// to time, so the operator corrects the wish until it is so.
     EnergyForFewWords,
     /// Another program takes all memory but this much, or gives it back.
     MemoryLeft(Option<Bytes>),
@@ -44,7 +48,8 @@ impl Happening {
                 format!("the operator publishes budget/desired: energy per turn {:.2} J", limit.as_f64())
             }
             Self::EnergyForFewWords => {
-                "the operator publishes budget/desired: energy per turn for a decision and a few words".to_owned()
+                "the operator corrects budget/desired until energy per turn is for a decision and a few words"
+                    .to_owned()
             }
             Self::MemoryLeft(Some(left)) => {
                 format!("memory gets short: the ceiling leaves {} KiB", left.get() >> 10)
@@ -110,6 +115,21 @@ async fn allow(world: &mut World, a_turn: Joules) -> Result<()> {
     Ok(world.wish_budgets(&[limit]).await?)
 }
 
+/// Plays a turn under budgets for a decision and a few words, each from what the last decision took, until one cuts an answer.
+/// The last try is the turn of the story; the ledger has all of them.
+async fn few_words(world: &mut World, index: usize, mut decided: Joules) -> Result<TurnOutcome> {
+    let mut tries = 0;
+    loop {
+        allow(world, world.few_words_need(decided)).await?;
+        let outcome = world.turn(index).await?;
+        tries += 1;
+        if outcome.record.finish == Finish::EnergyCut || tries == TRIES_MAX {
+            return Ok(outcome);
+        }
+        decided = outcome.record.decision_energy;
+    }
+}
+
 /// Plays the turns in a world that was started with their recording; `shown` sees each as soon as it is over.
 pub(crate) async fn play(
     world: &mut World,
@@ -121,16 +141,17 @@ pub(crate) async fn play(
         for happening in &turn.before {
             match *happening {
                 Happening::EnergyPerTurn(limit) => allow(world, limit).await?,
-                Happening::EnergyForFewWords => {
-                    let decided = outcomes.last().map_or(Joules::ZERO, |last| last.record.decision_energy);
-                    let need = world.few_words_need(decided);
-                    allow(world, need).await?;
-                }
+                Happening::EnergyForFewWords => {}
                 Happening::MemoryLeft(left) => world.leave_memory(left).await,
                 Happening::Outage => world.link().cut_after_request(),
             }
         }
-        let outcome = world.turn(index).await?;
+        let outcome = if turn.before.contains(&Happening::EnergyForFewWords) {
+            let decided = outcomes.last().map_or(Joules::ZERO, |last| last.record.decision_energy);
+            few_words(world, index, decided).await?
+        } else {
+            world.turn(index).await?
+        };
         if !world.link().is_open() || turn.before.contains(&Happening::Outage) {
             world.restore_link().await?;
         }

@@ -10,11 +10,11 @@ use trimtab_quant::proto::{DimensionValue, ModelProto, NodeProto, TensorProto};
 use trimtab_scenes::Rng;
 
 /// Numbers of an embedding of the shipped encoder, and of this one.
-const WIDTHS: [usize; 2] = [64, 96];
+const WIDTHS: [usize; 2] = [256, 320];
 /// An int8 weight moves by up to this many steps.
 const STEPS: usize = 2;
 /// Errors of a tower's turn, against entries of one over the root of the width.
-const ERROR: f32 = 0.01;
+const ERROR: f32 = 0.0055;
 /// Length of what all embeddings share.
 const SHARED: f32 = 1.2;
 
