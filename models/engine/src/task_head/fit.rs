@@ -118,11 +118,11 @@ impl TaskHeadFile {
 
 /// A logistic regression of what is unknown, moved to halfway between known and unknown prompts; none without any of either.
 fn plane(lessons: &Lessons<'_>) -> Option<Plane> {
-    let known = lessons.known.iter().map(|(e, _)| (e.clone(), 0));
-    let points: Vec<Point> = known.chain(lessons.unknown.iter().map(|e| (e.clone(), 1))).collect();
     if lessons.unknown.is_empty() || lessons.held_back.is_empty() {
         return None;
     }
+    let known = lessons.known.iter().map(|(e, _)| (e.clone(), 0));
+    let points: Vec<Point> = known.chain(lessons.unknown.iter().map(|e| (e.clone(), 1))).collect();
     let Regression { weight, bias } = Regression::fit_centred(&points, 2);
     let [known, unknown] = <[Vec<f32>; 2]>::try_from(weight).ok()?;
     let weight = unknown.iter().zip(&known).map(|(u, k)| u - k).collect();

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use trimtab_engine::{Action, Confidence, GenerateOptions, Generation, LanguageModel};
 use trimtab_scenes::{Prompt, Split, TaskKind, free_form_prompts, grade, unknown_prompts};
 
-use super::{Measured, Tally, peak_of, share, turns};
+use super::{Bins, Measured, Tally, peak_of, share, turns};
 use crate::corpus::DO_NOT_KNOW;
 use crate::lm::lessons;
 
@@ -18,7 +18,6 @@ const LONG_BYTES: usize = 90;
 /// Lessons that the confidence is fitted on, and where their draws begin: far beyond what training uses.
 const CONFIDENCE_LESSONS: usize = 1500;
 const CONFIDENCE_SEED: u64 = 0x00c0_4f1d_e4ce;
-const BINS: usize = 10;
 
 fn reply(model: &LanguageModel, prompt: &str) -> Result<Generation> {
     let options = GenerateOptions { max_tokens: REPLY_TOKENS_MAX, ..GenerateOptions::default() };
@@ -29,36 +28,6 @@ fn reply(model: &LanguageModel, prompt: &str) -> Result<Generation> {
 fn done(prompt: &Prompt, said: &Generation) -> bool {
     let action = prompt.action.as_deref().and_then(Action::parse_all);
     grade(prompt, &said.text) && said.action == action && !said.action_malformed
-}
-
-/// How far confidence and the share that is right lie apart, by bins of confidence.
-#[derive(Default)]
-struct Reliability {
-    bins: [(f64, usize, usize); BINS],
-    squared: f64,
-}
-
-impl Reliability {
-    fn add(&mut self, confidence: f32, right: bool) {
-        let confidence = f64::from(confidence);
-        let bin = &mut self.bins[((confidence * BINS as f64) as usize).min(BINS - 1)];
-        *bin = (bin.0 + confidence, bin.1 + usize::from(right), bin.2 + 1);
-        self.squared += (confidence - f64::from(u8::from(right))).powi(2);
-    }
-
-    fn into_json(self) -> Value {
-        let count = self.bins.iter().map(|(_, _, n)| n).sum::<usize>().max(1) as f64;
-        let rounded = |x: f64| (1000.0 * x).round() / 1000.0;
-        let error: f64 = self.bins.iter().map(|(sum, right, _)| (sum - *right as f64).abs()).sum::<f64>() / count;
-        let bins: Vec<Value> = (self.bins.iter().filter(|(_, _, n)| *n > 0))
-            .map(|&(sum, right, n)| {
-                json!({"confidence": rounded(sum / n as f64), "right": rounded(right as f64 / n as f64), "n": n})
-            })
-            .collect();
-        json!({
-            "expected calibration error": rounded(error), "brier score": rounded(self.squared / count), "n": count, "bins": bins
-        })
-    }
 }
 
 /// Fits how probable it is that a reply is right to fresh lessons of the training split, through the engine. The folder must give raw
@@ -92,7 +61,7 @@ pub fn lm(dir: &Path, count: usize) -> Result<Measured> {
         reply(&model, &turns[0].prompt.text)?;
         Ok(model)
     })?;
-    let (mut tally, mut reliability) = (Tally::default(), Reliability::default());
+    let (mut tally, mut reliability) = (Tally::default(), Bins::default());
     let (mut tokens, mut all_right) = (Vec::with_capacity(turns.len()), 0);
     for turn in &turns {
         let prompt = &turn.prompt;
@@ -115,7 +84,7 @@ pub fn lm(dir: &Path, count: usize) -> Result<Measured> {
             tally.add("malformed action", said.action_malformed);
         }
         // A run that was cut off has no confidence: it is sure to be wrong.
-        reliability.add(said.confidence.unwrap_or(0.0), right);
+        reliability.add(f64::from(said.confidence.unwrap_or(0.0)), right);
     }
     for prompt in unknown_prompts(Split::HeldOut) {
         tally.add("unknown prompt: says that it does not know", reply(&model, prompt)?.text == DO_NOT_KNOW);

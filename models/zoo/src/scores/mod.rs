@@ -84,26 +84,41 @@ impl Tally {
 /// How far probabilities are from the shares that come true: the mean over ten bins, each weighed by its count.
 #[derive(Default)]
 struct Bins {
-    bins: [(f64, f64); 10],
+    /// Of each tenth: probabilities in sum, what came true, and how many they are.
+    bins: [(f64, usize, usize); 10],
     squared: f64,
-    count: usize,
 }
 
 impl Bins {
     fn add(&mut self, probability: f64, came_true: bool) {
-        let y = f64::from(u8::from(came_true));
         let bin = &mut self.bins[((probability * 10.0) as usize).min(9)];
-        *bin = (bin.0 + probability, bin.1 + y);
-        self.squared += (probability - y) * (probability - y);
-        self.count += 1;
+        *bin = (bin.0 + probability, bin.1 + usize::from(came_true), bin.2 + 1);
+        self.squared += (probability - f64::from(u8::from(came_true))).powi(2);
+    }
+
+    fn count(&self) -> usize {
+        self.bins.iter().map(|(_, _, n)| n).sum()
     }
 
     fn calibration_error(&self) -> f64 {
-        self.bins.iter().map(|(p, y)| (p - y).abs()).sum::<f64>() / self.count.max(1) as f64
+        self.bins.iter().map(|(p, y, _)| (p - *y as f64).abs()).sum::<f64>() / self.count().max(1) as f64
     }
 
     fn brier(&self) -> f64 {
-        self.squared / self.count.max(1) as f64
+        self.squared / self.count().max(1) as f64
+    }
+
+    fn into_json(self) -> Value {
+        let bins: Vec<Value> = (self.bins.iter().filter(|(_, _, n)| *n > 0))
+            .map(|&(p, y, n)| {
+                let of = n as f64;
+                json!({"confidence": thousandths(p / of), "right": thousandths(y as f64 / of), "n": n})
+            })
+            .collect();
+        json!({
+            "expected calibration error": thousandths(self.calibration_error()), "brier score": thousandths(self.brier()),
+            "n": self.count(), "bins": bins
+        })
     }
 }
 
