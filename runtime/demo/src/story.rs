@@ -20,8 +20,9 @@ const LOW_ENERGY: Joules = Joules::from_micro(800_000);
 const USUAL_ENERGY: Joules = Joules::from_micro(20_000_000);
 /// What another program leaves: enough to send a text, too little for the local model to answer.
 const TIGHT_MEMORY: Bytes = Bytes::new(96 << 10);
-/// Most corrections of a wish.
-const TRIES_MAX: usize = 12;
+/// Most corrections of a wish. Another program's work beside this one doubles what single decisions take; their quote must
+/// have come near to the usual again before so little is left that an answer is cut.
+const TRIES_MAX: usize = 100;
 /// Short and long prompts, bytes.
 const SHORT: usize = 48;
 const LONG: usize = 130;
@@ -115,15 +116,23 @@ async fn allow(world: &mut World, a_turn: Joules) -> Result<()> {
     Ok(world.wish_budgets(&[limit]).await?)
 }
 
-/// Plays a turn under budgets for a decision and a few words, each from what the last decision took, until one cuts an answer.
-/// The last try is the turn of the story; the ledger has all of them.
+/// Plays a turn under budgets for a decision and a few words until one cuts an answer. Each is what the last decision took
+/// and the least a local answer needs, with a margin that shrinks after a whole answer and grows after none; less than a
+/// decision is quoted at would not be decided under. The last try is the turn of the story; the ledger has all of them.
 async fn few_words(world: &mut World, index: usize, mut decided: Joules) -> Result<TurnOutcome> {
+    let mut margin = Joules::ZERO;
     let mut tries = 0;
     loop {
-        allow(world, world.few_words_need(decided)).await?;
+        let (decision, least) = world.least_needs();
+        allow(world, decision.max(decided.plus(least).plus(margin))).await?;
         let outcome = world.turn(index).await?;
         tries += 1;
-        if outcome.record.finish == Finish::EnergyCut || tries == TRIES_MAX {
+        margin = match outcome.record.finish {
+            Finish::EnergyCut => return Ok(outcome),
+            Finish::Stop => margin.scaled_up(1, 2),
+            _ => margin.plus(least.scaled_up(1, 4)),
+        };
+        if tries == TRIES_MAX {
             return Ok(outcome);
         }
         decided = outcome.record.decision_energy;

@@ -437,14 +437,12 @@ impl World {
         Ok(())
     }
 
-    /// What a turn must be allowed to take so that, after a decision that takes `decided`, a local answer can begin but a
-    /// long one cannot end.
+    /// What deciding is quoted at and the least with which a local answer begins.
     #[must_use]
-    pub fn few_words_need(&self, decided: Joules) -> Joules {
-        let (decision, least) = self
-            .device
-            .with_governor(|governor| (governor.decision_cost(), governor.least_local().unwrap_or(Cost::ZERO)));
-        decision.energy.max(decided.plus(least.energy.scaled_up(3, 2)))
+    pub fn least_needs(&self) -> (Joules, Joules) {
+        self.device.with_governor(|governor| {
+            (governor.decision_cost().energy, governor.least_local().unwrap_or(Cost::ZERO).energy)
+        })
     }
 
     /// Lowers the memory ceiling until this much is left under it; none lifts it.
