@@ -2,8 +2,13 @@
 
 use serde_json::Value;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+/// One demo at a time: each measures what its decisions take.
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn demo(arguments: &[&str]) -> (String, String) {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let output = Command::new(env!("CARGO_BIN_EXE_trimtab-demo")).args(arguments).output().unwrap();
     let (text, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{arguments:?} ended with {}:\n{log}", output.status);
