@@ -2,11 +2,8 @@
 
 use crate::Isa;
 use crate::pack::depth;
+use crate::wide::{self, Parts, ROUNDING, STRIDE, Wide, Work};
 
-/// Added to a number below 2²², leaves it rounded to the nearest whole one, ties to even, in the low bits.
-const ROUNDING: f32 = 12_582_912.0;
-/// Bits of the smallest float that is no number.
-const NO_NUMBER: u32 = 0x7f80_0000;
 /// A row whose largest number is below this is taken for zeros: one over it would be infinite.
 const SMALLEST: f32 = 1e-35;
 /// Largest int8 of either sign that is used.
@@ -35,13 +32,7 @@ impl Activations {
         let rows = x.len() / inputs.max(1);
         self.bytes.resize(rows * depth(inputs), 0);
         self.scales.resize(rows, 0.0);
-        match self.isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni => crate::x86::avx512::quantise(self, x),
-            #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni | Isa::Avx2 => crate::x86::avx2::quantise(self, x),
-            _ => self.fill(x),
-        }
+        wide::on(self.isa, Quantise { rows: self, x });
     }
 
     /// Rows that were quantised.
@@ -49,30 +40,84 @@ impl Activations {
     pub const fn rows(&self) -> usize {
         self.scales.len()
     }
+}
 
-    /// The same for any instruction set; compiled anew into each that calls it.
+struct Quantise<'a> {
+    rows: &'a mut Activations,
+    x: &'a [f32],
+}
+
+impl Work for Quantise<'_> {
     #[inline(always)]
-    pub(crate) fn fill(&mut self, x: &[f32]) {
-        let (inputs, offset) = (self.inputs, self.isa.offset());
-        if inputs == 0 {
+    fn run<S: Wide>(self, wide: S) {
+        let Activations { isa, inputs, bytes, scales } = self.rows;
+        if *inputs == 0 {
             return;
         }
-        let rows = x.chunks_exact(inputs).zip(self.bytes.chunks_exact_mut(depth(inputs))).zip(&mut self.scales);
+        let rows = self.x.chunks_exact(*inputs).zip(bytes.chunks_exact_mut(depth(*inputs))).zip(scales);
         for ((x, bytes), scale) in rows {
-            // Floats without their sign are in the order of their bits, and what is no number comes after all others.
-            let largest = x.iter().fold(0, |most: u32, x| most.max(x.to_bits() & 0x7fff_ffff));
-            let size = f32::from_bits(largest);
-            let (of_row, factor) = match size {
-                _ if largest >= NO_NUMBER => (f32::NAN, 0.0),
-                _ if size < SMALLEST => (0.0, 0.0),
-                _ => (size / LARGEST, LARGEST / size),
-            };
-            *scale = of_row;
-            let (used, padding) = bytes.split_at_mut(inputs);
-            for (byte, x) in used.iter_mut().zip(x) {
-                *byte = ((x * factor + ROUNDING).to_bits() as u8).wrapping_add(offset);
+            let (whole, rest) = x.as_chunks::<STRIDE>();
+            let mut last = [0.0; STRIDE];
+            last[..rest.len()].copy_from_slice(rest);
+            let mut most = [wide.splat(0.0); STRIDE / 4];
+            for x in whole {
+                grow(wide, &mut most, x);
             }
-            padding.fill(offset);
+            grow(wide, &mut most, &last);
+            let (of_row, factor) = scale_and_factor(largest(wide, &most));
+            *scale = of_row;
+            // Rows of bytes are whole strides; what fills them up is a number like any other: zero.
+            let (bytes, _) = bytes.as_chunks_mut::<STRIDE>();
+            for (x, bytes) in whole.iter().chain([&last]).zip(bytes) {
+                round(wide, x, factor, isa.offset(), bytes);
+            }
         }
     }
+}
+
+/// The larger of each part and the numbers without their signs.
+#[inline(always)]
+pub(crate) fn grow<S: Wide>(wide: S, most: &mut Parts<S>, x: &[f32; STRIDE]) {
+    for part in 0..STRIDE / S::WIDTH {
+        most[part] = wide.max_of_bits(most[part], wide.size(wide.load(&x[part * S::WIDTH..])));
+    }
+}
+
+/// The largest of all parts; what is no number is larger than what is.
+#[inline(always)]
+pub(crate) fn largest<S: Wide>(wide: S, most: &Parts<S>) -> f32 {
+    let mut largest = 0;
+    for number in wide::spread(wide, most) {
+        largest = number.to_bits().max(largest);
+    }
+    f32::from_bits(largest)
+}
+
+/// What int8 numbers are to be multiplied with, and floats before they are rounded, where the largest has this size.
+#[inline(always)]
+pub(crate) fn scale_and_factor(size: f32) -> (f32, f32) {
+    match size {
+        _ if !size.is_finite() => (f32::NAN, 0.0),
+        _ if size < SMALLEST => (0.0, 0.0),
+        _ => (size / LARGEST, LARGEST / size),
+    }
+}
+
+/// Numbers as int8, with what is added to these; returns the int8 numbers as floats.
+#[inline(always)]
+pub(crate) fn round<S: Wide>(
+    wide: S,
+    x: &[f32; STRIDE],
+    factor: f32,
+    offset: u8,
+    bytes: &mut [u8; STRIDE],
+) -> Parts<S> {
+    let mut numbers = [wide.splat(0.0); STRIDE / 4];
+    for (part, number) in numbers.iter_mut().enumerate().take(STRIDE / S::WIDTH) {
+        let at = part * S::WIDTH;
+        let rounded = wide.add(wide.mul(wide.load(&x[at..]), wide.splat(factor)), wide.splat(ROUNDING));
+        wide.store_low_bytes(rounded, offset, &mut bytes[at..]);
+        *number = wide.sub(rounded, wide.splat(ROUNDING));
+    }
+    numbers
 }

@@ -1,6 +1,8 @@
 //! Functions of one number that follow a layer in a network, computed on its results while these are in registers.
 //!
-//! Plain arithmetic without branches, so that every instruction set computes many at once and all give the same bits.
+//! Arithmetic without branches, on as many at once as a register holds; every instruction set gives the same bits.
+
+use crate::wide::{ROUNDING, Wide};
 
 /// What is done to each result of a layer.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
@@ -20,8 +22,6 @@ pub enum Function {
 
 /// Lowest and highest exponent of a float that is neither zero nor infinite.
 const EXPONENT: std::ops::Range<f32> = -87.336_54..88.722_83;
-/// Added to a number below 2²², leaves it rounded to the nearest whole one in the low bits.
-const ROUNDING: f32 = 12_582_912.0;
 /// ln 2 in two parts, the first exact in few bits.
 const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
 /// e^r for |r| <= ln 2 / 2, from the highest power (Cephes, expf).
@@ -31,65 +31,81 @@ const ERROR: [f32; 5] = [1.061_405_4, -1.453_152, 1.421_413_7, -0.284_496_74, 0.
 const ERROR_P: f32 = 0.327_591_1;
 
 impl Function {
-    /// Replaces each number by its function.
+    /// Of each number.
     #[inline(always)]
-    pub(crate) fn apply(self, numbers: &mut [f32]) {
+    pub(crate) fn of<S: Wide>(self, wide: S, x: S::Floats) -> S::Floats {
         match self {
-            Self::Identity => {}
-            Self::Gelu => numbers.iter_mut().for_each(|x| *x = gelu(*x)),
-            Self::GeluTanh => numbers.iter_mut().for_each(|x| *x = gelu_tanh(*x)),
-            Self::QuickGelu => numbers.iter_mut().for_each(|x| *x *= logistic(1.702 * *x)),
-            Self::Silu => numbers.iter_mut().for_each(|x| *x *= logistic(*x)),
+            Self::Identity => x,
+            Self::Gelu => gelu(wide, x),
+            Self::GeluTanh => gelu_tanh(wide, x),
+            Self::QuickGelu => wide.mul(x, logistic(wide, wide.mul(wide.splat(1.702), x))),
+            Self::Silu => wide.mul(x, logistic(wide, x)),
         }
     }
 }
 
 /// Of what is no number: no number; never infinite.
 #[inline(always)]
-pub(crate) fn exp(x: f32) -> f32 {
-    // Comparisons that keep what is no number.
-    let x = if x < EXPONENT.start { EXPONENT.start } else { x };
-    let x = if x > EXPONENT.end { EXPONENT.end } else { x };
-    let rounded = x.mul_add(std::f32::consts::LOG2_E, ROUNDING);
-    let whole = rounded - ROUNDING;
-    let rest = whole.mul_add(-LN_2[1], whole.mul_add(-LN_2[0], x));
-    let series = POWERS.iter().fold(0.0_f32, |sum, power| sum.mul_add(rest, *power));
-    let series = (series * rest).mul_add(rest, rest + 1.0);
-    // Twice by half the power of two, because the highest one alone would be infinite.
-    let half = (rounded.to_bits() as i32).wrapping_sub(ROUNDING.to_bits() as i32) >> 1;
-    let other = (rounded.to_bits() as i32).wrapping_sub(ROUNDING.to_bits() as i32).wrapping_sub(half);
-    series * power_of_two(half) * power_of_two(other)
+pub(crate) fn exp<S: Wide>(wide: S, x: S::Floats) -> S::Floats {
+    let splat = |number| wide.splat(number);
+    let x = wide.min(splat(EXPONENT.end), wide.max(splat(EXPONENT.start), x));
+    let rounded = wide.mul_add(x, splat(std::f32::consts::LOG2_E), splat(ROUNDING));
+    let whole = wide.sub(rounded, splat(ROUNDING));
+    let rest = wide.mul_add(whole, splat(-LN_2[1]), wide.mul_add(whole, splat(-LN_2[0]), x));
+    let series = wide.mul(polynomial(wide, &POWERS, rest), rest);
+    let series = wide.mul_add(series, rest, wide.add(rest, splat(1.0)));
+    let [half, other] = wide.powers_of_two(rounded);
+    wide.mul(wide.mul(series, half), other)
+}
+
+/// Factors from the highest power on.
+#[inline(always)]
+fn polynomial<S: Wide, const N: usize>(wide: S, factors: &[f32; N], x: S::Floats) -> S::Floats {
+    let mut sum = wide.splat(0.0);
+    for factor in factors {
+        sum = wide.mul_add(sum, x, wide.splat(*factor));
+    }
+    sum
 }
 
 #[inline(always)]
-fn power_of_two(exponent: i32) -> f32 {
-    f32::from_bits((exponent.wrapping_add(127) as u32) << 23)
+fn logistic<S: Wide>(wide: S, x: S::Floats) -> S::Floats {
+    let one = wide.splat(1.0);
+    wide.div(one, wide.add(one, exp(wide, wide.mul(x, wide.splat(-1.0)))))
 }
 
 #[inline(always)]
-fn logistic(x: f32) -> f32 {
-    1.0 / (1.0 + exp(-x))
+fn gelu<S: Wide>(wide: S, x: S::Floats) -> S::Floats {
+    let one = wide.splat(1.0);
+    let size = wide.size(wide.mul(x, wide.splat(std::f32::consts::FRAC_1_SQRT_2)));
+    let t = wide.div(one, wide.mul_add(wide.splat(ERROR_P), size, one));
+    let series = wide.mul(polynomial(wide, &ERROR, t), t);
+    let square = wide.mul(wide.mul(size, wide.splat(-1.0)), size);
+    let error = wide.sub(one, wide.mul(series, exp(wide, square)));
+    wide.mul(wide.mul(wide.splat(0.5), x), wide.add(one, wide.signed(error, x)))
 }
 
 #[inline(always)]
-fn gelu(x: f32) -> f32 {
-    let size = (x * std::f32::consts::FRAC_1_SQRT_2).abs();
-    let t = 1.0 / ERROR_P.mul_add(size, 1.0);
-    let series = ERROR.iter().fold(0.0_f32, |sum, factor| sum.mul_add(t, *factor)) * t;
-    let error = 1.0 - series * exp(-size * size);
-    0.5 * x * (1.0 + error.copysign(x))
-}
-
-#[inline(always)]
-fn gelu_tanh(x: f32) -> f32 {
-    let inner = std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2 * (0.044_715 * x * x).mul_add(x, x);
-    // (1 + tanh y) / 2 is the logistic function of 2 y.
-    x * logistic(2.0 * inner)
+fn gelu_tanh<S: Wide>(wide: S, x: S::Floats) -> S::Floats {
+    let cube = wide.mul_add(wide.mul(wide.mul(wide.splat(0.044_715), x), x), x, x);
+    // Twice √(2/π); (1 + tanh y) / 2 is the logistic function of 2 y.
+    let factor = 2.0 * std::f32::consts::FRAC_2_SQRT_PI * std::f32::consts::FRAC_1_SQRT_2;
+    wide.mul(x, logistic(wide, wide.mul(wide.splat(factor), cube)))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Function, exp};
+    use crate::wide::{Plain, Wide};
+
+    use super::Function;
+
+    fn of(function: Function, x: f32) -> f32 {
+        function.of(Plain, Plain.splat(x))[0]
+    }
+
+    fn exp(x: f32) -> f32 {
+        super::exp(Plain, Plain.splat(x))[0]
+    }
 
     #[test]
     fn each_function_is_what_it_says() {
@@ -108,10 +124,9 @@ mod tests {
         for step in -400..=400 {
             let x = f64::from(step) / 100.0;
             let check = |function: Function, expected: f64| {
-                let mut found = [x as f32];
-                function.apply(&mut found);
-                let error = (f64::from(found[0]) - expected).abs();
-                assert!(error <= 1e-6 * (1.0 + x.abs()), "{function:?}({x}) = {} is not {expected}", found[0]);
+                let found = of(function, x as f32);
+                let error = (f64::from(found) - expected).abs();
+                assert!(error <= 1e-6 * (1.0 + x.abs()), "{function:?}({x}) = {found} is not {expected}");
             };
             check(Function::Identity, x);
             check(Function::Gelu, 0.5 * x * (1.0 + erf(x / std::f64::consts::SQRT_2)));
@@ -124,8 +139,7 @@ mod tests {
     #[test]
     fn extremes_stay_numbers_and_what_is_none_stays_none() {
         for function in [Function::Gelu, Function::GeluTanh, Function::QuickGelu, Function::Silu] {
-            let mut numbers = [1e4, -1e4, 0.0, f32::NAN];
-            function.apply(&mut numbers);
+            let numbers = [1e4, -1e4, 0.0, f32::NAN].map(|x| of(function, x));
             assert!(numbers[0] == 1e4 && numbers[1].abs() < 1e-30 && numbers[2] == 0.0, "{function:?}: {numbers:?}");
             assert!(numbers[3].is_nan(), "{function:?}");
         }

@@ -2,6 +2,7 @@
 
 use crate::Function;
 use crate::pack::Packed;
+use crate::wide::Wide;
 
 /// What a kernel works on. `bytes` holds a whole number of rows of the packed depth, and there is one scale for each.
 pub(crate) struct Job<'a> {
@@ -20,11 +21,12 @@ pub(crate) struct Job<'a> {
 impl Job<'_> {
     /// Turns the sums of a tile into results: rows from `first`, the outputs of `panel`.
     #[inline(always)]
-    pub(crate) fn finish<const ROWS: usize, const COLUMNS: usize>(
+    pub(crate) fn finish<S: Wide, const COLUMNS: usize>(
         &mut self,
+        wide: S,
         panel: usize,
         first: usize,
-        sums: &[[i32; COLUMNS]; ROWS],
+        sums: &[[i32; COLUMNS]],
     ) {
         let outputs = self.packed.outputs;
         let start = panel * COLUMNS;
@@ -36,27 +38,48 @@ impl Job<'_> {
             bias.copy_from_slice(&self.bias[start..][..COLUMNS]);
         }
         for (row, sums) in sums.iter().enumerate() {
-            let of_row = self.scales[first + row];
+            let of_row = wide.splat(self.scales[first + row]);
             let mut results = [0.0; COLUMNS];
-            for column in 0..COLUMNS {
-                let sum = (sums[column] - excess[column]) as f32;
-                results[column] = sum.mul_add(scales[column] * of_row, bias[column]);
+            for part in 0..COLUMNS / S::WIDTH {
+                let at = part * S::WIDTH;
+                let scale = wide.mul(wide.load(&scales[at..]), of_row);
+                let sum = wide.load_differences(&sums[at..], &excess[at..]);
+                let result = wide.mul_add(sum, scale, wide.load(&bias[at..]));
+                wide.store(self.function.of(wide, result), &mut results[at..]);
             }
-            self.function.apply(&mut results);
-            let out = &mut self.out[(first + row) * outputs + start..][..count];
-            if self.adds {
-                out.iter_mut().zip(&results).for_each(|(out, result)| *out += result);
-            } else {
-                out.copy_from_slice(&results[..count]);
-            }
+            write(wide, &results, &mut self.out[(first + row) * outputs + start..][..count], self.adds);
+        }
+    }
+}
+
+/// Results of a row into what there is room for, or added to what is there.
+#[inline(always)]
+pub(crate) fn write<S: Wide, const COLUMNS: usize>(wide: S, results: &[f32; COLUMNS], out: &mut [f32], adds: bool) {
+    if !adds {
+        out.copy_from_slice(&results[..out.len()]);
+    } else if out.len() == COLUMNS {
+        for part in 0..COLUMNS / S::WIDTH {
+            let at = part * S::WIDTH;
+            wide.store(wide.add(wide.load(&out[at..]), wide.load(&results[at..])), &mut out[at..]);
+        }
+    } else {
+        for (out, result) in out.iter_mut().zip(results) {
+            *out += result;
         }
     }
 }
 
 /// The walk over tiles, for one instruction set: panel by panel, so that a panel's weights are read once from memory, and in
-/// each as many rows at a time as there are registers for. `$tile::<ROWS>(panel, rows, depth)` gives the sums.
+/// each as many rows at a time as there are registers for. `$tile::<ROWS>(panel, rows, depth)` gives the sums, and `$wide` finishes
+/// them.
 macro_rules! kernel {
-    ($(#[$attribute:meta])* $tile:ident, $columns:literal, $most:literal: $($rows:literal)*) => {
+    ($(#[$attribute:meta])* $tile:ident, $wide:expr, $columns:literal, $most:literal: $($rows:literal)*) => {
+        $(#[$attribute])*
+        #[inline(never)]
+        fn finish(job: &mut crate::job::Job<'_>, panel: usize, first: usize, sums: &[[i32; $columns]]) {
+            job.finish($wide, panel, first, sums);
+        }
+
         $(#[$attribute])*
         fn walk(job: &mut crate::job::Job<'_>) {
             let (depth, rows) = (job.packed.depth, job.scales.len());
@@ -68,7 +91,7 @@ macro_rules! kernel {
                     match count {
                         $($rows => {
                             let sums: [[i32; $columns]; $rows] = $tile::<$rows>(job.packed.panel(panel), bytes, depth);
-                            job.finish(panel, first, &sums);
+                            finish(job, panel, first, &sums);
                         })*
                         _ => unreachable!("as many rows as a tile takes"),
                     }

@@ -23,6 +23,7 @@ mod linear;
 mod pack;
 pub mod resample;
 mod scalar;
+mod wide;
 
 #[cfg(target_arch = "aarch64")]
 mod arm;

@@ -2,8 +2,9 @@
 
 use crate::job::{Job, kernel};
 use crate::pack::QUAD;
+use crate::wide::Plain;
 
-kernel!(tile, 8, 4: 1 2 3 4);
+kernel!(tile, Plain, 8, 4: 1 2 3 4);
 
 /// Runs a layer.
 pub(crate) fn multiply(job: &mut Job<'_>) {

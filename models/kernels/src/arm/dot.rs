@@ -6,6 +6,7 @@ use std::arch::asm;
 
 use crate::Isa;
 use crate::job::{Job, kernel};
+use crate::wide::neon::Neon;
 
 const COLUMNS: usize = Isa::NeonDot.columns();
 /// Inputs that are read at once of a row.
@@ -18,7 +19,7 @@ pub(crate) fn multiply(job: &mut Job<'_>) {
     unsafe { walk(job) }
 }
 
-kernel!(#[target_feature(enable = "neon,dotprod")] tile, 8, 8: 1 2 3 4 5 6 7 8);
+kernel!(#[target_feature(enable = "neon,dotprod")] tile, Neon, 8, 8: 1 2 3 4 5 6 7 8);
 
 /// Adds to each of four sums the dot product of its four weights with four of the activations, the ones of that lane.
 macro_rules! dot {

@@ -9,6 +9,7 @@ use std::arch::aarch64::{
 
 use crate::Isa;
 use crate::job::{Job, kernel};
+use crate::wide::neon::Neon;
 
 const COLUMNS: usize = Isa::Neon.columns();
 /// Inputs of one step: two times four.
@@ -23,7 +24,7 @@ pub(crate) fn multiply(job: &mut Job<'_>) {
     unsafe { walk(job) }
 }
 
-kernel!(#[target_feature(enable = "neon")] tile, 8, 4: 1 2 3 4);
+kernel!(#[target_feature(enable = "neon")] tile, Neon, 8, 4: 1 2 3 4);
 
 #[inline]
 #[target_feature(enable = "neon")]

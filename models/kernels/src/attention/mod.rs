@@ -6,14 +6,15 @@
 //! | scores | how much each key has to do with each query |
 //! | panel | columns that are computed together, packed so that they lie in memory as they are read |
 //!
-//! A few queries are taken at a time, and their scores never leave the cache. The loops are plain; each instruction set compiles
-//! its own of them, with as many rows and columns as it has registers for.
+//! A few queries are taken at a time, and their scores never leave the cache. Each instruction set has as many rows and columns at
+//! once as it has registers for.
 
 mod rows;
 mod walk;
 
 pub use rows::{Rows, RowsMut};
 
+use crate::wide::{self, Wide, Work};
 use crate::{Isa, LinearError};
 
 /// Queries up to which keys are read as they are: packing them would cost more than it saves.
@@ -56,13 +57,7 @@ impl Attention {
     /// Computes a head into `out`, `[queries, width]`.
     pub fn run(&mut self, head: &Head<'_>, out: &mut RowsMut<'_>) -> Result<(), LinearError> {
         check(head, out)?;
-        match self.isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni => x86::avx512(self, head, out),
-            #[cfg(target_arch = "x86_64")]
-            Isa::AvxVnni | Isa::Avx2 => x86::avx2(self, head, out),
-            _ => walk::run::<4, 16>(self, head, out),
-        }
+        wide::on(self.isa, Run { attention: self, head, out });
         Ok(())
     }
 }
@@ -84,31 +79,20 @@ fn check(head: &Head<'_>, out: &RowsMut<'_>) -> Result<(), LinearError> {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-mod x86 {
-    //! The walk compiled for wider registers.
-    #![allow(unsafe_code, reason = "instructions by name")]
+struct Run<'a, 'b, 'c> {
+    attention: &'a mut Attention,
+    head: &'a Head<'b>,
+    out: &'a mut RowsMut<'c>,
+}
 
-    use super::{Attention, Head, RowsMut, walk};
-    use crate::Isa;
-
-    pub(super) fn avx512(attention: &mut Attention, head: &Head<'_>, out: &mut RowsMut<'_>) {
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl,fma")]
-        fn run(attention: &mut Attention, head: &Head<'_>, out: &mut RowsMut<'_>) {
-            walk::run::<6, 32>(attention, head, out);
+impl Work for Run<'_, '_, '_> {
+    #[inline(always)]
+    fn run<S: Wide>(self, wide: S) {
+        let Self { attention, head, out } = self;
+        // As many sums as there are registers for, and what is multiplied with them.
+        match S::WIDTH {
+            4 => walk::run::<S, 6, 4>(wide, attention, head, out),
+            _ => walk::run::<S, 6, 2>(wide, attention, head, out),
         }
-        assert!(Isa::Avx512Vnni.is_available());
-        // SAFETY: the processor has the instructions.
-        unsafe { run(attention, head, out) }
-    }
-
-    pub(super) fn avx2(attention: &mut Attention, head: &Head<'_>, out: &mut RowsMut<'_>) {
-        #[target_feature(enable = "avx2,fma")]
-        fn run(attention: &mut Attention, head: &Head<'_>, out: &mut RowsMut<'_>) {
-            walk::run::<6, 16>(attention, head, out);
-        }
-        assert!(Isa::Avx2.is_available());
-        // SAFETY: the processor has the instructions.
-        unsafe { run(attention, head, out) }
     }
 }

@@ -2,20 +2,15 @@
 
 use super::{BLOCK, ZERO};
 use crate::Isa;
-
-/// Added to a number below 2²², leaves it rounded to the nearest whole one, ties to even, in the low bits.
-const ROUNDING: f32 = 12_582_912.0;
-/// A block whose largest number is below this is taken for zeros: one over it would be infinite.
-const SMALLEST: f32 = 1e-35;
-/// Largest int8 of either sign that is used.
-const LARGEST: f32 = 127.0;
+use crate::activations::{grow, largest, round, scale_and_factor};
+use crate::wide::{self, STRIDE, Wide, Work};
 
 /// Quantised rows. Room is kept from one use to the next.
 #[derive(Clone, Debug)]
 pub struct BlockActivations {
     isa: Isa,
     pub(super) inputs: usize,
-    pub(super) bytes: Vec<i8>,
+    pub(super) bytes: Vec<u8>,
     pub(super) factors: Vec<f32>,
     pub(super) offsets: Vec<i32>,
 }
@@ -36,11 +31,7 @@ impl BlockActivations {
         self.bytes.resize(rows * blocks * BLOCK, 0);
         self.factors.resize(rows * blocks, 0.0);
         self.offsets.resize(rows * blocks, 0);
-        match self.isa {
-            #[cfg(target_arch = "x86_64")]
-            Isa::Avx512Vnni | Isa::AvxVnni | Isa::Avx2 => super::x86::quantise(self, x),
-            _ => self.fill(x),
-        }
+        wide::on(self.isa, Quantise { rows: self, x });
     }
 
     /// Rows that were quantised.
@@ -48,26 +39,33 @@ impl BlockActivations {
     pub fn rows(&self) -> usize {
         self.factors.len() / self.inputs.div_ceil(BLOCK).max(1)
     }
+}
 
-    /// The same for any instruction set; compiled anew into each that calls it.
+struct Quantise<'a> {
+    rows: &'a mut BlockActivations,
+    x: &'a [f32],
+}
+
+impl Work for Quantise<'_> {
     #[inline(always)]
-    pub(super) fn fill(&mut self, x: &[f32]) {
-        let blocks = self.inputs.div_ceil(BLOCK);
+    fn run<S: Wide>(self, wide: S) {
+        let BlockActivations { inputs, bytes, factors, offsets, .. } = self.rows;
+        let blocks = inputs.div_ceil(BLOCK);
         if blocks == 0 {
             return;
         }
-        let rows = x.chunks_exact(self.inputs).zip(self.bytes.chunks_exact_mut(blocks * BLOCK));
-        let rows = rows.zip(self.factors.chunks_exact_mut(blocks)).zip(self.offsets.chunks_exact_mut(blocks));
+        let rows = self.x.chunks_exact(*inputs).zip(bytes.chunks_exact_mut(blocks * BLOCK));
+        let rows = rows.zip(factors.chunks_exact_mut(blocks)).zip(offsets.chunks_exact_mut(blocks));
         for (((x, bytes), factors), offsets) in rows {
             let mut parts = bytes.as_chunks_mut::<BLOCK>().0.iter_mut().zip(factors).zip(offsets);
             let (whole, rest) = x.as_chunks::<BLOCK>();
             for (x, ((bytes, factor), offset)) in whole.iter().zip(parts.by_ref()) {
-                (*factor, *offset) = block(x, bytes);
+                (*factor, *offset) = block(wide, x, bytes);
             }
             if let Some(((bytes, factor), offset)) = parts.next() {
                 let mut padded = [0.0; BLOCK];
                 padded[..rest.len()].copy_from_slice(rest);
-                (*factor, *offset) = block(&padded, bytes);
+                (*factor, *offset) = block(wide, &padded, bytes);
             }
         }
     }
@@ -75,18 +73,17 @@ impl BlockActivations {
 
 /// Scale and offset of a block.
 #[inline(always)]
-fn block(x: &[f32; BLOCK], bytes: &mut [i8; BLOCK]) -> (f32, i32) {
-    // Floats without their sign are in the order of their bits, and what is no number comes after all others.
-    let largest = x.iter().fold(0, |most: u32, x| most.max(x.to_bits() & 0x7fff_ffff));
-    let size = f32::from_bits(largest);
-    let (scale, factor) = match size {
-        _ if !size.is_finite() => (f32::NAN, 0.0),
-        _ if size < SMALLEST => (0.0, 0.0),
-        _ => (size / LARGEST, LARGEST / size),
-    };
-    for (byte, x) in bytes.iter_mut().zip(x) {
-        *byte = (x * factor + ROUNDING).to_bits() as i8;
+fn block<S: Wide>(wide: S, x: &[f32; BLOCK], bytes: &mut [u8; BLOCK]) -> (f32, i32) {
+    let (x, bytes) = (x.as_chunks::<STRIDE>().0, bytes.as_chunks_mut::<STRIDE>().0);
+    let mut most = [wide.splat(0.0); STRIDE / 4];
+    for x in x {
+        grow(wide, &mut most, x);
     }
-    let sum: i32 = bytes.iter().map(|byte| i32::from(*byte)).sum();
-    (scale, sum * i32::from(ZERO))
+    let (scale, factor) = scale_and_factor(largest(wide, &most));
+    let mut sum = 0.0;
+    for (x, bytes) in x.iter().zip(bytes) {
+        sum += wide::total(wide, &round(wide, x, factor, 0, bytes));
+    }
+    // A sum of so few bytes is whole; of what is no number, nobody looks at it.
+    (scale, sum as i32 * i32::from(ZERO))
 }

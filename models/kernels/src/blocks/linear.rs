@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::pack::Packed;
 use super::{BLOCK, BlockActivations, GROUPS, QUAD, Tile, scalar};
+use crate::job::write;
+use crate::wide::Wide;
 use crate::{Function, INPUTS_MAX, Isa, LinearError};
 
 /// 4-bit weights as they are in a file (`MatMulNBits` of ONNX Runtime, in blocks of 32).
@@ -163,43 +165,59 @@ impl Job<'_> {
 
     /// Turns the sums of a tile into results.
     #[inline(always)]
-    pub(super) fn finish<const ROWS: usize, const C: usize>(
+    pub(super) fn finish<S: Wide, const C: usize>(
         &mut self,
+        wide: S,
         panel: usize,
         first: usize,
-        mut sums: [[f32; C]; ROWS],
+        sums: &mut [[f32; C]],
     ) {
         let BlockLinear { packed, bias, function, .. } = self.layer;
         let start = panel * C;
         let count = C.min(packed.outputs - start);
+        let mut biases = [0.0; C];
+        if !bias.is_empty() {
+            biases[..count].copy_from_slice(&bias[start..][..count]);
+        }
         for (row, sums) in sums.iter_mut().enumerate() {
-            if !packed.shifts.is_empty() {
-                let of_row = (first + row) * packed.blocks;
-                for block in 0..packed.blocks {
-                    let whole = self.rows.offsets[of_row + block] as f32 / f32::from(super::ZERO);
-                    let factor = self.rows.factors[of_row + block] * whole;
-                    let shifts = &packed.shifts[(panel * packed.blocks + block) * C..][..C];
-                    sums.iter_mut().zip(shifts).for_each(|(sum, shift)| *sum = shift.mul_add(factor, *sum));
+            for part in 0..C / S::WIDTH {
+                let at = part * S::WIDTH;
+                let mut sum = wide.load(&sums[at..]);
+                if !packed.shifts.is_empty() {
+                    let of_row = (first + row) * packed.blocks;
+                    for block in 0..packed.blocks {
+                        let whole = self.rows.offsets[of_row + block] as f32 / f32::from(super::ZERO);
+                        let factor = wide.splat(self.rows.factors[of_row + block] * whole);
+                        let shifts = wide.load(&packed.shifts[(panel * packed.blocks + block) * C + at..]);
+                        sum = wide.mul_add(shifts, factor, sum);
+                    }
                 }
+                if !bias.is_empty() {
+                    sum = wide.add(sum, wide.load(&biases[at..]));
+                }
+                wide.store(function.of(wide, sum), &mut sums[at..]);
             }
-            if !bias.is_empty() {
-                sums.iter_mut().zip(&bias[start..][..count]).for_each(|(sum, bias)| *sum += bias);
-            }
-            function.apply(sums);
             let out = &mut self.out[(first + row) * packed.outputs + start..][..count];
-            if self.adds {
-                out.iter_mut().zip(&*sums).for_each(|(out, result)| *out += result);
-            } else {
-                out.copy_from_slice(&sums[..count]);
-            }
+            write(wide, sums, out, self.adds);
         }
     }
 }
 
 /// The walk over tiles, for one instruction set: panel by panel, so that a panel's weights are read once from memory, and in each as
-/// many rows at a time as there are registers for. `$tile::<ROWS>(tile)` gives the sums.
+/// many rows at a time as there are registers for. `$tile::<ROWS>(tile)` gives the sums, and `$wide` finishes them.
 macro_rules! kernel {
-    ($(#[$attribute:meta])* $tile:ident, $columns:literal, $most:literal: $($rows:literal)*) => {
+    ($(#[$attribute:meta])* $tile:ident, $wide:expr, $columns:literal, $most:literal: $($rows:literal)*) => {
+        $(#[$attribute])*
+        #[inline(never)]
+        fn finish(
+            job: &mut $crate::blocks::linear::Job<'_>,
+            panel: usize,
+            first: usize,
+            sums: &mut [[f32; $columns]],
+        ) {
+            job.finish($wide, panel, first, sums);
+        }
+
         $(#[$attribute])*
         fn walk(job: &mut $crate::blocks::linear::Job<'_>) {
             let rows = job.rows();
@@ -209,8 +227,8 @@ macro_rules! kernel {
                     let count = (rows - first).min($most);
                     match count {
                         $($rows => {
-                            let sums: [[f32; $columns]; $rows] = $tile::<$rows>(&job.tile(panel, first, $rows));
-                            job.finish(panel, first, sums);
+                            let mut sums: [[f32; $columns]; $rows] = $tile::<$rows>(&job.tile(panel, first, $rows));
+                            finish(job, panel, first, &mut sums);
                         })*
                         _ => unreachable!("as many rows as a tile takes"),
                     }

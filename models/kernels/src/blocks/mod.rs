@@ -38,8 +38,8 @@ struct Tile<'a, const C: usize> {
     nibbles: &'a [u8],
     /// Half floats, `[blocks, C]`.
     scales: &'a [u16],
-    /// `[rows, blocks, 32]`.
-    bytes: &'a [i8],
+    /// int8, `[rows, blocks, 32]`.
+    bytes: &'a [u8],
     /// `[rows, blocks]`.
     factors: &'a [f32],
     /// Sums of the bytes of a block times the zero point, `[rows, blocks]`.
@@ -62,7 +62,14 @@ impl<'a, const C: usize> Tile<'a, C> {
 
     /// A row's numbers of the block.
     #[inline(always)]
-    fn bytes(&self, row: usize, block: usize) -> &'a [i8; BLOCK] {
+    fn bytes(&self, row: usize, block: usize) -> &'a [u8; BLOCK] {
         self.bytes[(row * self.blocks + block) * BLOCK..].first_chunk().expect("a whole block")
     }
+}
+
+/// Four activations of a block, from `at` on, as one number.
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+#[inline(always)]
+fn quad(x: &[u8; BLOCK], at: usize) -> i32 {
+    i32::from_le_bytes([x[at], x[at + 1], x[at + 2], x[at + 3]])
 }

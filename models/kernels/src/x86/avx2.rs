@@ -11,8 +11,9 @@ use std::arch::x86_64::{
 
 use super::half::{COLUMNS, STEP, load, store};
 use super::quad;
+use crate::Isa;
 use crate::job::{Job, kernel};
-use crate::{Activations, Isa};
+use crate::wide::avx2::Avx2;
 
 /// Runs a layer that was packed for these instructions.
 pub(crate) fn multiply(job: &mut Job<'_>) {
@@ -21,18 +22,7 @@ pub(crate) fn multiply(job: &mut Job<'_>) {
     unsafe { walk(job) }
 }
 
-/// Quantises rows.
-pub(crate) fn quantise(rows: &mut Activations, x: &[f32]) {
-    #[target_feature(enable = "avx2")]
-    fn fill(rows: &mut Activations, x: &[f32]) {
-        rows.fill(x);
-    }
-    assert!(Isa::Avx2.is_available());
-    // SAFETY: the processor has the instructions.
-    unsafe { fill(rows, x) }
-}
-
-kernel!(#[target_feature(enable = "avx2,fma")] tile, 16, 4: 1 2 3 4);
+kernel!(#[target_feature(enable = "avx2,fma")] tile, Avx2::new(), 16, 4: 1 2 3 4);
 
 #[inline]
 #[target_feature(enable = "avx2")]

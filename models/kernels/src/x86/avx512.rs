@@ -6,8 +6,9 @@ use std::arch::x86_64::{
 };
 
 use super::quad;
+use crate::Isa;
 use crate::job::{Job, kernel};
-use crate::{Activations, Isa};
+use crate::wide::avx512::Avx512;
 
 const COLUMNS: usize = Isa::Avx512Vnni.columns();
 /// Bytes of one step: four inputs of every output.
@@ -20,18 +21,7 @@ pub(crate) fn multiply(job: &mut Job<'_>) {
     unsafe { walk(job) }
 }
 
-/// Quantises rows.
-pub(crate) fn quantise(rows: &mut Activations, x: &[f32]) {
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-    fn fill(rows: &mut Activations, x: &[f32]) {
-        rows.fill(x);
-    }
-    assert!(Isa::Avx512Vnni.is_available());
-    // SAFETY: the processor has the instructions.
-    unsafe { fill(rows, x) }
-}
-
-kernel!(#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma")] tile, 64, 6: 1 2 3 4 5 6);
+kernel!(#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma")] tile, Avx512::new(), 64, 6: 1 2 3 4 5 6);
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni")]

@@ -7,6 +7,7 @@ use super::half::{COLUMNS, STEP, load, store};
 use super::quad;
 use crate::Isa;
 use crate::job::{Job, kernel};
+use crate::wide::avx2::Avx2;
 
 /// Runs a layer that was packed for these instructions.
 pub(crate) fn multiply(job: &mut Job<'_>) {
@@ -15,7 +16,7 @@ pub(crate) fn multiply(job: &mut Job<'_>) {
     unsafe { walk(job) }
 }
 
-kernel!(#[target_feature(enable = "avx2,fma,avxvnni")] tile, 16, 6: 1 2 3 4 5 6);
+kernel!(#[target_feature(enable = "avx2,fma,avxvnni")] tile, Avx2::new(), 16, 6: 1 2 3 4 5 6);
 
 #[inline]
 #[target_feature(enable = "avx2,avxvnni")]

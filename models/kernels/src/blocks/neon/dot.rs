@@ -11,6 +11,7 @@ use super::{COLUMNS, scale, store};
 use crate::Isa;
 use crate::blocks::linear::{Job, kernel};
 use crate::blocks::{QUAD, Tile};
+use crate::wide::neon::Neon;
 
 /// Runs a layer that was packed for these instructions.
 pub(crate) fn multiply(job: &mut Job<'_>) {
@@ -19,7 +20,7 @@ pub(crate) fn multiply(job: &mut Job<'_>) {
     unsafe { walk(job) }
 }
 
-kernel!(#[target_feature(enable = "neon,dotprod")] tile, 8, 4: 1 2 3 4);
+kernel!(#[target_feature(enable = "neon,dotprod")] tile, Neon, 8, 4: 1 2 3 4);
 
 /// Adds to each of four sums the dot product of its four weights with four of the activations, the ones of that lane.
 macro_rules! dot {
@@ -47,7 +48,7 @@ fn tile<const ROWS: usize>(tile: &Tile<'_, COLUMNS>) -> [[f32; COLUMNS]; ROWS] {
             let bytes = tile.bytes(row, block).as_chunks::<16>().0;
             for (x, bytes) in x.iter_mut().zip(bytes) {
                 // SAFETY: 16 bytes.
-                *x = unsafe { vld1q_s8(bytes.as_ptr()) };
+                *x = unsafe { vld1q_s8(bytes.as_ptr().cast()) };
             }
         }
         let groups = tile.nibbles(block).as_chunks::<{ COLUMNS * QUAD }>().0;

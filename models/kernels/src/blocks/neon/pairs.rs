@@ -10,7 +10,8 @@ use std::arch::aarch64::{
 use super::{COLUMNS, scale, store};
 use crate::Isa;
 use crate::blocks::linear::{Job, kernel};
-use crate::blocks::{BLOCK, GROUPS, QUAD, Tile};
+use crate::blocks::{GROUPS, QUAD, Tile, quad};
+use crate::wide::neon::Neon;
 
 /// Runs a layer that was packed for these instructions.
 pub(crate) fn multiply(job: &mut Job<'_>) {
@@ -19,7 +20,7 @@ pub(crate) fn multiply(job: &mut Job<'_>) {
     unsafe { walk(job) }
 }
 
-kernel!(#[target_feature(enable = "neon")] tile, 8, 4: 1 2 3 4);
+kernel!(#[target_feature(enable = "neon")] tile, Neon, 8, 4: 1 2 3 4);
 
 #[inline]
 #[target_feature(enable = "neon")]
@@ -53,10 +54,4 @@ fn tile<const ROWS: usize>(tile: &Tile<'_, COLUMNS>) -> [[f32; COLUMNS]; ROWS] {
         scale(tile, block, sums, &mut results);
     }
     store(results)
-}
-
-/// Four activations of a block, from `at` on, as one number.
-#[inline(always)]
-fn quad(x: &[i8; BLOCK], at: usize) -> i32 {
-    i32::from_le_bytes([x[at] as u8, x[at + 1] as u8, x[at + 2] as u8, x[at + 3] as u8])
 }

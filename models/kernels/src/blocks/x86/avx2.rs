@@ -9,10 +9,10 @@ use std::arch::x86_64::{
 };
 
 use super::half::{COLUMNS, GROUP, scale, split, store};
-use super::quad;
 use crate::Isa;
 use crate::blocks::linear::{Job, kernel};
-use crate::blocks::{GROUPS, QUAD, Tile};
+use crate::blocks::{GROUPS, QUAD, Tile, quad};
+use crate::wide::avx2::Avx2;
 
 /// Runs a layer that was packed for these instructions.
 pub(crate) fn multiply(job: &mut Job<'_>) {
@@ -21,7 +21,7 @@ pub(crate) fn multiply(job: &mut Job<'_>) {
     unsafe { walk(job) }
 }
 
-kernel!(#[target_feature(enable = "avx2,fma,f16c")] tile, 8, 4: 1 2 3 4);
+kernel!(#[target_feature(enable = "avx2,fma,f16c")] tile, Avx2::new(), 8, 4: 1 2 3 4);
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]

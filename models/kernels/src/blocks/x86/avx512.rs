@@ -7,10 +7,10 @@ use std::arch::x86_64::{
     _mm512_srli_epi16, _mm512_storeu_ps,
 };
 
-use super::quad;
 use crate::Isa;
 use crate::blocks::linear::{Job, kernel};
-use crate::blocks::{GROUPS, QUAD, Tile};
+use crate::blocks::{GROUPS, QUAD, Tile, quad};
+use crate::wide::avx512::Avx512;
 
 const COLUMNS: usize = 16;
 /// Bytes of a group.
@@ -23,7 +23,7 @@ pub(crate) fn multiply(job: &mut Job<'_>) {
     unsafe { walk(job) }
 }
 
-kernel!(#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma")] tile, 16, 8: 1 2 3 4 5 6 7 8);
+kernel!(#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma")] tile, Avx512::new(), 16, 8: 1 2 3 4 5 6 7 8);
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,fma")]

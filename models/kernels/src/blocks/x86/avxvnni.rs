@@ -4,10 +4,10 @@
 use std::arch::x86_64::{_mm256_dpbusd_avx_epi32, _mm256_set1_epi32, _mm256_setzero_ps};
 
 use super::half::{COLUMNS, GROUP, scale, split, store};
-use super::quad;
 use crate::Isa;
 use crate::blocks::linear::{Job, kernel};
-use crate::blocks::{GROUPS, QUAD, Tile};
+use crate::blocks::{GROUPS, QUAD, Tile, quad};
+use crate::wide::avx2::Avx2;
 
 /// Runs a layer that was packed for these instructions.
 pub(crate) fn multiply(job: &mut Job<'_>) {
@@ -16,7 +16,7 @@ pub(crate) fn multiply(job: &mut Job<'_>) {
     unsafe { walk(job) }
 }
 
-kernel!(#[target_feature(enable = "avx2,fma,f16c,avxvnni")] tile, 8, 4: 1 2 3 4);
+kernel!(#[target_feature(enable = "avx2,fma,f16c,avxvnni")] tile, Avx2::new(), 8, 4: 1 2 3 4);
 
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c,avxvnni")]
