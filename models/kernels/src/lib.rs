@@ -1,5 +1,5 @@
-//! Linear layers with int8 weights and int8 activations: `out = f(x · W + bias)`; beside them [`blocks`] of 4-bit weights, [`attention`]
-//! and [`resample`] for pictures.
+//! Linear layers with int8 weights and int8 activations: `out = f(x · W + bias)`; beside them [`blocks`] of 4-bit weights, [`attention`],
+//! [`Norm`], and [`resample`] for pictures.
 //!
 //! | term | meaning |
 //! |---|---|
@@ -20,6 +20,7 @@ mod function;
 mod isa;
 mod job;
 mod linear;
+mod norm;
 mod pack;
 pub mod resample;
 mod scalar;
@@ -34,3 +35,4 @@ pub use activations::Activations;
 pub use function::Function;
 pub use isa::Isa;
 pub use linear::{INPUTS_MAX, Linear, LinearError, Order, Weights};
+pub use norm::Norm;

@@ -1,10 +1,10 @@
 //! What follows a layer is computed with it: bias, function, and the sum with what went round it; layers that read the same rows
-//! become one operator, so that the rows are quantised once; and so does attention.
+//! become one operator, so that the rows are quantised once; and so do attention and normalisation.
 
 use tract_onnx::tract_core::internal::{
     OutletId, Rewriter, TVec, TractResult, TypedModel, TypedModelPatch, TypedNode, tvec,
 };
-use tract_onnx::tract_core::ops::binary::TypedBinOp;
+use tract_onnx::tract_core::ops::binary::{BinMiniOp, TypedBinOp};
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
 use tract_onnx::tract_core::ops::math::{Add, Mul};
 use tract_onnx::tract_core::ops::nn::Sigmoid;
@@ -14,6 +14,7 @@ use tract_onnx::tract_core::ops::nn::silu::Silu;
 use trimtab_kernels::Function;
 
 use super::attend::attend;
+use super::norm::normalise;
 use super::{Packed, QuantLinear};
 
 /// The factor of `Function::QuickGelu`, and how far a file's may be from it.
@@ -29,6 +30,7 @@ pub(crate) fn fuse(model: &mut TypedModel) -> TractResult<()> {
         .with_rule_for::<QuantLinear>("sum", sum)
         .rewrite(&(), model)?;
     Rewriter::default().with_rule_for::<QuantLinear>("same rows", same_rows).rewrite(&(), model)?;
+    normalise(model)?;
     attend(model)
 }
 
@@ -38,11 +40,8 @@ type Patch = TractResult<Option<TypedModelPatch>>;
 fn bias(_: &(), model: &TypedModel, node: &TypedNode, name: &str, op: &QuantLinear) -> Patch {
     let Some(layer) = plain(op).filter(|layer| !layer.is_biased()) else { return Ok(None) };
     let Some((next, other)) = added(model, node)? else { return Ok(None) };
-    let Some(constant) = model.outlet_fact(other)?.konst.clone() else { return Ok(None) };
-    let is_row = constant.len() == layer.outputs() && constant.shape().last() == Some(&layer.outputs());
-    let (Ok(plain), true) = (constant.try_as_plain_ram(), is_row) else { return Ok(None) };
-    let Ok(numbers) = plain.as_slice::<f32>() else { return Ok(None) };
-    replace(model, node, next, name, layer.clone().with_bias(numbers)?)
+    let Some(numbers) = row_of(model, other, layer.outputs())? else { return Ok(None) };
+    replace(model, node, next, name, layer.clone().with_bias(&numbers)?)
 }
 
 /// `f(layer)`.
@@ -136,18 +135,42 @@ fn plain(op: &QuantLinear) -> Option<&Packed> {
     op.single().filter(|layer| layer.function() == Function::Identity)
 }
 
+/// The numbers of a constant that has one for each place of a row of `width`.
+pub(super) fn row_of(model: &TypedModel, outlet: OutletId, width: usize) -> TractResult<Option<Vec<f32>>> {
+    let constant = model.outlet_fact(outlet)?.konst.clone();
+    let Some(constant) = constant.filter(|row| row.len() == width && row.shape().last() == Some(&width)) else {
+        return Ok(None);
+    };
+    Ok(constant.try_as_plain_ram().ok().and_then(|plain| plain.as_slice::<f32>().ok().map(<[f32]>::to_vec)))
+}
+
 /// The addition that alone reads a node, and what it adds.
-fn added<'a>(model: &'a TypedModel, node: &TypedNode) -> TractResult<Option<(&'a TypedNode, OutletId)>> {
-    let next = model.single_succ(node.id)?.filter(|next| is_binary::<Add>(next));
+pub(super) fn added<'a>(model: &'a TypedModel, node: &TypedNode) -> TractResult<Option<(&'a TypedNode, OutletId)>> {
+    follower::<Add>(model, node)
+}
+
+/// The multiplication that alone reads a node, and its factor.
+pub(super) fn multiplied<'a>(
+    model: &'a TypedModel,
+    node: &TypedNode,
+) -> TractResult<Option<(&'a TypedNode, OutletId)>> {
+    follower::<Mul>(model, node)
+}
+
+fn follower<'a, O: BinMiniOp>(
+    model: &'a TypedModel,
+    node: &TypedNode,
+) -> TractResult<Option<(&'a TypedNode, OutletId)>> {
+    let next = model.single_succ(node.id)?.filter(|next| is_binary::<O>(next));
     Ok(next.map(|next| (next, other(next, node.id.into()))))
 }
 
-fn is_binary<O: tract_onnx::tract_core::ops::binary::BinMiniOp>(node: &TypedNode) -> bool {
+pub(super) fn is_binary<O: BinMiniOp>(node: &TypedNode) -> bool {
     node.op_as::<TypedBinOp>().is_some_and(|op| op.0.is::<O>())
 }
 
 /// The other input of a binary node.
-fn other(node: &TypedNode, one: OutletId) -> OutletId {
+pub(super) fn other(node: &TypedNode, one: OutletId) -> OutletId {
     if node.inputs[0] == one { node.inputs[1] } else { node.inputs[0] }
 }
 

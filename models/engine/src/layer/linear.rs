@@ -9,6 +9,7 @@ use tract_onnx::tract_core::internal::{
 };
 use trimtab_kernels::Isa;
 
+use super::keeps_rows;
 use super::packed::{Packed, Rows};
 
 thread_local! {
@@ -135,14 +136,7 @@ impl TypedOp for QuantLinear {
         change: &AxisOp,
     ) -> TractResult<Option<AxisChangeConsequence>> {
         let last = model.node_input_facts(node.id)?[0].rank() - 1;
-        // Which row comes when does not matter, as long as the numbers of a row stay together.
-        let keeps_rows = match change {
-            AxisOp::Add(at) => *at <= last,
-            AxisOp::Rm(at) => *at < last,
-            AxisOp::Move(from, to) => *from < last && *to < last,
-            AxisOp::Reshape(at, from, _) => at + from.len() <= last,
-        };
-        Ok(keeps_rows.then(|| AxisChangeConsequence::new(model, node, None, change)))
+        Ok(keeps_rows(change, last).then(|| AxisChangeConsequence::new(model, node, None, change)))
     }
 
     fn slice(

@@ -5,6 +5,7 @@
 //! | [`QuantLinear`] | linear layers that read the same rows, each with bias and function, one of them added to what there is |
 //! | [`QuantTable`] | rows of a table, as floats: an embedding |
 //! | `FusedAttention` | attention of all heads, in floats, also in models without such layers |
+//! | `FusedNorm` | layer or RMS normalisation, likewise |
 //!
 //! They come into a model as it is parsed, so that their weights never exist as floats, and take in what follows them ([`fuse`]) once the
 //! engine has tidied the model up.
@@ -14,10 +15,11 @@ mod attention;
 mod expansion;
 mod fuse;
 mod linear;
+mod norm;
 mod packed;
 mod table;
 
-use tract_onnx::tract_core::internal::{OutletId, SpecialOps, TVec, TractResult, TypedModel, tvec};
+use tract_onnx::tract_core::internal::{AxisOp, OutletId, SpecialOps, TVec, TractResult, TypedModel, tvec};
 use tract_onnx::tract_hir::internal::{InferenceOp, expand};
 use trimtab_kernels::Linear;
 
@@ -56,5 +58,16 @@ impl Layer {
             Self::Linear(layer) => model.wire_node(name, QuantLinear::one(layer.clone()), &tvec![input]),
             Self::Table(layer) => model.wire_node(name, QuantTable(layer.clone()), &tvec![input]),
         }
+    }
+}
+
+/// Whether a tensor whose last axis was `last` still has the numbers of each row together after a change. Which row comes when does
+/// not matter.
+fn keeps_rows(change: &AxisOp, last: usize) -> bool {
+    match change {
+        AxisOp::Add(at) => *at <= last,
+        AxisOp::Rm(at) => *at < last,
+        AxisOp::Move(from, to) => *from < last && *to < last,
+        AxisOp::Reshape(at, from, _) => at + from.len() <= last,
     }
 }
