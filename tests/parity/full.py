@@ -23,6 +23,8 @@ FLOAT_COSINE_MIN = 0.9999
 INT8_COSINE_MIN = 0.99
 RUNTIMES_COSINE_MIN = 0.999
 LOGPROB_DIFFERENCE_MAX = 1e-3
+# Of random weights, which have no shape that four bits could follow: every layer gets them, for speed.
+INT4_COSINE_MIN = 0.9
 
 
 class Refused(Exception):
@@ -84,12 +86,13 @@ def run(path, output, feeds):
     return model.run([output], {name: value for name, value in feeds.items() if name in asked})[0]
 
 
-def quantise(programs, folder, material):
+def quantise(programs, folder, material, bits=8, cosine=INT8_COSINE_MIN):
     """The quantiser's folder beside the float one, made anew, and what it says of each file."""
-    out = folder.with_name(f"{folder.name}-int8")
+    out = folder.with_name(f"{folder.name}-int{bits}")
     shutil.rmtree(out, ignore_errors=True)
     calibrate = [word for place in material for word in ("--calibrate", place)]
-    return out, said(programs / "trimtab-lab", "quantise", folder, *calibrate, "--target-cosine", INT8_COSINE_MIN, "--out", out, "--json")
+    options = ("--bits", bits, "--target-cosine", cosine, "--out", out, "--json")
+    return out, said(programs / "trimtab-lab", "quantise", folder, *calibrate, *options)
 
 
 def lines(path, rows):
@@ -133,6 +136,10 @@ def decoder(table, programs, models, name):
     made = said(programs / "trimtab", "models", "generate", folder, "--prompt", str(kept["prompt"]), "--max-tokens", steps, "--greedy", "--json")
     table.row(f"{name} fp32, tokens that follow greedily and are PyTorch's, of {steps}", float(sum(a == b for a, b in zip(made["ids"], kept["followed"]))), steps, True)
     table.difference(f"{name} fp32, log-probabilities of those", made["logprobs"], expected[: len(made["logprobs"])], LOGPROB_DIFFERENCE_MAX)
+    prompts = lines(models / f"{name}.txt", [" ".join(phrase.split()) for phrase in texts.PHRASES])
+    _, report = quantise(programs, folder, [prompts], 4, INT4_COSINE_MIN)
+    for file, measured in report["report"]["files"].items():
+        table.row(f"{name} int4 in the engine, {file}: mean cosine to its float", measured["cosine"], INT4_COSINE_MIN, True)
 
 
 def sentences(table, programs, models, name):

@@ -1,6 +1,7 @@
 //! Programs as they are installed: one place knows how they are built, so that size, memory and speed are of the same code.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -36,6 +37,23 @@ pub(crate) fn tested_peer(root: &Path) -> Result<PathBuf> {
     let words = ["build", "--locked", "--release", "--package", "trimtab-device", "--example", "peer"];
     must(Command::new("cargo").current_dir(root).args(words))?;
     Ok(target(root).join("release/examples/peer"))
+}
+
+/// Builds the contender with llama.cpp in it, and has it written the file of random weights that it runs, unless that is there; returns
+/// where the contender is.
+pub(crate) fn llama_peer(root: &Path, file: &Path) -> Result<PathBuf> {
+    let words =
+        ["build", "--locked", "--release", "--package", "trimtab-device", "--features", "gguf", "--example", "peer"];
+    must(Command::new("cargo").current_dir(root).args(words))?;
+    // A later build without llama.cpp has the same name.
+    let built = target(root).join("release/examples");
+    let kept = built.join("peer-llama");
+    fs::copy(built.join("peer"), &kept)?;
+    if !file.is_file() {
+        let words = ["run", "--locked", "--release", "--package", "trimtab-gguf", "--example", "random", "--"];
+        must(Command::new("cargo").current_dir(root).args(words).arg(file))?;
+    }
+    Ok(kept)
 }
 
 fn build(root: &Path, target: &str, what: &[&str]) -> Result<()> {

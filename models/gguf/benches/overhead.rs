@@ -26,19 +26,6 @@ const TOKENS: usize = 65;
 /// Fifteen tokens, and the one that begins texts.
 const PROMPT: &str = "turn on the lamps";
 
-/// SmolLM2-135M.
-const SHAPE: Shape = Shape {
-    layers: 30,
-    width: 576,
-    inner: 1536,
-    heads: 9,
-    kv_heads: 3,
-    vocabulary: 49152,
-    context: 2048,
-    eos: writer::END,
-    template: None,
-};
-
 /// One answer: its tokens, and the processor time of each after the first.
 struct Run {
     ids: Vec<u32>,
@@ -180,6 +167,6 @@ fn main() -> Result<()> {
     }
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model.gguf");
-    std::fs::write(&path, Gguf::random(&SHAPE, Weights::Q4_0, 1).bytes())?;
+    std::fs::write(&path, Gguf::random(&Shape::smollm2_135m(), Weights::Q4_0, 1).bytes())?;
     measure(&path)
 }

@@ -1,6 +1,6 @@
 //! The engine as a contender in a bench against its peers: loads one model, then runs it as often as it is told, on one thread.
 //!
-//! `peer vision|decoder FOLDER`. It first says `ready WALL CPU BEFORE`: how long loading took, in microseconds of wall and of
+//! `peer vision|decoder FOLDER`, and with the feature `gguf` also `peer gguf FILE`, which llama.cpp runs. It first says `ready WALL CPU BEFORE`: how long loading took, in microseconds of wall and of
 //! processor time, and the bytes that were resident before. For each line `N` that it reads it runs the model N times and says
 //! `WALL CPU` of each; of a decoder `WALL CPU WALL CPU`, of reading the prompt and of one token after it. At the end of its
 //! input it says `peak BYTES`: the most that was ever resident. So whoever starts several of them can have them run in turn.
@@ -62,7 +62,13 @@ fn load(kind: &str, folder: &Path) -> Result<Run> {
             let model = LanguageModel::load(folder)?;
             Ok(Box::new(move || decode(&model)))
         }
-        other => bail!("no kind {other:?}: vision or decoder"),
+        #[cfg(feature = "gguf")]
+        "gguf" => {
+            let options = trimtab_gguf::GgufOptions::default();
+            let model = trimtab_gguf::GgufFile::open(folder, options)?.load()?;
+            Ok(Box::new(move || answer(&model)))
+        }
+        other => bail!("no kind {other:?}: vision, decoder, or gguf where this is built with it"),
     }
 }
 
@@ -83,6 +89,33 @@ fn decode(model: &LanguageModel) -> Result<Vec<Timed>> {
         Ok(())
     })?;
     Ok(vec![reading, Timed { wall: all.wall / NEW_TOKENS, cpu: all.cpu / NEW_TOKENS }])
+}
+
+/// The same of a model behind the trait: a prompt of 16 tokens, with the one that begins it, and those that follow the first.
+#[cfg(feature = "gguf")]
+fn answer(model: &dyn trimtab_engine::LocalModel) -> Result<Vec<Timed>> {
+    use std::ops::ControlFlow;
+    use trimtab_engine::{GenerateOptions, Progress};
+
+    const PROMPT: &str = "turn on the lamps";
+    let options = GenerateOptions { max_tokens: NEW_TOKENS as usize + 1, ..GenerateOptions::default() };
+    let now = || (Instant::now(), processor_time());
+    let mut told = vec![now()];
+    let answer = model.generate(PROMPT, &options, &mut |progress| {
+        if matches!(progress, Progress::Token { .. }) {
+            told.push(now());
+        }
+        ControlFlow::Continue(())
+    })?;
+    let [start, first, .., last] = told[..] else { bail!("it ended at once") };
+    let steps = told.len() as u32 - 2;
+    if (answer.prompt_tokens, steps) != (PROMPT_TOKENS as usize, NEW_TOKENS) {
+        bail!("{} tokens were read and {steps} followed", answer.prompt_tokens);
+    }
+    let between =
+        |from: (Instant, Duration), to: (Instant, Duration)| Timed { wall: to.0 - from.0, cpu: to.1 - from.1 };
+    let all = between(first, last);
+    Ok(vec![between(start, first), Timed { wall: all.wall / steps, cpu: all.cpu / steps }])
 }
 
 fn timed(work: impl FnOnce() -> Result<()>) -> Result<Timed> {

@@ -42,6 +42,10 @@ impl Contender {
         Self::start(name, Command::new(program).arg(kind.word()).arg(folder))
     }
 
+    pub(super) fn llama(name: &str, program: &Path, file: &Path) -> Result<Self> {
+        Self::start(name, Command::new(program).arg("gguf").arg(file))
+    }
+
     pub(super) fn onnx_runtime(
         name: &str,
         root: &Path,

@@ -1,4 +1,5 @@
-//! The engine against ONNX Runtime on full-size models: the same input, one thread each, in turn within one run.
+//! The engine against ONNX Runtime, and llama.cpp where that runs such models, on full-size ones: the same input, one thread each, in
+//! turn within one run.
 //!
 //! | term | meaning |
 //! |---|---|
@@ -65,6 +66,8 @@ struct Contest {
     /// Most that the engine may take, in times of ONNX Runtime's fastest form and of the engine's own float.
     peer_max: Option<f64>,
     float_max: Option<f64>,
+    /// A file of the same sizes for llama.cpp, and most that the engine may take of each part, in times of it.
+    llama: Option<(&'static str, [f64; 2])>,
     /// Most memory at the peak, in times of ONNX Runtime's.
     memory_max: Option<f64>,
 }
@@ -83,6 +86,7 @@ const CONTESTS: [Contest; 3] = [
         kind: Kind::Vision,
         peer_max: Some(1.0),
         float_max: Some(0.35),
+        llama: None,
         memory_max: Some(1.2),
     },
     Contest {
@@ -92,6 +96,7 @@ const CONTESTS: [Contest; 3] = [
         kind: Kind::Vision,
         peer_max: Some(1.15),
         float_max: None,
+        llama: None,
         memory_max: Some(1.2),
     },
     Contest {
@@ -101,6 +106,7 @@ const CONTESTS: [Contest; 3] = [
         kind: Kind::Decoder,
         peer_max: None,
         float_max: None,
+        llama: Some(("smollm2-135m-random.gguf", [3.0, 1.0 / 0.6])),
         memory_max: None,
     },
 ];
@@ -167,12 +173,16 @@ fn hold(
     let judged = models.join(format!("{}-{}", contest.folder, contest.form));
     let ours = |name: &str, folder: &Path| Contender::engine(name, program, kind, folder);
     let theirs = |name: &str, file: &Path| Contender::onnx_runtime(name, root, python, kind, &float, file);
+    let llama = contest.llama.map(|(file, _)| models.join(file));
     let mut contenders = vec![
         ours(&format!("engine {}", contest.form), &judged)?,
         theirs(&format!("ONNX Runtime {}, {}", contest.form, forms::name(peer)), peer)?,
         ours("engine fp32", &float)?,
         theirs("ONNX Runtime fp32", &float.join(kind.file()))?,
     ];
+    if let Some(file) = &llama {
+        contenders.push(Contender::llama("llama.cpp Q4_0, as a local engine", &dist::llama_peer(root, file)?, file)?);
+    }
     // The median of each round's runs: by contender, by round, by part.
     let mut medians: Vec<Vec<Vec<Timed>>> = contenders.iter().map(|_| Vec::new()).collect();
     for round in 0..rounds {
@@ -200,6 +210,7 @@ fn hold(
             let limit = match index {
                 1 => contest.peer_max,
                 2 => contest.float_max,
+                4 => contest.llama.map(|(_, most)| most[part]),
                 _ => None,
             };
             let ratio = if index == 0 { String::new() } else { estimate.judged(limit) };
@@ -211,7 +222,7 @@ fn hold(
                 peak.load_cpu / 1e3
             );
             if limit.is_some_and(|limit| estimate.middle > limit) {
-                exceeded.push(format!("{}: {:.3} times {}", contest.name, estimate.middle, peak.name));
+                exceeded.push(format!("{}, {word}: {:.3} times {}", contest.name, estimate.middle, peak.name));
             }
         }
     }

@@ -42,6 +42,21 @@ impl Shape {
             template: None,
         }
     }
+
+    /// SmolLM2-135M.
+    pub(crate) fn smollm2_135m() -> Self {
+        Self {
+            layers: 30,
+            width: 576,
+            inner: 1536,
+            heads: 9,
+            kv_heads: 3,
+            vocabulary: 49152,
+            context: 2048,
+            eos: END,
+            template: None,
+        }
+    }
 }
 
 /// The token that begins texts, and the one that ends them.
