@@ -32,6 +32,12 @@ pub(crate) fn peer(root: &Path) -> Result<PathBuf> {
     Ok(folder(root, HOST_TARGET).join("examples/peer"))
 }
 
+/// The same for the boards.
+pub(crate) fn board_peer(root: &Path) -> Result<PathBuf> {
+    build(root, BOARD_TARGET, &["--example", "peer"])?;
+    Ok(folder(root, BOARD_TARGET).join("examples/peer"))
+}
+
 /// Builds the engine's contender as the tests are built; returns where it is.
 pub(crate) fn tested_peer(root: &Path) -> Result<PathBuf> {
     let words = ["build", "--locked", "--release", "--package", "trimtab-device", "--example", "peer"];

@@ -15,7 +15,7 @@ use crate::clock::{must, succeeds};
 use crate::dist::BOARD_TARGET;
 
 /// Where Debian's cross packages put the board's C library, for the linker and for emulation.
-const BOARD_SYSROOT: &str = "/usr/aarch64-linux-gnu";
+pub(crate) const BOARD_SYSROOT: &str = "/usr/aarch64-linux-gnu";
 const CARGO_DENY_VERSION: &str = "0.20.2";
 /// Tools that outlive a clone are kept here; the default is `trimtab` in the user's cache folder.
 const TOOL_CACHE_VARIABLE: &str = "TRIMTAB_TOOL_CACHE";

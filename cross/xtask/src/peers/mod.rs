@@ -12,6 +12,7 @@
 //! beside it. A limit that is exceeded is said in the table and fails the run.
 
 mod contender;
+mod counts;
 mod forms;
 mod interval;
 
@@ -33,7 +34,7 @@ const RUNS_DECODER: usize = 1;
 /// How to compare.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// Compare the engine with ONNX Runtime on full-size models, instead of the shipped ones by themselves
+    /// Compare the engine with ONNX Runtime and llama.cpp on full-size models, instead of the shipped ones by themselves
     #[arg(long)]
     peers: bool,
     /// The folder of the models [default: target/parity/models, made when it is missing]
@@ -45,6 +46,9 @@ pub(crate) struct Arguments {
     /// Only the contests whose name holds this
     #[arg(long, requires = "peers", default_value = "")]
     only: String,
+    /// Count the instructions of the image towers on emulated boards, instead of timing
+    #[arg(long, requires = "peers", conflicts_with_all = ["rounds", "as_tested"])]
+    boards: bool,
     /// The engine as it is tested instead of as it is installed: built faster, for trying things out
     #[arg(long, requires = "peers")]
     as_tested: bool,
@@ -146,6 +150,9 @@ impl Kind {
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     ensure!(arguments.rounds >= ROUNDS_MIN, "an interval takes {ROUNDS_MIN} rounds or more");
     let models = arguments.models.clone().unwrap_or_else(|| root.join("target/parity/models"));
+    if arguments.boards {
+        return counts::run(root, &models, &arguments.only);
+    }
     let program = if arguments.as_tested { dist::tested_peer(root)? } else { dist::peer(root)? };
     let python = setup::full(root)?;
     let mut exceeded = Vec::new();
