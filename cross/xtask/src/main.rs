@@ -4,6 +4,7 @@ mod bench;
 mod clock;
 mod dist;
 mod fuzz;
+mod models;
 mod parity;
 mod peers;
 mod setup;
@@ -37,6 +38,8 @@ enum Task {
     },
     /// Time the decision and every model in the code that is installed, and count their instructions
     Bench(peers::Arguments),
+    /// Train and score every shipped model anew, each from its seed: an hour or more on two processors
+    Models(models::Arguments),
     /// Compare the engine with the originals: PyTorch, transformers, ONNX Runtime and the reference tokenizer
     Parity(parity::Arguments),
     /// Search for inputs that break a decoder, longer than the tests do; needs a nightly toolchain
@@ -52,6 +55,7 @@ fn main() -> Result<()> {
         Task::Size { json } => size::run(&root, json),
         Task::Bench(arguments) if arguments.wanted() => peers::run(&root, &arguments),
         Task::Bench(_) => bench::run(&root),
+        Task::Models(arguments) => models::run(&root, &arguments),
         Task::Parity(arguments) => parity::run(&root, &arguments),
         Task::Fuzz(arguments) => fuzz::run(&root, &arguments),
     }
