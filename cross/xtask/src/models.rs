@@ -38,7 +38,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
 
 fn all(root: &Path, out: &Path, clock: &mut Clock) -> Result<()> {
     clock.step("programs", || {
-        let words = ["build", "--release", "--locked", "--bin", "trimtab-zoo", "--bin", "trimtab-lab"];
+        let words = ["build", "--release", "--locked", "--workspace", "--bin", "trimtab-zoo", "--bin", "trimtab-lab"];
         must(Command::new("cargo").current_dir(root).args(words))
     })?;
     let programs = dist::target(root).join("release");

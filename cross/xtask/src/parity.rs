@@ -45,7 +45,7 @@ fn full(root: &Path, clock: &mut Clock) -> Result<()> {
     clock.step("exports", || must(script("exports.py").arg(&models)))?;
     clock.step("results made again", || must(script("vectors.py").arg(&remade)))?;
     clock.step("programs", || {
-        let words = ["build", "--release", "--locked", "--bin", "trimtab", "--bin", "trimtab-lab"];
+        let words = ["build", "--release", "--locked", "--workspace", "--bin", "trimtab", "--bin", "trimtab-lab"];
         must(Command::new("cargo").current_dir(root).args(words))
     })?;
     let programs = dist::target(root).join("release");
