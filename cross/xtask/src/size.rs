@@ -1,4 +1,5 @@
-//! The footprint of the device's program: its size for every target, and what it keeps in memory when idle.
+//! The footprint of the device's program: its size for every target, what it keeps in memory when idle, and the most that it takes
+//! while it loads and answers.
 //!
 //! All of it is of the `dist` program, as it is installed. Memory is measured on the host alone, because under emulation the
 //! emulator's own memory would be counted with the board's program.
@@ -18,11 +19,18 @@ use crate::dist::{self, BOARD_TARGET, HOST_TARGET};
 const MEGABYTE: f64 = 1e6;
 const HOST_BYTES_MAX: u64 = 12_000_000;
 const BOARD_BYTES_MAX: u64 = 10_000_000;
-const IDLE_BYTES_MAX: u64 = 40_000_000;
+const MEMORY_BYTES_MAX: u64 = 40_000_000;
+/// Turns after which memory has been as large as it gets.
+const TURNS: usize = 50;
+/// What is asked in each: both models run, and with nobody to upload to the answer is made here.
+const QUESTION: &str = r#"{"model":"trimtab","messages":[{"role":"user","content":"switch the lamp in the kitchen on"}]}"#;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// What a program needs after it listens until its memory stands still.
 const SETTLE: Duration = Duration::from_secs(3);
+
+/// Longest time of one answer of the local interface.
+const ANSWER_LIMIT: Duration = Duration::from_secs(20);
 
 /// One measured figure and its limit.
 struct Figure {
@@ -41,14 +49,14 @@ pub(crate) fn run(root: &Path, json: bool) -> Result<()> {
         "[models]\nencoder = \"{0}/encoder\"\nlm = \"{0}/lm\"\npolicy = \"{0}/policy/policy.onnx\"\n",
         shipped.display()
     );
-    let idling = |key, what, lines| -> Result<Figure> {
-        Ok(Figure { key, what, bytes: idle(&host, lines)?, limit: IDLE_BYTES_MAX })
-    };
+    let memory = |key, what, bytes| Figure { key, what, bytes, limit: MEMORY_BYTES_MAX };
+    let (bare, loaded) = (measure(&host, "", 0)?, measure(&host, &models, TURNS)?);
     let figures = [
         Figure { key: "size_x86_64", what: "stripped size, x86_64", bytes: length(&host)?, limit: HOST_BYTES_MAX },
         board,
-        idling("idle_without_models", "idle memory without models (RSS, x86_64)", "")?,
-        idling("idle_with_models", "idle memory with the shipped models (RSS, x86_64)", &models)?,
+        memory("idle_without_models", "idle memory without models (RSS, x86_64)", bare.idle),
+        memory("idle_with_models", "idle memory with the shipped models (RSS, x86_64)", loaded.idle),
+        memory("peak_with_models", "the most with them, over 50 turns (RSS, x86_64)", loaded.peak),
     ];
     if json {
         let fields = figures.iter().map(|it| {
@@ -112,25 +120,35 @@ impl Drop for Idle {
     }
 }
 
-/// Resident memory of the program, idle, with one camera and these further lines of configuration.
-fn idle(program: &Path, models: &str) -> Result<u64> {
+/// Bytes resident.
+struct Memory {
+    idle: u64,
+    /// At most until the turns were over.
+    peak: u64,
+}
+
+/// Memory of the program with three cameras and these further lines of configuration, before and over so many turns.
+fn measure(program: &Path, models: &str, turns: usize) -> Result<Memory> {
     let folder = std::env::temp_dir().join(format!("trimtab-size-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
     let path = folder.join("trimtab.toml");
+    let cameras = ["front", "left", "right"]
+        .map(|name| format!("[[camera]]\nname = \"{name}\"\nsource = \"pattern:\"\n"))
+        .concat();
     let text = format!(
         "[device]\nid = \"size\"\nfleet = \"size\"\nstate_dir = \"{0}/state\"\n\
          [api]\nlisten = \"127.0.0.1:{port}\"\nsocket = \"{0}/api.sock\"\n\
-         [[camera]]\nname = \"front\"\nsource = \"pattern:\"\n{models}",
+         {cameras}{models}",
         folder.display()
     );
     fs::write(&path, text)?;
-    let measured = resident(program, &path, port);
+    let measured = memory(program, &path, port, turns);
     fs::remove_dir_all(&folder)?;
     measured
 }
 
-fn resident(program: &Path, config: &Path, port: u16) -> Result<u64> {
+fn memory(program: &Path, config: &Path, port: u16, turns: usize) -> Result<Memory> {
     let log: PathBuf = config.with_file_name("trimtab.log");
     let out = fs::File::create(&log)?;
     let child = Command::new(program)
@@ -153,21 +171,36 @@ fn resident(program: &Path, config: &Path, port: u16) -> Result<u64> {
         sleep(Duration::from_millis(50));
     }
     sleep(SETTLE);
-    let status = fs::read_to_string(format!("/proc/{}/status", idle.0.id()))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("the kernel shows no VmRSS")?;
-    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
-    Ok(kib * 1024)
+    let resident = |key: &str| -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", idle.0.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix(key));
+        let line = line.with_context(|| format!("the kernel shows no {key}"))?;
+        let kib: u64 = line.trim().trim_end_matches("kB").trim().parse()?;
+        Ok(kib * 1024)
+    };
+    let at_rest = resident("VmRSS:")?;
+    for turn in 1..=turns {
+        let answer = ask(port, "POST /v1/chat/completions", QUESTION).with_context(|| format!("turn {turn}"))?;
+        ensure!(answer.starts_with("HTTP/1.1 200"), "turn {turn}: {answer}");
+    }
+    Ok(Memory { idle: at_rest, peak: resident("VmHWM:")? })
 }
 
 /// Whether the local interface lists its models.
 fn answers(port: u16) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        stream.write_all(b"GET /v1/models HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n")?;
-        let mut head = [0; 12];
-        stream.read_exact(&mut head)?;
-        Ok(String::from_utf8_lossy(&head).into_owned())
-    };
-    ask().is_ok_and(|head| head == "HTTP/1.1 200")
+    ask(port, "GET /v1/models", "").is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+}
+
+/// What the local interface answers, with its head.
+fn ask(port: u16, what: &str, body: &str) -> Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(ANSWER_LIMIT))?;
+    write!(
+        stream,
+        "{what} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    )?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
