@@ -23,7 +23,8 @@ const MEMORY_BYTES_MAX: u64 = 40_000_000;
 /// Turns after which memory has been as large as it gets.
 const TURNS: usize = 50;
 /// What is asked in each: both models run, and with nobody to upload to the answer is made here.
-const QUESTION: &str = r#"{"model":"trimtab","messages":[{"role":"user","content":"switch the lamp in the kitchen on"}]}"#;
+const QUESTION: &str =
+    r#"{"model":"trimtab","messages":[{"role":"user","content":"switch the lamp in the kitchen on"}]}"#;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// What a program needs after it listens until its memory stands still.
