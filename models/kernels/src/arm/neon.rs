@@ -3,9 +3,9 @@
 #![allow(unsafe_code, reason = "instructions by name")]
 
 use std::arch::aarch64::{
-    int8x8_t, int32x4_t, vdup_n_s32, vdupq_n_s32, vld1_s8, vmlal_s8, vmull_s8, vpadalq_s16, vpaddq_s32,
-    vreinterpret_s8_s32, vst1q_s32,
+    int8x8_t, int32x4_t, vdup_n_s32, vdupq_n_s32, vld1_s8, vpaddq_s32, vreinterpret_s8_s32, vst1q_s32,
 };
+use std::arch::asm;
 
 use crate::Isa;
 use crate::job::{Job, kernel};
@@ -47,8 +47,7 @@ fn tile<const ROWS: usize>(panel: &[i8], rows: &[u8], depth: usize) -> [[i32; CO
             };
             let (first, second) = (x(0), x(1));
             for (place, sum) in sums.iter_mut().enumerate() {
-                let products = vmlal_s8(vmull_s8(part(0, place), first), part(1, place), second);
-                *sum = vpadalq_s16(*sum, products);
+                add_products(sum, [part(0, place), part(1, place)], [first, second]);
             }
         }
     }
@@ -61,4 +60,24 @@ fn tile<const ROWS: usize>(panel: &[i8], rows: &[u8], depth: usize) -> [[i32; CO
         }
     }
     found
+}
+
+/// Adds to each of four sums four products of weights with activations. In one piece, because a compiler that takes it apart to hide
+/// what each instruction takes runs out of registers, and half as many again are spent on moving these.
+#[inline]
+#[target_feature(enable = "neon")]
+fn add_products(sums: &mut int32x4_t, weights: [int8x8_t; 2], x: [int8x8_t; 2]) {
+    // SAFETY: registers alone.
+    unsafe {
+        asm!(
+            "smull {products:v}.8h, {w0:v}.8b, {x0:v}.8b",
+            "smlal {products:v}.8h, {w1:v}.8b, {x1:v}.8b",
+            "sadalp {sums:v}.4s, {products:v}.8h",
+            products = out(vreg) _,
+            sums = inout(vreg) *sums,
+            w0 = in(vreg) weights[0], w1 = in(vreg) weights[1],
+            x0 = in(vreg) x[0], x1 = in(vreg) x[1],
+            options(pure, nomem, nostack, preserves_flags)
+        );
+    }
 }
