@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::clock::{Clock, must};
@@ -13,9 +14,12 @@ use crate::dist;
 
 /// What is shipped beside models.
 const CLOUD_PROFILE: &str = "models/shipped/cloud-profile.toml";
-/// Dialogues to learn from and to be scored on, as options of `trimtab-lab collect`.
-const TURNS: [(&str, &str); 2] =
-    [("table", "--seeds 1..41 --turns 30"), ("held-out", "--scenes held-out --seeds 3001..3501 --turns 4")];
+/// Dialogues to learn from and to be scored on: options of `trimtab-lab collect`, and the seeds of two halves that are played side by
+/// side.
+const TURNS: [(&str, &str, [&str; 2]); 2] = [
+    ("table", "--turns 30", ["1..21", "21..41"]),
+    ("held-out", "--scenes held-out --turns 4", ["3001..3251", "3251..3501"]),
+];
 
 /// Where to.
 #[derive(Args)]
@@ -48,7 +52,7 @@ fn all(root: &Path, out: &Path, clock: &mut Clock) -> Result<()> {
         command.current_dir(out);
         command
     };
-    for (table, _) in TURNS {
+    for (table, ..) in TURNS {
         // Turns of other models would be kept.
         match fs::remove_dir_all(out.join(table)) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
@@ -62,9 +66,17 @@ fn all(root: &Path, out: &Path, clock: &mut Clock) -> Result<()> {
     clock.step("encoder, local model, stand-ins", || {
         must(started("trimtab-zoo").args(["all", "--float", "models/float"]))
     })?;
-    for (table, options) in TURNS {
-        let words = ["collect", "--out", table].into_iter().chain(options.split(' '));
-        clock.step(table, || must(started("trimtab-lab").args(words)))?;
+    for (table, options, halves) in TURNS {
+        let collect = |seeds: &str| {
+            let words = ["collect", "--out", table, "--seeds", seeds].into_iter().chain(options.split(' '));
+            must(started("trimtab-lab").args(words))
+        };
+        clock.step(table, || {
+            thread::scope(|scope| {
+                let halves = halves.map(|seeds| scope.spawn(move || collect(seeds)));
+                halves.into_iter().try_for_each(|half| half.join().unwrap_or_else(|_| bail!("a half broke off")))
+            })
+        })?;
     }
     clock.step("policy", || {
         let words = "train --data table --held-out held-out --out models/shipped/policy/policy.onnx \
