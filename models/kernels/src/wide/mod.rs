@@ -61,10 +61,10 @@ pub(crate) trait Wide: Copy {
     /// `a · b + c`, rounded once.
     fn mul_add(self, a: Self::Floats, b: Self::Floats, c: Self::Floats) -> Self::Floats;
 
-    /// The larger; `b` where it is no number.
+    /// The larger; `b` where that is no number, and one of both where `a` is none.
     fn max(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
 
-    /// The smaller; `b` where it is no number.
+    /// The smaller; likewise.
     fn min(self, a: Self::Floats, b: Self::Floats) -> Self::Floats;
 
     /// Without its sign.
