@@ -55,22 +55,7 @@ impl QuantLinear {
     }
 }
 
-// Operators are compared to find one that is there already, and each of these is there once.
-impl PartialEq for QuantLinear {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self, other)
-    }
-}
-
-impl Eq for QuantLinear {}
-
-impl Op for QuantLinear {
-    fn name(&self) -> StaticName {
-        "QuantLinear".into()
-    }
-
-    op_as_typed_op!();
-}
+operator!(QuantLinear, "QuantLinear");
 
 impl EvalOp for QuantLinear {
     op_out_of_plan!();

@@ -10,6 +10,27 @@
 //! They come into a model as it is parsed, so that their weights never exist as floats, and take in what follows them ([`fuse`]) once the
 //! engine has tidied the model up.
 
+/// Makes a type an operator of that name. Operators are compared to find one that is there already, and each of these is there once.
+macro_rules! operator {
+    ($type:ident, $name:literal) => {
+        impl PartialEq for $type {
+            fn eq(&self, other: &Self) -> bool {
+                std::ptr::eq(self, other)
+            }
+        }
+
+        impl Eq for $type {}
+
+        impl Op for $type {
+            fn name(&self) -> StaticName {
+                $name.into()
+            }
+
+            op_as_typed_op!();
+        }
+    };
+}
+
 mod attend;
 mod attention;
 mod expansion;

@@ -92,22 +92,7 @@ fn centred(model: &TypedModel, node: &TypedNode, width: usize) -> TractResult<Op
 #[derive(Clone, Debug)]
 struct FusedNorm(Norm);
 
-// Operators are compared to find one that is there already, and each of these is there once.
-impl PartialEq for FusedNorm {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self, other)
-    }
-}
-
-impl Eq for FusedNorm {}
-
-impl Op for FusedNorm {
-    fn name(&self) -> StaticName {
-        "FusedNorm".into()
-    }
-
-    op_as_typed_op!();
-}
+operator!(FusedNorm, "FusedNorm");
 
 impl EvalOp for FusedNorm {
     op_out_of_plan!();

@@ -11,21 +11,7 @@ use trimtab_kernels::Linear;
 #[derive(Clone, Debug)]
 pub(super) struct QuantTable(pub(super) Linear);
 
-impl PartialEq for QuantTable {
-    fn eq(&self, other: &Self) -> bool {
-        std::ptr::eq(self, other)
-    }
-}
-
-impl Eq for QuantTable {}
-
-impl Op for QuantTable {
-    fn name(&self) -> StaticName {
-        "QuantTable".into()
-    }
-
-    op_as_typed_op!();
-}
+operator!(QuantTable, "QuantTable");
 
 impl EvalOp for QuantTable {
     op_out_of_plan!();
