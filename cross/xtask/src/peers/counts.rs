@@ -3,8 +3,9 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{CONTESTS, Kind};
 use crate::clock::must;
@@ -25,7 +26,12 @@ pub(super) fn run(root: &Path, models: &Path, only: &str) -> Result<()> {
         for processor in PROCESSORS {
             let count = |folder: &str| -> Result<f64> {
                 let folder = models.join(folder);
-                let [one, two] = [1, 2].map(|runs| instructions(&program, &plugin, processor, &folder, runs));
+                let counted = |runs: u32| instructions(&program, &plugin, processor, &folder, runs);
+                let (one, two) = thread::scope(|scope| {
+                    let one = scope.spawn(|| counted(1));
+                    let two = counted(2);
+                    (one.join().unwrap_or_else(|_| bail!("a count broke off")), two)
+                });
                 Ok((two? - one?) as f64 / 1e6)
             };
             let (float, int8) = (count(contest.folder)?, count(&format!("{}-{}", contest.folder, contest.form))?);
