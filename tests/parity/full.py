@@ -23,7 +23,7 @@ FLOAT_COSINE_MIN = 0.9999
 INT8_COSINE_MIN = 0.99
 RUNTIMES_COSINE_MIN = 0.999
 LOGPROB_DIFFERENCE_MAX = 1e-3
-# Of random weights, which have no shape that four bits could follow: every layer gets them, for speed.
+# Of random weights, which have no shape that four bits could follow; layers stay at eight bits until this is met.
 INT4_COSINE_MIN = 0.9
 
 

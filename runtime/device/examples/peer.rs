@@ -1,7 +1,7 @@
 //! The engine as a contender in a bench against its peers: loads one model, then runs it as often as it is told, on one thread.
 //!
-//! `peer vision|decoder FOLDER`, and with the feature `gguf` also `peer gguf FILE`, which llama.cpp runs. It first says `ready WALL CPU BEFORE`: how long loading took, in microseconds of wall and of
-//! processor time, and the bytes that were resident before. For each line `N` that it reads it runs the model N times and says
+//! `peer vision|decoder FOLDER`, and with the feature `gguf` also `peer gguf FILE`, which llama.cpp runs. It first says
+//! `ready WALL CPU BEFORE`: how long loading took, in microseconds of wall and of processor time, and the bytes that were resident before. For each line `N` that it reads it runs the model N times and says
 //! `WALL CPU` of each; of a decoder `WALL CPU WALL CPU`, of reading the prompt and of one token after it. At the end of its
 //! input it says `peak BYTES`: the most that was ever resident. So whoever starts several of them can have them run in turn.
 

@@ -9,8 +9,8 @@ use tract_onnx::tract_core::internal::{
 };
 use trimtab_kernels::Isa;
 
-use super::keeps_rows;
 use super::packed::{Packed, Rows};
+use super::{keeps_rows, slice_rows};
 
 thread_local! {
     /// Room for quantised rows, kept from one run to the next: as much as the largest layer of this thread's models needs.
@@ -127,7 +127,7 @@ impl TypedOp for QuantLinear {
     fn slice(
         &self,
         patch: &mut TypedModelPatch,
-        model: &TypedModel,
+        _: &TypedModel,
         node: &TypedNode,
         prefix: &str,
         inputs: &[OutletId],
@@ -135,9 +135,7 @@ impl TypedOp for QuantLinear {
         _: &TDim,
         _: &TDim,
     ) -> TractResult<Option<TVec<OutletId>>> {
-        let last = model.node_input_facts(node.id)?[0].rank() - 1;
-        // Fewer rows of a result are the result of fewer rows.
-        if output_axis == last { Ok(None) } else { patch.wire_node(prefix, self.clone(), inputs).map(Some) }
+        slice_rows(self, patch, node, prefix, inputs, output_axis)
     }
 
     as_op!();

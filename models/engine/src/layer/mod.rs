@@ -40,7 +40,9 @@ mod norm;
 mod packed;
 mod table;
 
-use tract_onnx::tract_core::internal::{AxisOp, OutletId, SpecialOps, TVec, TractResult, TypedModel, tvec};
+use tract_onnx::tract_core::internal::{
+    AxisOp, OutletId, SpecialOps, TVec, TractResult, TypedModel, TypedModelPatch, TypedNode, TypedOp, tvec,
+};
 use tract_onnx::tract_hir::internal::{InferenceOp, expand};
 use trimtab_kernels::Linear;
 
@@ -91,4 +93,19 @@ fn keeps_rows(change: &AxisOp, last: usize) -> bool {
         AxisOp::Move(from, to) => *from < last && *to < last,
         AxisOp::Reshape(at, from, _) => at + from.len() <= last,
     }
+}
+
+/// The operator on some of its rows: fewer rows of a result are the result of fewer rows. Nothing where rows themselves are cut.
+fn slice_rows(
+    operator: &(impl Into<Box<dyn TypedOp>> + Clone),
+    patch: &mut TypedModelPatch,
+    node: &TypedNode,
+    prefix: &str,
+    inputs: &[OutletId],
+    output_axis: usize,
+) -> TractResult<Option<TVec<OutletId>>> {
+    if output_axis + 1 == node.outputs[0].fact.rank() {
+        return Ok(None);
+    }
+    patch.wire_node(prefix, operator.clone(), inputs).map(Some)
 }

@@ -10,14 +10,14 @@ use tract_onnx::tract_core::ops::nn::{Reduce, Reducer, RmsNorm};
 use trimtab_kernels::{Isa, Norm};
 
 use super::fuse::{added, is_binary, multiplied, other, row_of};
-use super::keeps_rows;
+use super::{keeps_rows, slice_rows};
 
 /// How far a mean's factor may be from one over the width.
 const FACTOR_TOLERANCE: f32 = 1e-6;
 
 /// Puts one operator in the place of each normalisation.
 pub(super) fn normalise(model: &mut TypedModel) -> TractResult<()> {
-    // Without instructions of several numbers at once the engine's own are as fast.
+    // Without such registers a multiplication with an addition, rounded once, is a call.
     if Isa::best() == Isa::Scalar {
         return Ok(());
     }
@@ -140,9 +140,7 @@ impl TypedOp for FusedNorm {
         _: &TDim,
         _: &TDim,
     ) -> TractResult<Option<TVec<OutletId>>> {
-        let last = node.outputs[0].fact.rank() - 1;
-        // Fewer rows of a result are the result of fewer rows.
-        if output_axis == last { Ok(None) } else { patch.wire_node(prefix, self.clone(), inputs).map(Some) }
+        slice_rows(self, patch, node, prefix, inputs, output_axis)
     }
 
     as_op!();

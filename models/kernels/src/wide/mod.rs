@@ -108,7 +108,6 @@ pub(crate) trait Work {
 
 /// Does work with the registers of an instruction set, which this processor has to have.
 pub(crate) fn on(isa: Isa, work: impl Work) {
-    assert!(isa.is_available(), "this processor has no {}", isa.name());
     match isa {
         #[cfg(target_arch = "x86_64")]
         Isa::Avx512Vnni => avx512::run(work),
