@@ -7,6 +7,7 @@
 //! | [`client`] | speaks to a running device from outside |
 //! | [`cli`] | the command line of `trimtab` and its exit codes |
 //! | [`config`] | the configuration, checked, with every default |
+//! | [`doctor`] | what a robot needs to work, looked at part by part |
 //! | [`local`] | the language model that answers here, whatever runs it |
 //! | [`camera`] | frames of every view, newest first |
 //! | [`meter`] | joules, measured or estimated, never silently absent |
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod doctor;
 pub mod ledger;
 pub mod local;
 mod log;

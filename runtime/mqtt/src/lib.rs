@@ -11,10 +11,12 @@ mod connect;
 mod link;
 mod message;
 mod poll;
+mod validity;
 
 pub use connect::{Connect, ConnectError, LastWill, TlsFiles};
 pub use link::{Delivery, DeliveryError, Link, LinkState, PublishError, SubscribeError};
 pub use message::{Inbox, Incoming, Publication, Qos};
+pub use validity::Validity;
 
 /// Largest packet that is taken from a broker, bytes.
 pub const INCOMING_PACKET_BYTES_MAX: u32 = 256 * 1024;

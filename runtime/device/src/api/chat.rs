@@ -56,7 +56,7 @@ pub(super) async fn complete(
     let prompt_tokens = device.tokens_of(&ask.prompt);
     let news = match device.ask(ask) {
         Ok(news) => news,
-        Err(fault @ AskError::Full) => {
+        Err(fault @ (AskError::Full | AskError::Memory)) => {
             let mut response: Response<Reply> =
                 Fault::server(StatusCode::SERVICE_UNAVAILABLE, fault.to_string()).into();
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));

@@ -14,6 +14,7 @@
 
 mod entry;
 mod error;
+mod examine;
 mod handle;
 mod holds;
 mod outbox;
@@ -23,6 +24,7 @@ mod turns;
 
 pub use entry::{BYTES_KEPT, Outgoing, Past, Retention, Setting, TURNS_KEPT, Unfinished};
 pub use error::LedgerError;
+pub use examine::{Examined, examine};
 pub use handle::{JOBS_MAX, Ledger};
 pub use outbox::{OUTBOX_MAX, SETTING_BYTES_MAX};
 pub use store::{ORPHANS_MAX, Store};

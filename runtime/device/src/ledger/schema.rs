@@ -87,9 +87,21 @@ pub(super) const KNOWN: u32 = STEPS.len() as u32;
 pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), LedgerError> {
     let sql = |source| LedgerError::of(path, source);
     let step = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(sql)?;
-    let have: u32 = step.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?;
-    let application: i32 = step.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sql)?;
-    let tables: u32 = step.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql)?;
+    let have = known(&step, path)?;
+    for statements in STEPS.iter().skip(have as usize) {
+        step.execute_batch(statements).map_err(sql)?;
+    }
+    step.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql)?;
+    step.pragma_update(None, "user_version", KNOWN).map_err(sql)?;
+    step.commit().map_err(sql)
+}
+
+/// The schema of a file, 0 for a new one; fails for one that is no ledger, or a newer one.
+pub(super) fn known(db: &Connection, path: &Path) -> Result<u32, LedgerError> {
+    let sql = |source| LedgerError::of(path, source);
+    let have: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?;
+    let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sql)?;
+    let tables: u32 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(sql)?;
     let fresh = application == 0 && have == 0 && tables == 0;
     if !fresh && application != APPLICATION_ID {
         return Err(LedgerError::Foreign { path: path.to_path_buf() });
@@ -97,10 +109,5 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), LedgerErro
     if have > KNOWN {
         return Err(LedgerError::Newer { path: path.to_path_buf(), have, known: KNOWN });
     }
-    for statements in STEPS.iter().skip(have as usize) {
-        step.execute_batch(statements).map_err(sql)?;
-    }
-    step.pragma_update(None, "application_id", APPLICATION_ID).map_err(sql)?;
-    step.pragma_update(None, "user_version", KNOWN).map_err(sql)?;
-    step.commit().map_err(sql)
+    Ok(have)
 }

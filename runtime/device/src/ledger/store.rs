@@ -15,7 +15,7 @@ use super::{Retention, schema};
 /// Most orphans that a new runtime takes over; older ones count as spent in full.
 pub const ORPHANS_MAX: usize = HOLDS_MAX / 2;
 /// How long a reader in another process may keep us waiting.
-const BUSY: Duration = Duration::from_secs(5);
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Pages of the write-ahead log after which it is folded into the file.
 const CHECKPOINT_PAGES: u32 = 256;
 /// Kibibytes of page cache.
@@ -102,6 +102,11 @@ impl Store {
     /// Notes that it is `now`, so that after a power cut active time goes on from here.
     pub fn stamp(&mut self, now: Millis) -> Result<(), LedgerError> {
         self.write(now, |_| Ok(()))
+    }
+
+    /// Gives back the memory that the file's pages take; they are read again when needed.
+    pub fn trim(&mut self) -> Result<(), LedgerError> {
+        self.read(|db| db.execute_batch("PRAGMA shrink_memory"))
     }
 
     fn begin_boot(&mut self) -> Result<(), LedgerError> {

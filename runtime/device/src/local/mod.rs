@@ -6,11 +6,12 @@ mod address;
 mod chunk;
 mod server;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use trimtab_core::Bytes;
-use trimtab_engine::{LanguageModel, LocalModel, ModelError};
+use trimtab_engine::{Card, LanguageModel, LocalModel, ModelError};
 
 pub use address::ServerAddress;
 pub use server::{ANSWER_BYTES_MAX, CONNECT_MAX, LINE_BYTES_MAX, SILENCE_MAX, ServerModel};
@@ -60,6 +61,16 @@ impl LocalSource {
         }
     }
 
+    /// The most that it takes of this process's memory, as far as that is known before it is loaded: the peak that its card
+    /// gives, or the bytes of its weights, whichever is more.
+    pub fn peak_bytes(&self) -> Result<Bytes, ModelError> {
+        Ok(Bytes::new(match self {
+            Self::Folder(folder) => Card::read(folder)?.peak_bytes().unwrap_or(0).max(weight_bytes(folder)),
+            Self::Gguf(file) => fs::metadata(file).map_or(0, |about| about.len()),
+            Self::Server(_) => 0,
+        }))
+    }
+
     /// Loads it, if `admit` has room for the bytes that stay while it is loaded; none if not. A server that is away is no
     /// error here. Blocks.
     pub fn load(
@@ -77,6 +88,17 @@ impl LocalSource {
             Self::Server(address) => Ok(Some(Arc::new(ServerModel::new(address.clone(), options.model.clone())))),
         }
     }
+}
+
+/// Bytes of the files in a model folder that a runtime loads, with what they keep beside themselves.
+pub fn weight_bytes(folder: &Path) -> u64 {
+    const STEMS: [&str; 3] = ["model.onnx", "vision_model.onnx", "text_model.onnx"];
+    let entries = fs::read_dir(folder.join("onnx")).into_iter().flatten().flatten();
+    let used = entries.filter(|entry| {
+        let name = entry.file_name();
+        STEMS.iter().any(|stem| name.to_string_lossy().starts_with(stem))
+    });
+    used.filter_map(|entry| entry.metadata().ok()).map(|about| about.len()).sum()
 }
 
 impl From<PathBuf> for LocalSource {

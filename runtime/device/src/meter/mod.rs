@@ -78,6 +78,14 @@ pub enum MeterError {
     },
 }
 
+impl MeterError {
+    /// Whether there simply is no such counter, which is no fault of the board.
+    #[must_use]
+    pub const fn is_absence(&self) -> bool {
+        matches!(self, Self::Absent { .. })
+    }
+}
+
 /// Where the kernel's counters are; other places are for tests.
 #[derive(Clone, Debug)]
 pub struct MeterPaths {

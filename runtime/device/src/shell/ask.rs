@@ -33,6 +33,11 @@ pub enum AskError {
     /// As many turns wait as may.
     #[error("the robot is busy: {TURNS_WAITING_MAX} turns wait already; ask again in a moment")]
     Full,
+    /// Memory is so short that nothing new is begun.
+    #[error(
+        "memory is short: no new turn until there is room; ask again in a moment, or raise [memory] ceiling (`trimtab doctor` shows who takes it)"
+    )]
+    Memory,
     /// The runtime is ending.
     #[error("the runtime is stopping; ask again once it is back")]
     Stopping,

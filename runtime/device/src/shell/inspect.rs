@@ -26,32 +26,40 @@ pub struct Inspection {
     pub faults: Vec<String>,
 }
 
+/// Loads models and policy as a start would; what there is and what is wrong. Blocks.
+#[must_use]
+pub fn inspect_models(config: &Config) -> Inspection {
+    let mut found = Inspection::default();
+    let memory = match Memory::new(config.memory_ceiling, Accounting::Process, MemoryPaths::default()) {
+        Ok(memory) => memory,
+        Err(fault) => {
+            found.faults.push(crate::fault_text(&fault));
+            return found;
+        }
+    };
+    // A check says whether the models load; how fast they are is measured by the runtime that uses them.
+    let unmeasured = ModelsConfig { measure: false, ..config.models.clone() };
+    let models = Models::load(&unmeasured, config.cameras.len(), &memory);
+    if let Some(encoder) = &models.encoder {
+        found.models.push(format!("encoder {}", encoder.fingerprint()));
+    }
+    if models.lm.is_some() && models.lm_away.is_none() {
+        found.models.push("lm".to_owned());
+    }
+    let (scorer, fault) = Scorer::ready(Chooser::Configured, config.models.policy.as_deref(), models.encoder.as_ref());
+    if let Some(policy) = scorer.policy() {
+        found.models.push(format!("policy {} ({})", policy.fingerprint(), policy.layout().name()));
+    }
+    found.faults.extend(models.faults);
+    found.faults.extend(models.lm_away);
+    found.faults.extend(fault);
+    found
+}
+
 /// Loads models and policy, opens cameras and probes the meter, as a start would; writes nothing. Blocks.
 #[must_use]
 pub fn inspect(config: &Config) -> Inspection {
-    let mut found = Inspection::default();
-    match Memory::new(config.memory_ceiling, Accounting::Process, MemoryPaths::default()) {
-        Ok(memory) => {
-            // A check says whether the models load; how fast they are is measured by the runtime that uses them.
-            let unmeasured = ModelsConfig { measure: false, ..config.models.clone() };
-            let models = Models::load(&unmeasured, config.cameras.len(), &memory);
-            if let Some(encoder) = &models.encoder {
-                found.models.push(format!("encoder {}", encoder.fingerprint()));
-            }
-            if models.lm.is_some() && models.lm_away.is_none() {
-                found.models.push("lm".to_owned());
-            }
-            let (scorer, fault) =
-                Scorer::ready(Chooser::Configured, config.models.policy.as_deref(), models.encoder.as_ref());
-            if let Some(policy) = scorer.policy() {
-                found.models.push(format!("policy {} ({})", policy.fingerprint(), policy.layout().name()));
-            }
-            found.faults.extend(models.faults);
-            found.faults.extend(models.lm_away);
-            found.faults.extend(fault);
-        }
-        Err(fault) => found.faults.push(crate::fault_text(&fault)),
-    }
+    let mut found = inspect_models(config);
     for camera in &config.cameras {
         // A program needs time for its first frame; whether it runs is seen in `trimtab status`.
         if matches!(camera.source(), CameraSource::Exec { .. }) {

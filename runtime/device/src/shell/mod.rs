@@ -10,18 +10,20 @@ mod inspect;
 mod observe;
 mod pace;
 mod presence;
+mod seat;
 mod start;
 mod status;
+mod strain;
 mod turn;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use trimtab_core::{Bytes, Cost, TurnId};
-use trimtab_engine::{LocalModel, Tokenizer};
+use trimtab_engine::Tokenizer;
 use trimtab_mqtt::{Link, LinkState};
 use trimtab_turn::{Feedback, Governor, Late, TurnRecord};
 use trimtab_wire::limits::PROMPT_BYTES_MAX;
@@ -29,20 +31,21 @@ use trimtab_wire::limits::PROMPT_BYTES_MAX;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::{Ledger, LedgerError};
-use crate::memory::{Admission, Memory};
+use crate::memory::{Admission, Memory, Rung};
 use crate::meter::{CpuTime, Uplink};
 use crate::offload::{LateAnswer, Offload};
 use crate::operator::OperatorBook;
 
 pub use ask::{Ask, AskError, Decided, News, TURNS_WAITING_MAX, TurnStream, action, view_names};
 pub use chooser::{Choice, Chooser, FixedRule};
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, inspect, inspect_models};
 pub use start::{LEDGER_FILE, Parts, StartError};
 
 use chooser::Scorer;
 use energy::EnergyReader;
 use observe::Eyes;
 use presence::Presence;
+use seat::LocalSeat;
 
 /// How long a stopping runtime waits for its turn, and then for the broker.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
@@ -63,10 +66,12 @@ pub(crate) struct Inner {
     uplink: Uplink,
     eyes: Eyes,
     scorer: Scorer,
-    lm: Option<Arc<dyn LocalModel>>,
+    lm: LocalSeat,
     presence: Presence,
-    /// What the loaded models take; given back when the device goes.
-    _admitted: Vec<Admission>,
+    /// What is given up for want of memory, by its code.
+    rung: AtomicU8,
+    /// What the encoder takes; given back when the device goes.
+    _admitted: Option<Admission>,
     /// What is wrong with this device, as it was found at the start: missing models, a refused policy, no meter.
     faults: Vec<String>,
     link: Option<Link>,
@@ -106,6 +111,9 @@ impl Device {
         }
         if ask.prompt.len() > PROMPT_BYTES_MAX {
             return Err(AskError::Long { bytes: ask.prompt.len(), limit: PROMPT_BYTES_MAX });
+        }
+        if inner.rung() == Rung::Refuse {
+            return Err(AskError::Memory);
         }
         let place = WaitingPlace::take(inner).ok_or(AskError::Full)?;
         let turn = TurnId { boot: inner.ledger.boot(), number: inner.turns.fetch_add(1, Ordering::Relaxed) + 1 };
@@ -162,7 +170,7 @@ impl Device {
     #[must_use]
     pub fn tokens_of(&self, text: &str) -> u32 {
         let by_encoder = |tokenizer: &Tokenizer| tokenizer.encode(text).len();
-        let counted = self.0.lm.as_ref().and_then(|model| model.count_tokens(text));
+        let counted = self.0.lm.model().and_then(|model| model.count_tokens(text));
         let counted = counted.or_else(|| self.0.eyes.tokenizer().map(by_encoder)).unwrap_or(0);
         u32::try_from(counted).unwrap_or(u32::MAX)
     }

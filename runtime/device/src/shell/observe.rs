@@ -63,6 +63,11 @@ impl Eyes {
         &self.cameras
     }
 
+    /// Forgets what is kept only so that an unchanged view is not encoded again.
+    pub(super) fn forget(&self) {
+        lock(&self.seen).fill(None);
+    }
+
     pub(super) fn tokenizer(&self) -> Option<&Tokenizer> {
         self.encoder.as_ref().map(Encoder::tokenizer)
     }

@@ -1,4 +1,4 @@
-//! Follows a local model that runs in another process: while it is away, no turn counts on it.
+//! Whether the local model is there: while it is away, in another process or evicted from this one, no turn counts on it.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -61,7 +61,7 @@ impl Inner {
 
 /// Looks for the local model until the runtime stops. Nothing to do where it runs in this process.
 pub(super) async fn follow(inner: Arc<Inner>) {
-    let Some(lm) = inner.lm.clone().filter(|lm| lm.engine() == Engine::Server) else { return };
+    let Some(lm) = inner.lm.model().filter(|lm| lm.engine() == Engine::Server) else { return };
     let mut stop = inner.stop.subscribe();
     loop {
         tokio::select! {

@@ -1,13 +1,14 @@
 //! How a device starts: ledger first, then what a crash left behind, then models, then the link.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use trimtab_core::budget::TooManyBudgets;
 use trimtab_core::{Budgets, Bytes, Cost, Joules, Millis, Placement, Shield, TaskKind, ViewSet, Watts};
-use trimtab_engine::{Encoder, LocalModel};
+use trimtab_engine::{Card, Encoder};
 use trimtab_mqtt::{Connect, ConnectError, LastWill, Link, Qos};
 use trimtab_turn::{EnergySource, Finish, Governor, LocalEngine, MeterFacts, Setup, TurnRecord};
 use trimtab_wire::operator::{Payload, Status};
@@ -18,11 +19,13 @@ use super::energy::EnergyReader;
 use super::observe::Eyes;
 use super::pace::{self, Pace};
 use super::presence::{self, Presence};
-use super::{Chooser, Device, Inner, inbox, turn};
+use super::seat::{LocalSeat, Seated};
+use super::{Chooser, Device, Inner, inbox, strain, turn};
 use crate::camera::CameraError;
 use crate::clock::{ActiveClock, Clock};
 use crate::config::{Config, ModelsConfig, MqttConfig};
 use crate::ledger::{Ledger, LedgerError, Retention, Unfinished};
+use crate::local::weight_bytes;
 use crate::memory::{Accounting, Admission, Memory, MemoryError, MemoryPaths};
 use crate::meter::{Counters, Meter, MeterError, MeterPaths, probe};
 use crate::offload::{LATE_MAX, Offload, Way};
@@ -30,7 +33,7 @@ use crate::operator::{self, OperatorBook};
 
 /// The ledger's file in the state folder.
 pub const LEDGER_FILE: &str = "ledger.sqlite";
-/// The encoder's peak as a multiple of its weights, where its card has no measured figure.
+/// The encoder's peak as a multiple of its weights' bytes, where its card has no measured figure.
 const PEAK_OF_WEIGHTS: u64 = 2;
 
 /// What a device is made of that a configuration cannot say. The default is what an installed device uses.
@@ -43,6 +46,8 @@ pub struct Parts {
     pub counters: Counters,
     /// What counts against the memory ceiling.
     pub accounting: Accounting,
+    /// Where the kernel tells of memory.
+    pub memory: MemoryPaths,
     /// Who scores the candidates.
     pub chooser: Chooser,
 }
@@ -54,6 +59,7 @@ impl Default for Parts {
             meter: None,
             counters: Counters::default(),
             accounting: Accounting::Process,
+            memory: MemoryPaths::default(),
             chooser: Chooser::Configured,
         }
     }
@@ -104,14 +110,15 @@ pub enum StartError {
 /// The models as far as they loaded, and what is wrong with the rest.
 pub(super) struct Models {
     pub(super) encoder: Option<Encoder>,
-    pub(super) lm: Option<Arc<dyn LocalModel>>,
+    pub(super) lm: Option<Seated>,
     /// Why the local model, which runs in another process, is not there now.
     pub(super) lm_away: Option<String>,
     /// What the local model takes here, if that was measured.
     pub(super) pace: Option<Pace>,
     /// How long encoding the prompt and all views may take.
     pub(super) decision_time: Millis,
-    pub(super) admitted: Vec<Admission>,
+    /// What the encoder takes.
+    pub(super) admitted: Option<Admission>,
     pub(super) faults: Vec<String>,
 }
 
@@ -124,51 +131,35 @@ impl Models {
             lm_away: None,
             pace: None,
             decision_time: pace::DECISION_PRIOR,
-            admitted: Vec::new(),
+            admitted: None,
             faults: Vec::new(),
         };
-        match Encoder::load(&config.encoder) {
-            Ok(encoder) => {
-                let peak = encoder.card().peak_bytes().unwrap_or(PEAK_OF_WEIGHTS * encoder.loaded_bytes());
-                if models.admit(memory, "the encoder", Bytes::new(peak)) {
-                    let measured = if config.measure { pace::decision(&encoder, cameras) } else { None };
-                    models.decision_time = measured.unwrap_or(pace::DECISION_PRIOR);
-                    models.encoder = Some(encoder);
-                }
-            }
-            Err(fault) => models.faults.push(crate::fault_text(&fault)),
+        if let Err(fault) = models.load_encoder(config, cameras, memory) {
+            models.faults.push(crate::fault_text(&*fault));
         }
-        let Some(source) = &config.lm else {
-            models.faults.push("no local model: set [models] lm to its folder".to_owned());
-            return models;
-        };
-        // The weights stay; what answering takes on top is quoted turn by turn.
-        let mut admit = |bytes| models.admit(memory, "the local model", bytes);
-        match source.load(&config.lm_options, &mut admit) {
-            Ok(Some(lm)) => {
-                models.lm_away = lm.ready().err().map(|fault| crate::fault_text(&fault));
+        match Seated::load(config, memory) {
+            Ok(seated) => {
+                models.lm_away = seated.model.ready().err().map(|fault| crate::fault_text(&fault));
                 if config.measure && models.lm_away.is_none() {
-                    models.pace = Pace::measure(&*lm);
+                    models.pace = Pace::measure(&*seated.model);
                 }
-                models.lm = Some(lm);
+                models.lm = Some(seated);
             }
-            Ok(None) => {}
             Err(fault) => models.faults.push(crate::fault_text(&fault)),
         }
         models
     }
 
-    fn admit(&mut self, memory: &Memory, what: &str, peak: Bytes) -> bool {
-        match memory.admit(what, peak) {
-            Ok(admission) => {
-                self.admitted.push(admission);
-                true
-            }
-            Err(fault) => {
-                self.faults.push(crate::fault_text(&fault));
-                false
-            }
-        }
+    /// Admits the encoder by its card before it is loaded.
+    fn load_encoder(&mut self, config: &ModelsConfig, cameras: usize, memory: &Memory) -> Result<(), Box<dyn Error>> {
+        let declared = Card::read(&config.encoder)?.peak_bytes();
+        let peak = declared.unwrap_or_else(|| PEAK_OF_WEIGHTS * weight_bytes(&config.encoder));
+        let admission = memory.admit("the encoder", Bytes::new(peak))?;
+        let encoder = Encoder::load(&config.encoder)?;
+        let measured = if config.measure { pace::decision(&encoder, cameras) } else { None };
+        self.decision_time = measured.unwrap_or(pace::DECISION_PRIOR);
+        (self.admitted, self.encoder) = (Some(admission), Some(encoder));
+        Ok(())
     }
 }
 
@@ -184,7 +175,7 @@ impl Device {
             Some(clock) => clock,
             None => Arc::new(ActiveClock::new(ledger.base())),
         };
-        let memory = Memory::new(config.memory_ceiling, parts.accounting, MemoryPaths::default())?;
+        let memory = Memory::new(config.memory_ceiling, parts.accounting, parts.memory)?;
         let (uplink, cpu) = (parts.counters.uplink.clone(), parts.counters.cpu.clone());
         let mut faults = Vec::new();
         let meter = match parts.meter {
@@ -221,7 +212,7 @@ impl Device {
         let local = models
             .lm
             .as_ref()
-            .map(|lm| pace::engine(&**lm, models.pace, busy(&config, &energy, config.models.lm_cores())));
+            .map(|seated| pace::engine(&*seated.model, models.pace, busy(&config, &energy, config.models.lm_cores())));
         let governor =
             governor(&config, &ledger, clock.as_ref(), &energy, local, models.decision_time, &scorer).await?;
         let (link, inbox) = match &config.mqtt {
@@ -240,7 +231,8 @@ impl Device {
             uplink,
             eyes,
             scorer,
-            lm: models.lm,
+            lm: LocalSeat::new(models.lm),
+            rung: AtomicU8::new(0),
             presence: Presence::default(),
             _admitted: models.admitted,
             faults,
@@ -265,6 +257,7 @@ impl Device {
         let mut tasks = vec![
             tokio::spawn(inbox::keep_time(Arc::clone(&inner))),
             tokio::spawn(presence::follow(Arc::clone(&inner))),
+            tokio::spawn(strain::watch(Arc::clone(&inner))),
         ];
         if let (Some(link), Some(inbox)) = (&inner.link, inbox) {
             let (late, settle) = mpsc::channel(LATE_MAX);

@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 use trimtab_core::{Bytes, Joules, Resource};
+use trimtab_mqtt::LinkState;
 use trimtab_turn::EnergySource;
 
 use super::{Inner, lock};
+use crate::memory::Group;
 use crate::operator::{budget_states, source_name};
 
 impl Inner {
     /// Names of the models that are loaded.
     pub(crate) fn models(&self) -> Vec<String> {
         let encoder = self.eyes.fingerprint().map(|fingerprint| format!("encoder:{fingerprint}"));
-        encoder.into_iter().chain(self.lm.as_ref().map(|_| "lm".to_owned())).collect()
+        encoder.into_iter().chain(self.lm.model().map(|_| "lm".to_owned())).collect()
     }
 
     /// The policy in force; none: the default rule.
@@ -29,11 +31,25 @@ impl Inner {
 
     pub(crate) fn memory_status(&self) -> Value {
         let limited = |bytes: Bytes| (bytes != Bytes::MAX).then_some(bytes.get());
+        let strain = self.memory.strain();
         json!({
             "ceiling_bytes": limited(self.memory.ceiling()),
             "used_bytes": self.memory.used().ok().map(Bytes::get),
             "left_bytes": self.memory.left().ok().and_then(limited),
+            "group_limit_bytes": self.memory.group_limit().map(Bytes::get),
+            "rung": self.rung().name(),
+            "share_permille": strain.map(|strain| strain.share),
+            "stall_permille": strain.map(|strain| strain.stall),
+            "kills": self.memory.group().ok().and_then(Group::kills),
         })
+    }
+
+    /// Why the link is down, as far as known.
+    fn link_trouble(&self) -> Option<String> {
+        match self.link.as_ref()?.state() {
+            LinkState::Down { reason, .. } => Some(reason.to_string()),
+            LinkState::Up { .. } | LinkState::Ended => None,
+        }
     }
 
     pub(crate) fn status(&self) -> Value {
@@ -82,12 +98,13 @@ impl Inner {
             "policy": self.policy(),
             "local": local.is_some(),
             "local_profile": local,
-            "local_engine": self.lm.as_ref().map(|lm| lm.engine().name()),
+            "local_engine": self.lm.model().map(|lm| lm.engine().name()),
             "explore": self.config.api.explore,
             "cameras": self.eyes.status(),
             "link": {
                 "configured": self.link.is_some(),
                 "up": link.up,
+                "why": self.link_trouble(),
                 "round_trip_ms": link.round_trip.get(),
                 "uplink_bits_per_s": link.uplink_bits_per_s,
             },

@@ -306,8 +306,8 @@ impl TurnShell<'_> {
     }
 
     fn generate(&self, until_energy: Joules, until: Millis, max_tokens: u32) -> Done {
-        let Some(model) = self.inner.lm.clone() else {
-            let detail = "no local model is loaded: set [models] lm".to_owned();
+        let Some(model) = self.inner.lm.model() else {
+            let detail = "the local model is not loaded: `trimtab status` says why".to_owned();
             return Done::Failed(Event::LocalFailed { detail, energy: Joules::ZERO });
         };
         let bounds = Generation {

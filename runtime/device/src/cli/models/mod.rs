@@ -12,7 +12,6 @@ mod measure;
 mod pull;
 mod verify;
 
-use std::fs;
 use std::path::Path;
 
 use clap::Subcommand;
@@ -21,6 +20,7 @@ use trimtab_engine::Card;
 
 use super::{Common, Failure};
 use crate::config::Config;
+use crate::local::weight_bytes;
 use crate::memory::{Accounting, Memory, MemoryPaths};
 
 #[derive(Subcommand)]
@@ -79,17 +79,6 @@ fn admit(common: &Common, folder: &Path) -> Result<(), Failure> {
     let peak = Card::read(folder).map_err(|fault| failed(&fault))?.peak_bytes().unwrap_or(0).max(weight_bytes(folder));
     // Given back at once: this process loads one model and ends.
     memory.admit(&folder.display().to_string(), Bytes::new(peak)).map(drop).map_err(|fault| failed(&fault))
-}
-
-/// Bytes of the files under `onnx` that a runtime would load, with what they keep beside themselves.
-fn weight_bytes(folder: &Path) -> u64 {
-    const STEMS: [&str; 3] = ["model.onnx", "vision_model.onnx", "text_model.onnx"];
-    let entries = fs::read_dir(folder.join("onnx")).into_iter().flatten().flatten();
-    let used = entries.filter(|entry| {
-        let name = entry.file_name();
-        STEMS.iter().any(|stem| name.to_string_lossy().starts_with(stem))
-    });
-    used.filter_map(|entry| entry.metadata().ok()).map(|about| about.len()).sum()
 }
 
 /// Bytes for people.

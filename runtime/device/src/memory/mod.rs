@@ -4,15 +4,26 @@
 //! resident at the start plus the peaks of everything admitted since. The second counts a model's activations also while
 //! it is idle, so two models cannot both be let in on memory that only one of them may use. The ceiling is the configured
 //! one or the cgroup's `memory.max`, whichever is lower.
+//!
+//! Admission looks ahead; what happens all the same is watched: [`Memory::strain`] says how near the ceiling the process is
+//! and how long work stalls for want of memory, and the [`Ladder`] what is then given up, rung by rung.
+
+mod group;
+mod ladder;
+mod stall;
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use trimtab_core::Bytes;
 
-/// Most levels of a cgroup path that are walked for a limit.
-const CGROUP_DEPTH_MAX: usize = 32;
+pub use group::{Group, NoGroup};
+pub use ladder::{LOOK_EVERY, Ladder, REST, Rung, Strain};
+pub use stall::Stall;
+
+/// Bytes of a kernel's file that are read.
+const FILE_BYTES_MAX: u64 = 64 * 1024;
 
 /// Why memory cannot be told or given.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +100,7 @@ struct Book {
 pub struct Memory {
     book: Arc<Mutex<Book>>,
     paths: MemoryPaths,
+    group: Result<Group, NoGroup>,
     group_limit: Option<Bytes>,
     accounting: Accounting,
     at_start: Bytes,
@@ -125,9 +137,11 @@ impl Memory {
             Accounting::Process => resident(&paths.proc)?,
             Accounting::Admitted { runtime } => runtime,
         };
+        let group = Group::own(&paths);
         Ok(Self {
             book: Arc::new(Mutex::new(Book { configured: ceiling, admitted: Bytes::ZERO })),
-            group_limit: group_limit(&paths),
+            group_limit: group.as_ref().ok().and_then(Group::limit),
+            group,
             paths,
             accounting,
             at_start,
@@ -175,6 +189,40 @@ impl Memory {
         Ok(ceiling.minus(self.used()?))
     }
 
+    /// The control group that this process is in, or why there is none that counts memory.
+    pub const fn group(&self) -> Result<&Group, &NoGroup> {
+        self.group.as_ref()
+    }
+
+    /// What the machine has; none where the kernel does not tell.
+    #[must_use]
+    pub fn machine(&self) -> Option<Bytes> {
+        machine(&self.paths.proc).map(|(_, total)| total)
+    }
+
+    /// How hard memory is pressed. Where no ceiling is set, the machine's own memory is the ceiling. None where this process
+    /// holds other programs too, so that its figures say nothing of the runtime, or where the kernel does not tell.
+    #[must_use]
+    pub fn strain(&self) -> Option<Strain> {
+        if matches!(self.accounting, Accounting::Admitted { .. }) {
+            return None;
+        }
+        let (used, ceiling) = match self.ceiling() {
+            Bytes::MAX => {
+                let (available, total) = machine(&self.paths.proc)?;
+                (total.minus(available), total)
+            }
+            ceiling => (self.resident().ok()?, ceiling),
+        };
+        let stall = self.group.as_ref().ok().and_then(Group::stall).or_else(|| Stall::of_machine(&self.paths.proc));
+        Some(Strain { share: permille(used, ceiling), stall: stall.unwrap_or_default().some })
+    }
+
+    /// Whether something would be let in, before it is loaded. Nothing is booked.
+    pub fn has_room(&self, what: &str, peak: Bytes) -> Result<(), MemoryError> {
+        self.admit(what, peak).map(drop)
+    }
+
     /// Lets something in whose peak is known from its card, or says what is missing. `what` names it in the error.
     pub fn admit(&self, what: &str, peak: Bytes) -> Result<Admission, MemoryError> {
         let ceiling = self.ceiling();
@@ -208,17 +256,28 @@ fn resident(proc: &Path) -> Result<Bytes, MemoryError> {
     Ok(Bytes::new(pages).times(page))
 }
 
-/// The lowest `memory.max` from the process's own cgroup (version 2) up to the root; none where no level has one.
-fn group_limit(paths: &MemoryPaths) -> Option<Bytes> {
-    let text = fs::read_to_string(paths.proc.join("self/cgroup")).ok()?;
-    let own = text.lines().find_map(|line| line.strip_prefix("0::"))?;
-    let own = paths.cgroup.join(own.trim_start_matches('/'));
-    own.ancestors()
-        .take(CGROUP_DEPTH_MAX)
-        .take_while(|level| level.starts_with(&paths.cgroup))
-        .filter_map(|level| fs::read_to_string(level.join("memory.max")).ok())
-        .filter_map(|limit| limit.trim().parse().ok().map(Bytes::new))
-        .min()
+/// What is available and what there is of the machine's memory, by `/proc/meminfo`.
+fn machine(proc: &Path) -> Option<(Bytes, Bytes)> {
+    let text = read(&proc.join("meminfo"))?;
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+        Some(Bytes::new(kibibytes).times(1024))
+    };
+    Some((field("MemAvailable:")?, field("MemTotal:")?))
+}
+
+/// A part of a whole in thousandths, rounded up; all of it where there is no whole.
+fn permille(part: Bytes, whole: Bytes) -> u32 {
+    let share = (u128::from(part.get()) * 1000).div_ceil(u128::from(whole.get().max(1)));
+    u32::try_from(share).unwrap_or(u32::MAX)
+}
+
+/// A file of the kernel's, as far as it is bounded; none where it is not there.
+fn read(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    fs::File::open(path).ok()?.take(FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 #[cfg(test)]
@@ -265,6 +324,23 @@ mod tests {
         drop(encoder);
         assert_eq!(memory.left().unwrap(), Bytes::new(5_000));
         drop(lm);
+    }
+
+    #[test]
+    fn strain_is_told_against_the_ceiling_or_the_machine() {
+        let (_root, paths) = kernel("9 1000 0 0 0 0 0\n", &[]);
+        fs::write(paths.proc.join("meminfo"), "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 250 kB\n").unwrap();
+        fs::create_dir_all(paths.proc.join("pressure")).unwrap();
+        let psi = "some avg10=12.50 avg60=1.00 avg300=0.10 total=9\nfull avg10=2.00 avg60=0.00 avg300=0.00 total=1\n";
+        fs::write(paths.proc.join("pressure/memory"), psi).unwrap();
+        let memory = Memory::new(None, Accounting::Process, paths).unwrap();
+        assert_eq!(memory.strain(), Some(Strain { share: 750, stall: 125 }));
+        let page = rustix::param::page_size() as u64;
+        memory.set_ceiling(Some(Bytes::new(2_000 * page)));
+        assert_eq!(memory.strain(), Some(Strain { share: 500, stall: 125 }));
+        let (_root, paths) = kernel("9 1 0 0 0 0 0\n", &[]);
+        let shared = Memory::new(None, Accounting::Admitted { runtime: Bytes::ZERO }, paths).unwrap();
+        assert_eq!(shared.strain(), None);
     }
 
     #[test]
