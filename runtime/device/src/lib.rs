@@ -26,6 +26,7 @@ pub mod config;
 pub mod doctor;
 pub mod ledger;
 pub mod local;
+mod lock;
 mod log;
 pub mod memory;
 pub mod meter;

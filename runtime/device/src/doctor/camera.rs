@@ -14,6 +14,7 @@ use crate::camera::{Camera, CameraConfig, CameraError};
 use crate::clock::ActiveClock;
 use crate::config::Config;
 
+const PART: &str = "camera";
 /// How long the first frame is waited for.
 const FRAME_WITHIN: Duration = Duration::from_secs(5);
 /// How often it is looked for.
@@ -31,12 +32,9 @@ pub(super) async fn examine(config: &Config, running: Option<&Value>, places: &P
 /// As the runtime sees them.
 fn told(status: &Value) -> Vec<Finding> {
     let cameras = status["cameras"].as_array().into_iter().flatten();
-    let finding = |camera: &Value| {
-        let part = format!("camera {}", camera["name"].as_str().unwrap_or_default());
-        match camera["trouble"].as_str() {
-            None => Finding::ok(part, "delivers fresh frames"),
-            Some(trouble) => Finding::fail(part, trouble),
-        }
+    let finding = |camera: &Value| match camera["trouble"].as_str() {
+        None => Finding::ok(PART, format!("{}: delivers", camera["name"].as_str().unwrap_or_default())),
+        Some(trouble) => Finding::fail(PART, trouble),
     };
     cameras.map(finding).collect()
 }
@@ -50,11 +48,12 @@ async fn tried(cameras: &[CameraConfig]) -> Vec<Finding> {
     let tries: Vec<_> = tries.collect();
     let mut findings = Vec::with_capacity(tries.len());
     for (name, frame) in tries {
-        let part = format!("camera {name}");
         findings.push(match frame.await {
-            Ok(Ok(says)) => Finding::ok(part, says),
-            Ok(Err(fault)) => Finding::fault(part, &fault),
-            Err(fault) => Finding::fail(part, format!("looking at it broke off ({fault}); please report this")),
+            Ok(Ok(says)) => Finding::ok(PART, says),
+            Ok(Err(fault)) => Finding::fault(PART, &fault),
+            Err(fault) => {
+                Finding::fail(PART, format!("camera {name}: looking at it broke off ({fault}); please report this"))
+            }
         });
     }
     findings
@@ -67,7 +66,7 @@ fn first_frame(config: CameraConfig) -> Result<String, CameraError> {
         match camera.latest() {
             Ok(frame) => {
                 let (source, after) = (camera.config().source(), began.elapsed().as_millis());
-                return Ok(format!("{source}: a frame of {} after {after} ms", frame.bytes()));
+                return Ok(format!("{}: a frame of {} from {source} after {after} ms", camera.name(), frame.bytes()));
             }
             Err(fault) if began.elapsed() >= FRAME_WITHIN => return Err(fault),
             Err(_) => std::thread::sleep(LOOK_EVERY),

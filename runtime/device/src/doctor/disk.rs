@@ -5,7 +5,7 @@ use std::path::Path;
 use rustix::fs::{Access, StatVfsMountFlags, access, statvfs};
 use trimtab_core::Bytes;
 
-use super::files::{entries, name, text};
+use super::files::{entries, name, sized, text};
 use super::{Finding, Places};
 use crate::config::Config;
 use crate::ledger::{BYTES_KEPT, examine as look_at};
@@ -46,21 +46,18 @@ fn room(folder: &Path) -> Option<Finding> {
     const PART: &str = "disk";
     let about = statvfs(nearest(folder)).ok()?;
     let free = Bytes::new(about.f_bavail.saturating_mul(about.f_frsize));
-    let place = folder.display();
+    let (place, room, kept) = (folder.display(), sized(free), sized(BYTES_KEPT));
     Some(if about.f_flag.contains(StatVfsMountFlags::RDONLY) {
         Finding::fail(
             PART,
             format!("{place}: on a read-only file system; mount it writable, or set [device] state_dir to one that is"),
         )
     } else if free < ROOM_NONE {
-        Finding::fail(PART, format!("{place}: {free} free, so the ledger cannot grow; free disk space"))
+        Finding::fail(PART, format!("{place}: {room} free, so the ledger cannot grow; free disk space"))
     } else if free < ROOM_LOW {
-        Finding::warn(
-            PART,
-            format!("{place}: only {free} free; the ledger may take {BYTES_KEPT}, so free some disk space"),
-        )
+        Finding::warn(PART, format!("{place}: only {room} free; the ledger may take {kept}, so free some disk space"))
     } else {
-        Finding::ok(PART, format!("{free} free"))
+        Finding::ok(PART, format!("{room} free"))
     })
 }
 
@@ -73,7 +70,7 @@ fn ledger(config: &Config, running: bool) -> Finding {
     match look_at(&path) {
         Ok(found) => {
             let used = if running { ", in use" } else { "" };
-            let (schema, turns, bytes) = (found.schema, found.turns, found.bytes);
+            let (schema, turns, bytes) = (found.schema, found.turns, sized(found.bytes));
             Finding::ok(PART, format!("schema {schema}, {turns} turns, {bytes}{used}"))
         }
         Err(fault) => Finding::fault(PART, &fault),

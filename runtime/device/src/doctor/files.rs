@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use trimtab_core::Bytes;
+
 /// Bytes of a file that are read.
 const BYTES_MAX: u64 = 64 * 1024;
 /// Entries of a folder that are looked at.
@@ -27,4 +29,12 @@ pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
 /// The last part of a path.
 pub(super) fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// An amount for people.
+pub(super) fn sized(bytes: Bytes) -> String {
+    match bytes.get() as f64 {
+        giga if giga >= 1e9 => format!("{:.1} GB", giga / 1e9),
+        mega => format!("{:.1} MB", mega / 1e6),
+    }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use trimtab_core::Bytes;
 
+use super::files::sized;
 use super::{Finding, Places};
 use crate::config::Config;
 use crate::memory::{Accounting, Group, Memory, Stall};
@@ -31,12 +32,14 @@ fn ceiling(config: &Config, running: Option<&Value>, places: &Places) -> Finding
         (ceiling, Some(machine)) if ceiling > machine => Finding::warn(
             PART,
             format!(
-                "the ceiling of {ceiling} is above the machine's {machine}, so it bounds nothing; lower [memory] ceiling"
+                "the ceiling of {} is above the machine's {}, so it bounds nothing; lower [memory] ceiling",
+                sized(ceiling),
+                sized(machine)
             ),
         ),
         (ceiling, _) => {
             let rung = running.and_then(|status| status["memory"]["rung"].as_str()).unwrap_or("calm");
-            let says = format!("ceiling {ceiling}");
+            let says = format!("ceiling {}", sized(ceiling));
             if rung == "calm" {
                 Finding::ok(PART, says)
             } else {
@@ -62,7 +65,7 @@ fn group(running: Option<&Value>, places: &Places) -> Finding {
         Ok(group) => {
             let told = running.map(|status| status["memory"]["group_limit_bytes"].as_u64().map(Bytes::new));
             match told.unwrap_or_else(|| group.limit()) {
-                Some(limit) => Finding::ok(PART, format!("the kernel counts memory and stops at {limit}")),
+                Some(limit) => Finding::ok(PART, format!("the kernel counts memory and stops at {}", sized(limit))),
                 None => Finding::ok(PART, "the kernel counts memory; no limit is set here"),
             }
         }

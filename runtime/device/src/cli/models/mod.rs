@@ -7,7 +7,7 @@ mod card;
 mod embed;
 mod generate;
 mod list;
-mod lock;
+
 mod measure;
 mod pull;
 mod verify;

@@ -9,7 +9,7 @@ use trimtab_engine::{Encoder, FolderKind, GenerateOptions, LanguageModel, Policy
 
 use super::super::{Common, Failure, show};
 use super::admit;
-use super::lock::{LOCK_FILE, Lock};
+use crate::lock::{LOCK_FILE, Lock};
 
 /// What a model is tried with.
 const PROMPT: &str = "Is the red mug on the table?";

@@ -11,10 +11,10 @@ use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 use trimtab_engine::{JSON_BYTES_MAX, ONNX_BYTES_MAX};
 
-use super::super::lock::{Lock, Pin, hex};
 use super::progress::Progress;
 use super::server::{self, Server};
 use super::{PullError, is_commit};
+use crate::lock::{Lock, Pin, hex};
 
 /// Small files beside the weights; only the first must be there.
 const SMALL_FILES: [&str; 8] = [

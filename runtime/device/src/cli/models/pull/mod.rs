@@ -14,9 +14,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::{Common, Failure, on_runtime, show};
-use super::lock::{LOCK_FILE, LockError};
 use super::{failed, megabytes};
 use crate::config::Config;
+use crate::lock::{LOCK_FILE, LockError};
 
 /// Where models come from, unless `--from` names another server.
 const BASE: &str = "https://huggingface.co";

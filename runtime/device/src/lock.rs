@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 /// The lock's file.
-pub(super) const LOCK_FILE: &str = "trimtab-lock.json";
+pub(crate) const LOCK_FILE: &str = "trimtab-lock.json";
 /// Most files that a lock may name.
 const FILES_MAX: usize = 256;
 /// Largest lock, bytes.
@@ -17,23 +17,23 @@ const LOCK_BYTES_MAX: u64 = 1 << 20;
 const BLOCK_BYTES: usize = 1 << 20;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Lock {
-    pub(super) id: String,
-    pub(super) revision: String,
-    pub(super) files: BTreeMap<String, Pin>,
+pub(crate) struct Lock {
+    pub(crate) id: String,
+    pub(crate) revision: String,
+    pub(crate) files: BTreeMap<String, Pin>,
 }
 
 /// What a file must be.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Pin {
+pub(crate) struct Pin {
     /// 64 hexadecimal digits, lower case.
-    pub(super) sha256: String,
-    pub(super) bytes: u64,
+    pub(crate) sha256: String,
+    pub(crate) bytes: u64,
 }
 
 /// Why a lock is none.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum LockError {
+pub(crate) enum LockError {
     #[error("{path}: cannot be read or written ({cause}); check its permissions")]
     File { path: String, cause: io::Error },
     #[error("{path}: not a lock ({cause}); pull the model again")]
@@ -44,7 +44,7 @@ pub(super) enum LockError {
 
 impl Lock {
     /// Reads a folder's lock; none where there is none.
-    pub(super) fn read(folder: &Path) -> Result<Option<Self>, LockError> {
+    pub(crate) fn read(folder: &Path) -> Result<Option<Self>, LockError> {
         let place = folder.join(LOCK_FILE);
         let path = place.display().to_string();
         let mut text = String::new();
@@ -66,7 +66,7 @@ impl Lock {
         Ok(Some(lock))
     }
 
-    pub(super) fn write(&self, folder: &Path) -> Result<(), LockError> {
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), LockError> {
         let place = folder.join(LOCK_FILE);
         let path = place.display().to_string();
         let text = serde_json::to_vec(self).map_err(|cause| LockError::Json { path: path.clone(), cause })?;
@@ -74,7 +74,7 @@ impl Lock {
     }
 
     /// What is wrong with the folder's files, one sentence each.
-    pub(super) fn faults(&self, folder: &Path) -> Vec<String> {
+    pub(crate) fn faults(&self, folder: &Path) -> Vec<String> {
         let fault = |(name, pin): (&String, &Pin)| {
             let path = folder.join(name);
             let place = path.display();
@@ -93,7 +93,7 @@ impl Lock {
 
 impl Pin {
     /// What a file is.
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
+    pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let mut hash = Sha256::new();
         let mut block = vec![0; BLOCK_BYTES];
@@ -109,7 +109,7 @@ impl Pin {
     }
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
