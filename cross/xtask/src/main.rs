@@ -2,11 +2,13 @@
 
 mod bench;
 mod clock;
+mod deb;
 mod dist;
 mod fuzz;
 mod models;
 mod parity;
 mod peers;
+mod qemu;
 mod setup;
 mod size;
 mod test;
@@ -36,6 +38,11 @@ enum Task {
         #[arg(long)]
         json: bool,
     },
+    /// Build the Debian package of the device's program
+    Deb(deb::Arguments),
+    /// Install the package on an emulated board and run every scenario there
+    #[command(subcommand)]
+    Qemu(qemu::Task),
     /// Time the decision and every model in the code that is installed, and count their instructions
     Bench(peers::Arguments),
     /// Train and score every shipped model anew, each from its seed: an hour or more on two processors
@@ -53,6 +60,8 @@ fn main() -> Result<()> {
         Task::Setup => setup::everything(&root),
         Task::Test => test::run(&root),
         Task::Size { json } => size::run(&root, json),
+        Task::Deb(arguments) => deb::run(&root, &arguments),
+        Task::Qemu(task) => qemu::run(&root, &task),
         Task::Bench(arguments) if arguments.wanted() => peers::run(&root, &arguments),
         Task::Bench(_) => bench::run(&root),
         Task::Models(arguments) => models::run(&root, &arguments),

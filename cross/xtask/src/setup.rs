@@ -39,7 +39,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 10] = [
+const NEEDS: [Need; 15] = [
     Need { package: "build-essential", why: "C compiler for ring and SQLite", present: || on_path("cc") },
     Need { package: "cmake", why: "builds llama.cpp", present: || on_path("cmake") },
     Need { package: "libclang-dev", why: "reads llama.cpp's headers", present: has_libclang },
@@ -56,6 +56,11 @@ const NEEDS: [Need; 10] = [
         present: || Path::new(BOARD_SYSROOT).join("include/stdio.h").exists(),
     },
     Need { package: "qemu-user", why: "runs the boards' program here", present: || on_path("qemu-aarch64") },
+    Need { package: "qemu-system-arm", why: "the emulated board", present: || on_path("qemu-system-aarch64") },
+    Need { package: "cpio", why: "packs what the emulated board starts from", present: || on_path("cpio") },
+    Need { package: "e2fsprogs", why: "makes its disks", present: || on_path("mke2fs") },
+    Need { package: "fakeroot", why: "makes the files on them root's", present: || on_path("fakeroot") },
+    Need { package: "kmod", why: "orders its kernel's modules", present: || on_path("depmod") },
     Need { package: "python3", why: "an ordinary OpenAI client", present: || on_path("python3") },
     Need { package: "python3-venv", why: "a private place for its packages", present: venv_works },
 ];
@@ -121,7 +126,7 @@ pub(crate) fn cargo_deny() -> Result<PathBuf> {
     Ok(tool_cache()?.join(format!("cargo-deny-{CARGO_DENY_VERSION}")).join("bin/cargo-deny"))
 }
 
-fn tool_cache() -> Result<PathBuf> {
+pub(crate) fn tool_cache() -> Result<PathBuf> {
     if let Some(folder) = env::var_os(TOOL_CACHE_VARIABLE) {
         return Ok(PathBuf::from(folder));
     }

@@ -15,7 +15,7 @@
 //! | [`memory`] | the one ceiling and who is admitted under it |
 //! | [`clock`] | active time |
 //!
-//! Requests to bridges and the operator's topics are private to the running device.
+//! Requests to bridges, the operator's topics and what the service manager is told are private to the running device.
 
 pub mod api;
 pub mod camera;
@@ -32,6 +32,7 @@ pub mod memory;
 pub mod meter;
 mod offload;
 mod operator;
+mod service;
 pub mod shell;
 
 /// An error with its causes, outermost first, on one line.

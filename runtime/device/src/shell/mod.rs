@@ -203,6 +203,12 @@ impl Device {
         self.0.config.api.explore
     }
 
+    /// Returns when the governor can be had and the ledger answers: without both there is no turn. Fails where the ledger is gone.
+    pub async fn alive(&self) -> Result<(), LedgerError> {
+        self.with_governor(|_| ());
+        self.0.ledger.with(|_| Ok(())).await
+    }
+
     /// What was found wrong at the start; the device runs all the same, and says so in its status.
     #[must_use]
     pub fn faults(&self) -> &[String] {

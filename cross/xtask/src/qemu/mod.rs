@@ -1,0 +1,72 @@
+//! The emulated board: a real Debian for arm64 under QEMU, with the installed package, cameras and sensors that the kernel
+//! drives as if they were there.
+//!
+//! | File | What it does |
+//! |---|---|
+//! | `debian` | fetches Debian's packages for the board, as an ordinary user, in a place of their own |
+//! | `kernel` | the kernel, drivers that Debian does not build, and the first file system that finds the disk |
+//! | `system` | the disk, and the second one that brings what is tested |
+//! | `machine` | QEMU: started, watched, ended |
+//! | `agent` | runs scripts on the board over a serial port of their own |
+//! | `board` | the scenarios and their report |
+//!
+//! What is fetched and built but for the program is kept in the tool cache, and made anew when its recipe changes.
+
+mod agent;
+mod board;
+mod debian;
+mod kernel;
+mod machine;
+mod system;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+pub(crate) use board::run as board;
+
+/// What is done on the emulated board.
+#[derive(clap::Subcommand)]
+pub(crate) enum Task {
+    /// Install the package and run every scenario; the last line is JSON
+    Board(board::Arguments),
+}
+
+/// Does it.
+pub(crate) fn run(root: &Path, task: &Task) -> Result<()> {
+    match task {
+        Task::Board(arguments) => board(root, arguments),
+    }
+}
+
+/// A folder of the cache whose contents follow from a text, so that another text means new contents.
+struct Made {
+    folder: PathBuf,
+    recipe: String,
+}
+
+impl Made {
+    fn new(folder: PathBuf, recipe: String) -> Self {
+        Self { folder, recipe }
+    }
+
+    /// Makes it where it is not there yet or was made from another recipe. What breaks off is begun anew.
+    fn ready(&self, make: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+        let mark = self.folder.join("recipe");
+        if fs::read_to_string(&mark).is_ok_and(|made_from| made_from == self.recipe) {
+            return Ok(());
+        }
+        empty(&self.folder)?;
+        make(&self.folder)?;
+        fs::write(&mark, &self.recipe).with_context(|| format!("cannot write {}", mark.display()))
+    }
+}
+
+/// Makes a folder that is empty.
+fn empty(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))
+}
