@@ -17,6 +17,7 @@ mod error;
 mod handle;
 mod holds;
 mod outbox;
+mod restart;
 mod schema;
 mod store;
 mod turns;
@@ -25,5 +26,7 @@ pub use entry::{BYTES_KEPT, Outgoing, Past, Retention, Setting, TURNS_KEPT, Unfi
 pub use error::LedgerError;
 pub use handle::{JOBS_MAX, Ledger};
 pub use outbox::{OUTBOX_MAX, SETTING_BYTES_MAX};
-pub use store::{ORPHANS_MAX, Store};
+pub use restart::{Lost, RestoreError};
+pub use store::{STAMP_EVERY, Store};
+pub use trimtab_core::limits::ORPHANS_MAX;
 pub use turns::{FEEDBACK_MAX, RECENT_MAX, SOURCE_BYTES_MAX};
