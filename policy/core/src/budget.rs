@@ -5,8 +5,8 @@
 //!  (nothing) ───────▶ Hold (open) ────────────────────▶ spent += actual in every current window
 //!                        │  the runtime dies
 //!                        ▼
-//!                     orphan: counts as spent in the windows it was opened in,
-//!                     until it is settled late or the day it was opened in ends
+//!                     orphan: counts as spent in the windows that were current when it became one,
+//!                     until it is settled late or the day of these windows ends
 //! ```
 //!
 //! For every window, settled cost plus open holds never exceeds the budget as long as actual cost stays within its hold;
@@ -14,7 +14,7 @@
 //! device is off.
 
 use crate::id::ConversationId;
-use crate::limits::{BUDGETS_MAX, CONVERSATIONS_MAX, HOLDS_MAX};
+use crate::limits::{BUDGETS_MAX, CONVERSATIONS_MAX, HOLDS_MAX, ORPHANS_MAX};
 use crate::quote::Cost;
 use crate::units::{Bytes, Joules, Millis, Usd};
 use core::fmt;
@@ -449,12 +449,22 @@ impl Budgets {
         self.settle_late(now, hold.id, actual).unwrap_or_default()
     }
 
-    /// Leaves a hold open because what it will cost is not known yet: `most` from now on. It counts as spent until it is
-    /// settled by its name, or its day ends.
+    /// Leaves a hold open because what it will cost is not known yet: `most` from now on. It counts as spent in the windows
+    /// that are current now, in which part of it was, until it is settled by its name or its day ends. Of more than
+    /// [`ORPHANS_MAX`] such holds the oldest is settled in full, as the ledger does, so that turns to come have room for
+    /// theirs.
     #[expect(clippy::needless_pass_by_value)]
-    pub fn leave_open(&mut self, hold: Hold, most: Cost) -> HoldId {
+    pub fn leave_open(&mut self, now: Millis, hold: Hold, most: Cost) -> HoldId {
+        self.advance(now);
+        let now = self.now;
         if let Some(open) = self.open.iter_mut().find(|open| open.id == hold.id) {
-            (open.orphan, open.cost) = (true, most);
+            (open.orphan, open.cost, open.opened) = (true, most, now);
+        }
+        let orphans = self.open.iter().filter(|open| open.orphan);
+        if orphans.clone().count() > ORPHANS_MAX
+            && let Some((oldest, cost)) = orphans.min_by_key(|open| open.id).map(|open| (open.id, open.cost))
+        {
+            self.settle_late(now, oldest, cost);
         }
         hold.id
     }

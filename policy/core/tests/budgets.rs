@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use trimtab_core::budget::{HoldId, OpenHold};
+use trimtab_core::limits::ORPHANS_MAX;
 use trimtab_core::{
     Account, Budget, Budgets, Bytes, ConversationId, Cost, Hold, Joules, Millis, Resource, Usd, Window,
 };
@@ -157,10 +158,9 @@ proptest! {
                 }
                 Op::Leave { pick, share } if !live.is_empty() => {
                     let (hold, turn) = live.swap_remove(pick % live.len());
-                    let opened = budgets.open().iter().find(|open| open.id == hold.id()).unwrap().opened.get();
                     let most = share_of(hold.cost(), share);
-                    left_open.push(Left { id: hold.id(), opened, cost: most, turn });
-                    budgets.leave_open(hold, most);
+                    left_open.push(Left { id: hold.id(), opened: now, cost: most, turn });
+                    budgets.leave_open(Millis::new(now), hold, most);
                 }
                 Op::SettleLate { pick, share } if !left_open.is_empty() => {
                     let Left { id, opened, cost, turn } = left_open.swap_remove(pick % left_open.len());
@@ -260,4 +260,37 @@ fn a_raised_hold_belongs_to_the_hour_of_the_raise() {
     assert_eq!(reborn.left(&limit, &account), 33, "it is reserved in the second hour");
     reborn.settle_late(Millis::new(HOUR), hold.id(), bytes(48)).unwrap();
     assert_eq!(reborn.left(&limit, &account), 52, "and debited there");
+}
+
+/// What was spent under a hold after its hour had ended counts in the hour in which it was spent, also when nobody knows yet
+/// what the rest will cost.
+#[test]
+fn a_hold_that_is_left_open_counts_in_the_hour_in_which_it_is_left() {
+    let bytes = |n: u64| Cost { bytes: Bytes::new(n), ..Cost::ZERO };
+    let limit = Budget::bytes(Window::Hour, Bytes::new(100));
+    let account = Account::new(ConversationId::of("c"));
+    let mut budgets = Budgets::default();
+    budgets.set_limits(&[limit]).unwrap();
+    let hold = budgets.reserve(Millis::new(HOUR - 1), &account, bytes(60)).unwrap();
+    budgets.leave_open(Millis::new(HOUR + 5_000), hold, bytes(60));
+    assert_eq!(budgets.left(&limit, &account), 40);
+}
+
+/// However many answers never come, there is room for the holds of turns to come, and nothing is forgotten.
+#[test]
+fn of_too_many_holds_that_are_left_open_the_oldest_counts_as_spent() {
+    let bytes = |n: u64| Cost { bytes: Bytes::new(n), ..Cost::ZERO };
+    let limit = Budget::bytes(Window::Day, Bytes::new(100_000));
+    let account = Account::new(ConversationId::of("c"));
+    let mut budgets = Budgets::default();
+    budgets.set_limits(&[limit]).unwrap();
+    let first = budgets.reserve(Millis::ZERO, &account, bytes(7)).unwrap();
+    let oldest = budgets.leave_open(Millis::ZERO, first, bytes(7));
+    for turn in 1..100 {
+        let hold = budgets.reserve(Millis::new(turn), &account, bytes(7)).unwrap();
+        budgets.leave_open(Millis::new(turn), hold, bytes(7));
+        assert_eq!(budgets.left(&limit, &account), 100_000 - 7 * (turn + 1));
+    }
+    assert_eq!(budgets.open().len(), ORPHANS_MAX);
+    assert!(budgets.settle_late(Millis::new(200), oldest, Cost::ZERO).is_none(), "its answer changes nothing any more");
 }

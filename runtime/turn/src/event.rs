@@ -133,6 +133,8 @@ pub enum Event {
     LedgerFailed {
         /// What went wrong, and what to do.
         detail: String,
+        /// What the attempt took, and what went before it under the same hold.
+        energy: Joules,
     },
     /// A piece of the local answer.
     LocalToken {
@@ -170,7 +172,7 @@ pub enum Event {
     LinkDown,
     /// The deadline that [`Turn::next_deadline`](crate::Turn::next_deadline) named may have come.
     Tick {
-        /// What sending and waiting has taken so far; zero when no bridge was asked.
+        /// What was spent under the present hold so far.
         energy: Joules,
     },
 }
@@ -189,8 +191,13 @@ pub enum Step {
         /// What was asked, so that a crash leaves a record that can be read.
         prompt: String,
     },
-    /// Encode views that changed, and the prompt.
-    Observe,
+    /// Encode the prompt, and views that changed. A view that is not begun by then is a missing one.
+    Observe {
+        /// Begin no further view when this much is used up.
+        until_energy: Joules,
+        /// Nor at this time, in active time.
+        until: Millis,
+    },
     /// Score candidates.
     Score {
         /// One row a candidate, in layout `trimtab-1`.

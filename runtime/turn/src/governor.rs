@@ -1,7 +1,8 @@
 //! What all turns of a device share: budgets, shield, nodes, link and the quotes learnt so far.
 
+use crate::calibration::{Calibration, Coverage};
 use crate::event::SeenView;
-use crate::quoting::{CloudTrack, LocalEngine, Radio, Upper};
+use crate::quoting::{CloudTrack, LocalEngine, Radio};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,7 +12,7 @@ use trimtab_core::observation::LinkEstimate;
 use trimtab_core::shield::{NodeGate, Surroundings, ViewGate};
 use trimtab_core::{
     Action, Budget, Budgets, Bytes, Cost, Joules, Millis, NodeIndex, NodeProfile, Preference, Quote, Reason, Resource,
-    Settlement, Shield, Watts,
+    Settlement, Shield, Usd, Watts,
 };
 
 /// What is known of energy on this device.
@@ -23,8 +24,10 @@ pub struct MeterFacts {
     pub peak: Watts,
     /// Between two readings.
     pub period: Millis,
-    /// Longest step that cannot be interrupted: one token.
+    /// Longest step of an answer that cannot be interrupted: one token.
     pub step: Millis,
+    /// The same of deciding: one view.
+    pub look: Millis,
     /// For each mebibyte sent.
     pub radio_per_mebibyte: Joules,
     /// While waiting for an answer.
@@ -86,15 +89,22 @@ const LOCAL_NAME: &str = "local";
 /// What a device without a local engine tells the policy about it: a node that never answers.
 const NO_LOCAL: NodeProfile = NodeProfile {
     local: true,
-    price_prompt: trimtab_core::Usd::ZERO,
-    price_completion: trimtab_core::Usd::ZERO,
-    price_image: trimtab_core::Usd::ZERO,
+    price_prompt: Usd::ZERO,
+    price_completion: Usd::ZERO,
+    price_image: Usd::ZERO,
     images_max: 0,
     latency_p50: Millis::ZERO,
     latency_p95: Millis::ZERO,
     token_time: Millis::ZERO,
     quality: 0.0,
 };
+
+/// What is expected of an action: by cards, offers and probes, and with what was learnt.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Expected {
+    base: Cost,
+    quote: Cost,
+}
 
 /// The shared state of all turns. The shell keeps it in a mutex and never holds that across an await.
 #[derive(Debug)]
@@ -106,9 +116,13 @@ pub struct Governor {
     meter: MeterFacts,
     link: LinkEstimate,
     cloud: Vec<KnownNode>,
-    decision: Upper,
-    /// Milliseconds from the prompt to the end of encoding.
-    decision_time: Upper,
+    /// What deciding should take, and what it takes.
+    decision: Cost,
+    deciding: Calibration,
+    /// What local answers take: whole ones, and so many tokens.
+    answering: Calibration,
+    speed: Calibration,
+    coverage: Coverage,
 }
 
 impl Governor {
@@ -116,9 +130,20 @@ impl Governor {
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         let Setup { budgets, shield, preference, local, meter, link, decision_time } = setup;
-        let decision = Upper::from_guess(meter.decision.micro() as f32);
-        let decision_time = Upper::from_guess(decision_time.get() as f32);
-        Self { budgets, shield, preference, local, meter, link, cloud: Vec::new(), decision, decision_time }
+        Self {
+            budgets,
+            shield,
+            preference,
+            local,
+            meter,
+            link,
+            cloud: Vec::new(),
+            decision: Cost { energy: meter.decision, latency: decision_time, ..Cost::ZERO },
+            deciding: Calibration::NEW,
+            answering: Calibration::NEW,
+            speed: Calibration::NEW,
+            coverage: Coverage::default(),
+        }
     }
 
     /// Learns of a node, or of new terms for one. What was learnt of its answers is kept.
@@ -132,8 +157,7 @@ impl Governor {
         }
         // By name, so that action numbers do not depend on which bridge spoke first.
         let place = self.cloud.partition_point(|node| node.name.as_str() < name);
-        let track = CloudTrack::from_offer(&profile);
-        self.cloud.insert(place, KnownNode { name: name.into(), profile, closed: None, track });
+        self.cloud.insert(place, KnownNode { name: name.into(), profile, closed: None, track: CloudTrack::NEW });
         Ok(())
     }
     /// A node's offer has expired or its bridge is gone: nothing goes there until it is offered again.
@@ -184,9 +208,9 @@ impl Governor {
     pub const fn budgets(&self) -> &Budgets {
         &self.budgets
     }
-    /// The budgets, to adopt holds that a crash left open.
-    pub const fn budgets_mut(&mut self) -> &mut Budgets {
-        &mut self.budgets
+    /// It is `now`: windows that have ended begin anew.
+    pub fn advance(&mut self, now: Millis) {
+        self.budgets.advance(now);
     }
     /// Puts other limits in force; what was spent stays spent.
     pub fn set_budgets(&mut self, limits: &[Budget]) -> Result<(), TooManyBudgets> {
@@ -214,6 +238,20 @@ impl Governor {
     pub fn late(&mut self, now: Millis, hold: HoldId, cost: Cost) -> Option<Settlement> {
         self.budgets.settle_late(now, hold, cost)
     }
+    /// Settles a hold that was left open with what its answer cost: `bytes_up` of none is known only to a runtime that is
+    /// gone, and counts as reserved, like what sending and waiting took. Returns the whole cost.
+    pub fn late_answer(
+        &mut self,
+        now: Millis,
+        hold: HoldId,
+        money: Usd,
+        bytes_up: Option<Bytes>,
+    ) -> (Cost, Option<Settlement>) {
+        let reserved = self.budgets.open().iter().find(|open| open.id == hold).map(|open| open.cost);
+        let reserved = reserved.unwrap_or_default();
+        let cost = Cost { money, bytes: bytes_up.unwrap_or(reserved.bytes), ..reserved };
+        (cost, self.late(now, hold, cost))
+    }
 
     /// Nodes, the local one included.
     pub(crate) fn node_count(&self) -> usize {
@@ -232,9 +270,22 @@ impl Governor {
         }
     }
 
-    /// What can be spent before a stop takes effect: peak power for one sampling period and one uninterruptible step.
+    /// What can be spent before a stop takes effect: one sampling period and one step of an answer that cannot be
+    /// interrupted, and peak power for as long.
     pub(crate) const fn guard(&self) -> Cost {
-        Cost { energy: Joules::of(self.meter.peak, self.meter.period.plus(self.meter.step)), ..Cost::ZERO }
+        self.guard_of(self.meter.step)
+    }
+    /// The same while deciding.
+    pub(crate) const fn deciding_guard(&self) -> Cost {
+        self.guard_of(self.meter.look)
+    }
+    const fn guard_of(&self, step: Millis) -> Cost {
+        let latency = self.meter.period.plus(step);
+        Cost { latency, energy: Joules::of(self.meter.peak, latency), ..Cost::ZERO }
+    }
+    /// Most that can have been drawn in that time.
+    pub(crate) const fn drawn(&self, span: Millis) -> Joules {
+        Joules::of(self.meter.peak, span)
     }
     /// How long so much energy lasts at least; a millisecond at the least, because the guard pays for that.
     pub(crate) fn lasts(&self, energy: Joules) -> Millis {
@@ -247,52 +298,80 @@ impl Governor {
     }
     /// The quote of a local answer; nothing without a local engine.
     pub(crate) fn local_quote(&self, max_tokens: u32) -> Quote {
-        self.local.map_or(Quote::default(), |local| local.quote(max_tokens))
+        self.calibrated(Action::LOCAL, self.local.map_or(Quote::default(), |local| local.quote(max_tokens)), max_tokens)
+    }
+    /// What so many tokens take at most.
+    fn tokens_cost(&self, tokens: u32) -> Cost {
+        self.speed.upper(0, self.local.map_or(Cost::ZERO, |local| local.longest(tokens).cost()))
     }
     /// What a hold needs for the longest local answer.
     pub(crate) fn longest_local(&self, max_tokens: u32) -> Cost {
-        self.local.map_or(Cost::ZERO, |local| local.longest(max_tokens).cost().plus(self.guard()))
+        self.local.map_or(Cost::ZERO, |_| self.tokens_cost(max_tokens).plus(self.guard()))
     }
     /// The least hold with which a local answer is worth beginning: a few words. None without a local engine.
     #[must_use]
     pub fn least_local(&self) -> Option<Cost> {
-        self.local.map(|local| local.longest(LEAST_TOKENS).cost().plus(self.guard()))
+        self.local.map(|_| self.tokens_cost(LEAST_TOKENS).plus(self.guard()))
     }
     /// What must be left for the local model to step in.
     pub(crate) fn local_cost(&self, max_tokens: u32) -> Cost {
-        self.local.map_or(Cost::ZERO, |local| local.quote(max_tokens).cost().plus(self.guard()))
+        self.local.map_or(Cost::ZERO, |_| self.local_quote(max_tokens).cost().plus(self.guard()))
     }
     /// What deciding may take: what a turn needs left in every budget before anything is encoded.
     #[must_use]
     pub fn decision_cost(&self) -> Cost {
-        let (energy, latency) = (Joules::from_micro(self.decision.ceil()), Millis::new(self.decision_time.ceil()));
-        Cost { energy, latency, ..Cost::ZERO }.plus(self.guard())
+        self.deciding.upper(0, self.decision).plus(self.deciding_guard())
     }
+    /// How often actions took more than was quoted.
+    #[must_use]
+    pub const fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+    /// Observations that the quote of an action is learnt from; none: it is a prior, from a card or an offer.
+    #[must_use]
+    pub fn seen(&self, action: Action) -> u16 {
+        self.taken(action).map_or(0, |taken| taken.seen(action.views.len()))
+    }
+
     pub(crate) fn learn_decision(&mut self, energy: Joules, took: Millis) {
-        self.decision.learn(energy.micro() as f32);
-        self.decision_time.learn(took.get() as f32);
+        self.deciding.learn(0, &self.decision, &Cost { energy, latency: took, ..Cost::ZERO }, false);
     }
-    pub(crate) fn learn_local(&mut self, took: Millis, tokens: u32) {
-        if let Some(local) = &mut self.local {
-            local.tokens.learn(tokens as f32);
-            let first = local.first_token.ceil();
-            local.per_token.learn(took.minus(Millis::new(first)).get() as f32 / tokens.max(1) as f32);
-            if tokens <= 1 {
-                local.first_token.learn(took.get() as f32);
-            }
+    /// Learns what an action took of what it should; of one that was `cut`, that it takes more than that.
+    pub(crate) fn learn(&mut self, action: Action, expected: &Expected, taken: &Cost, cut: bool) {
+        self.coverage.actions = self.coverage.actions.saturating_add(1);
+        self.coverage.above = self.coverage.above.saturating_add(u64::from(taken.minus(expected.quote) != Cost::ZERO));
+        let views = action.views.len();
+        let track = match action.node.get().checked_sub(1) {
+            None => Some(&mut self.answering),
+            Some(index) => self.cloud.get_mut(index).map(|node| &mut node.track.taken),
+        };
+        if let Some(track) = track {
+            track.learn(views, &expected.base, taken, cut);
         }
     }
-    pub(crate) fn learn_cloud(&mut self, name: &str, took: Millis, bytes: Bytes, tokens: u32) {
-        let transfer = bytes.transfer_time(self.link.uplink_bits_per_s);
+    /// Learns what so many tokens of a local answer took.
+    pub(crate) fn learn_speed(&mut self, tokens: u32, taken: &Cost) {
+        if let Some(local) = self.local.filter(|_| tokens > 0) {
+            self.speed.learn(0, &local.longest(tokens).cost(), taken, false);
+        }
+    }
+    pub(crate) fn learn_tokens(&mut self, name: &str, tokens: u32) {
         if let Some(node) = self.cloud.iter_mut().find(|node| node.name == name) {
-            let profile = node.profile;
-            node.track.learn(&profile, took, transfer, tokens);
+            node.track.tokens.learn(tokens as f32);
         }
     }
 
-    pub(crate) fn quote(&self, action: Action, prompt_bytes: u64, views: &[SeenView], max_tokens: u32) -> Quote {
+    fn taken(&self, action: Action) -> Option<&Calibration> {
+        match action.node.get().checked_sub(1) {
+            None => Some(&self.answering),
+            Some(index) => self.cloud.get(index).map(|node| &node.track.taken),
+        }
+    }
+
+    /// What an action should take, before anything is learnt.
+    fn base(&self, action: Action, prompt_bytes: u64, views: &[SeenView], max_tokens: u32) -> Quote {
         let Some(index) = action.node.get().checked_sub(1) else {
-            return self.local_quote(max_tokens);
+            return self.local.map_or(Quote::default(), |local| local.quote(max_tokens));
         };
         let Some(node) = self.cloud.get(index) else {
             return Quote::default();
@@ -300,7 +379,29 @@ impl Governor {
         let uploads: Vec<Bytes> =
             action.views.iter().filter_map(|view| views.get(view)).map(|view| view.bytes).collect();
         let radio = Radio { per_mebibyte: self.meter.radio_per_mebibyte, waiting: self.meter.waiting };
-        node.track.quote(&node.profile, radio, self.link.uplink_bits_per_s, prompt_bytes, &uploads, max_tokens)
+        node.track.base(&node.profile, radio, self.link.uplink_bits_per_s, prompt_bytes, &uploads, max_tokens)
+    }
+
+    /// What it will take at most: no answer is longer than it may be, and no bytes are sent faster than the link takes them.
+    fn calibrated(&self, action: Action, base: Quote, max_tokens: u32) -> Quote {
+        let Some(taken) = self.taken(action) else { return base };
+        let upper = taken.upper(action.views.len(), base.cost());
+        let bounded = if action.node.is_local() {
+            upper.at_most(self.tokens_cost(max_tokens))
+        } else {
+            Cost { latency: upper.latency.max(base.bytes.transfer_time(self.link.uplink_bits_per_s)), ..upper }
+        };
+        Quote { latency: bounded.latency, energy: bounded.energy, ..base }
+    }
+
+    pub(crate) fn quote(&self, action: Action, prompt_bytes: u64, views: &[SeenView], max_tokens: u32) -> Quote {
+        self.calibrated(action, self.base(action, prompt_bytes, views, max_tokens), max_tokens)
+    }
+
+    /// What is expected of an action, to be compared with what it takes.
+    pub(crate) fn expected(&self, action: Action, prompt_bytes: u64, views: &[SeenView], max_tokens: u32) -> Expected {
+        let base = self.base(action, prompt_bytes, views, max_tokens);
+        Expected { base: base.cost(), quote: self.calibrated(action, base, max_tokens).cost() }
     }
 
     pub(crate) fn surroundings(&self, views: &[SeenView], memory_left: Bytes, time_left: Millis) -> Surroundings {

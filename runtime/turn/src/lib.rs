@@ -15,12 +15,16 @@
 
 extern crate alloc;
 
+mod calibration;
+mod course;
 mod event;
 mod governor;
 mod quoting;
 mod record;
 mod turn;
 
+pub use calibration::Coverage;
+pub use course::{Course, Outcome};
 pub use event::{CloudAnswer, CloudRefusal, Event, Observation, Opening, SeenView, Step};
 pub use governor::{Governor, KnownNode, MeterFacts, Setup, TooManyNodes};
 pub use quoting::{LocalEngine, Upper};

@@ -1,63 +1,41 @@
-//! Quotes: upper bounds of what each candidate will take, learnt on line from what earlier turns took.
+//! What each candidate should take, from model cards, offers and link probes; [`Calibration`] makes upper bounds of it.
 
+use crate::calibration::Calibration;
+use serde::{Deserialize, Serialize};
 use trimtab_core::{Bytes, Joules, Millis, NodeProfile, Quote, Usd, Watts};
 use trimtab_wire::price::{Prices, Size};
 
 /// An upper estimate that rises fast and falls slowly: the expectile for weights 20 : 1, which lies near the 95th
-/// percentile of what was seen. It starts from a prior and needs two numbers of memory.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Upper {
-    estimate: f32,
-    /// Observations since it was a guess, as far as they matter; none: it was none.
-    since_guess: Option<u8>,
-}
+/// percentile of what was seen. It starts from a prior.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Upper(f32);
 
 impl Upper {
     const RISE: f32 = 0.2;
     const FALL: f32 = 0.01;
-    /// What the first observation after a guess is multiplied by.
-    const SPREAD: f32 = 2.0;
-    /// That margin shrinks with what has been seen since: the n-th observation takes this share of the way down, divided by n.
-    const SETTLE: f32 = 0.25;
 
     /// Starts at a prior, from a model card or a declared profile.
     #[must_use]
     pub const fn from_prior(prior: f32) -> Self {
-        Self { estimate: prior, since_guess: None }
-    }
-    /// Starts at a guess with a wide margin: the first observation, doubled, replaces it where it is lower.
-    #[must_use]
-    pub const fn from_guess(guess: f32) -> Self {
-        Self { estimate: guess, since_guess: Some(0) }
+        Self(prior)
     }
     /// Learns one observation; what is no finite number is not learnt.
     pub fn learn(&mut self, seen: f32) {
-        if !seen.is_finite() {
-            return;
+        if seen.is_finite() {
+            self.0 += if seen > self.0 { Self::RISE } else { Self::FALL } * (seen - self.0);
         }
-        let mut fall = Self::FALL;
-        if let Some(count) = &mut self.since_guess {
-            *count = count.saturating_add(1);
-            if *count == 1 {
-                self.estimate = self.estimate.min(seen * Self::SPREAD);
-            } else {
-                fall = fall.max(Self::SETTLE / f32::from(*count));
-            }
-        }
-        let rate = if seen > self.estimate { Self::RISE } else { fall };
-        self.estimate += rate * (seen - self.estimate);
     }
     /// The estimate, rounded up.
     #[must_use]
     pub fn ceil(&self) -> u64 {
         // A float cast saturates, so a wild estimate becomes the largest number and is ruled out by any budget.
-        let floor = self.estimate.max(0.0) as u64;
-        if (floor as f32) < self.estimate { floor.saturating_add(1) } else { floor }
+        let floor = self.0.max(0.0) as u64;
+        if (floor as f32) < self.0 { floor.saturating_add(1) } else { floor }
     }
 }
 
-/// The local engine and what its answers take.
-#[derive(Clone, Copy, PartialEq, Debug)]
+/// The local engine and what its answers should take, as far as its card or a measurement says.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct LocalEngine {
     /// What the policy sees of it.
     pub profile: NodeProfile,
@@ -74,20 +52,20 @@ pub struct LocalEngine {
 }
 
 impl LocalEngine {
-    /// The quote of a local answer of at most `max_tokens`.
+    /// What an answer of a usual length should take, of at most `max_tokens`.
     #[must_use]
     pub fn quote(&self, max_tokens: u32) -> Quote {
-        self.of(self.tokens.estimate.min(max_tokens as f32))
+        self.of(self.tokens.0.min(max_tokens as f32))
     }
 
-    /// What an answer takes that is as long as it may be.
+    /// What an answer of so many tokens should take.
     #[must_use]
     pub fn longest(&self, max_tokens: u32) -> Quote {
         self.of(max_tokens as f32)
     }
 
     fn of(&self, tokens: f32) -> Quote {
-        let whole = Upper::from_prior(self.first_token.estimate + self.per_token.estimate.max(0.0) * tokens);
+        let whole = Upper::from_prior(self.first_token.0 + self.per_token.0.max(0.0) * tokens);
         let latency = Millis::new(whole.ceil().max(1));
         Quote {
             latency,
@@ -107,11 +85,12 @@ pub(crate) struct Radio {
 }
 
 /// What is learnt of a cloud node on top of its offer.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub(crate) struct CloudTrack {
-    /// Milliseconds beyond transfer and tokens.
-    overhead: Upper,
-    tokens: Upper,
+    /// Tokens of its answers, for which there has to be money.
+    pub(crate) tokens: Upper,
+    /// What its answers take, of what they should.
+    pub(crate) taken: Calibration,
 }
 
 /// Bytes of a request beyond prompt and views: envelope, topic, MQTT and TCP headers, telemetry of the turn.
@@ -124,22 +103,11 @@ const ANSWER_TOKENS_PRIOR: f32 = 48.0;
 const PAID_TOKENS_MIN: u64 = 64;
 
 impl CloudTrack {
-    pub(crate) fn from_offer(profile: &NodeProfile) -> Self {
-        Self {
-            overhead: Upper::from_prior(profile.latency_p95.get() as f32),
-            tokens: Upper::from_prior(ANSWER_TOKENS_PRIOR),
-        }
-    }
+    pub(crate) const NEW: Self = Self { tokens: Upper::from_prior(ANSWER_TOKENS_PRIOR), taken: Calibration::NEW };
 
-    /// Learns from an answer: what it took beyond the transfer of its bytes and the node's time for its tokens.
-    pub(crate) fn learn(&mut self, profile: &NodeProfile, took: Millis, transfer: Millis, tokens: u32) {
-        let explained = transfer.plus(profile.token_time.times(u64::from(tokens)));
-        self.overhead.learn(took.minus(explained).get() as f32);
-        self.tokens.learn(tokens as f32);
-    }
-
-    /// The quote of a request with these views, priced as the bridge prices it.
-    pub(crate) fn quote(
+    /// What a request with these views should take, priced as the bridge prices it. Bytes and money are bounds: the client sends
+    /// no more, and the bridge charges no more.
+    pub(crate) fn base(
         &self,
         profile: &NodeProfile,
         radio: Radio,
@@ -150,11 +118,10 @@ impl CloudTrack {
     ) -> Quote {
         let uploads = views.iter().copied().map(|view| view.plus(Bytes::new(VIEW_OVERHEAD_BYTES))).sum::<Bytes>();
         let bytes = Bytes::new(prompt_bytes).plus(uploads).plus(Bytes::new(REQUEST_OVERHEAD_BYTES));
+        let usual = (ANSWER_TOKENS_PRIOR as u64).min(u64::from(max_tokens));
+        let latency =
+            bytes.transfer_time(uplink_bits_per_s).plus(profile.latency_p95).plus(profile.token_time.times(usual));
         let tokens = self.tokens.ceil().min(u64::from(max_tokens));
-        let latency = bytes
-            .transfer_time(uplink_bits_per_s)
-            .plus(Millis::new(self.overhead.ceil()))
-            .plus(profile.token_time.times(tokens));
         let prices =
             Prices { prompt: profile.price_prompt, completion: profile.price_completion, image: profile.price_image };
         let size = Size { text_bytes: prompt_bytes, messages: 1, images: views.len() as u64 };

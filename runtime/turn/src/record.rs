@@ -71,6 +71,9 @@ pub struct RecordedCandidate {
     pub views: ViewSet,
     /// Upper bounds of what it would take.
     pub quote: Quote,
+    /// Observations that latency and energy of the quote are learnt from; zero: they are a prior, from a card or an offer.
+    #[serde(default)]
+    pub seen: u16,
     /// The policy's score, or the default rule's.
     pub score: f32,
     /// The policy's probability of a right answer, where it says one.

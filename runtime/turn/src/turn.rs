@@ -62,14 +62,19 @@ impl Turn {
         let record = Box::new(empty_record(now, &opening));
         let mut turn = Self { opening, phase: Phase::Over, record, pending: None };
         let conversation = turn.opening.conversation;
+        // Before the conversation is known: what it spent before includes what expires with a day that has ended.
+        governor.budgets.advance(now);
         let known = governor.budgets.open_conversation(conversation, turn.opening.spent_before);
         let decision = governor.decision_cost();
         let held = known.and_then(|()| governor.budgets.reserve(now, &turn.account(), decision));
         let steps = match held {
             Ok(decision) => {
-                let persist = turn.persist(governor, decision.id(), None);
+                let mut steps = turn.persist(governor, decision.id(), None);
+                let Cost { energy, latency, .. } = decision.cost().minus(governor.deciding_guard());
+                let until = if governor.limits_latency() { now.plus(latency) } else { turn.ends() };
+                steps.push(Step::Observe { until_energy: energy, until });
                 turn.phase = Phase::Observing { decision };
-                persist.into_iter().chain([Step::Observe]).collect()
+                steps
             }
             Err(short) => turn.refuse(now, &format!("decision:{}", Reason::from(short).name())),
         };

@@ -57,6 +57,7 @@ fn governor(budgets: &[Budget]) -> Governor {
             peak: Watts::from_milli(6000),
             period: Millis::new(10),
             step: Millis::new(10),
+            look: Millis::new(10),
             radio_per_mebibyte: Joules::from_micro(2_000_000),
             waiting: Watts::from_milli(500),
             decision: Joules::from_micro(20_000),
@@ -206,7 +207,7 @@ fn nothing_happens_before_its_hold_is_durable() {
         .map(|step| match step {
             Step::Persist { action: None, .. } => "persist decision",
             Step::Persist { .. } => "persist action",
-            Step::Observe => "observe",
+            Step::Observe { .. } => "observe",
             Step::Score { .. } => "score",
             Step::Offload { .. } => "offload",
             _ => "other",
@@ -403,7 +404,10 @@ fn a_prompt_unlike_any_seen_is_decided_by_the_default_rule() {
 #[test]
 fn a_ledger_that_cannot_write_means_that_nothing_is_done() {
     let mut run = Run::decided(governor(&[]), "good", 0b001);
-    run.feed(20, Event::LedgerFailed { detail: "disk full: free some space".into() });
+    run.feed(
+        20,
+        Event::LedgerFailed { detail: "disk full: free some space".into(), energy: Joules::from_micro(100_000) },
+    );
     let record = run.record();
     assert_eq!((record.placement, record.reason.as_str()), (Placement::Refused, "best_score+ledger_failed"));
     assert!(run.governor.budgets().open().is_empty());
@@ -487,7 +491,10 @@ fn with_too_little_left_for_a_whole_answer_a_part_of_one_is_better_than_none() {
 fn a_raise_that_cannot_be_written_ends_the_wait_with_the_request_still_counted() {
     let mut run = Run::decided(governor(&[]), "good", 0b001);
     run.feed(2500, tick(100_000));
-    run.feed(2501, Event::LedgerFailed { detail: "disk full: free some space".into() });
+    run.feed(
+        2501,
+        Event::LedgerFailed { detail: "disk full: free some space".into(), energy: Joules::from_micro(100_000) },
+    );
     run.local_answer(2550);
     let record = run.record();
     assert_eq!(record.reason, "best_score+fallback:ledger_failed");
@@ -523,7 +530,44 @@ fn a_local_answer_may_take_what_the_longest_one_needs_as_far_as_the_budgets_allo
     let ((energy, _), _) = cuts(&[Budget::energy(Window::Turn, Joules::from_micro(700_000))]);
     assert_eq!(energy, Joules::from_micro(700_000 - 15_000 - 120_000), "all but deciding and guard");
     let ((_, until), _) = cuts(&[Budget::latency(Window::Day, Millis::new(300))]);
-    assert_eq!(until, Millis::new(300), "deciding took ten of them");
+    assert_eq!(until, Millis::new(280), "a stop may take twenty to take effect");
+}
+
+#[test]
+fn the_milliseconds_of_a_turn_are_spent_once_whatever_it_does() {
+    let limit = Millis::new(2_000);
+    for node in ["good", "local"] {
+        let mut run = Run::decided(governor(&[Budget::latency(Window::Turn, limit)]), node, 0);
+        let mut now = 12;
+        // Nobody answers; every stop takes as long as it may.
+        while let Some(at) = run.turn.next_deadline() {
+            now = at.get() + 19;
+            run.feed(now, tick(100));
+        }
+        run.feed(now, Event::LocalDone { finish: Finish::Stop, action: None, energy: Joules::from_micro(100) });
+        let record = run.record();
+        assert!(record.cost.latency <= limit, "{node}: {}", record.cost.latency);
+        assert!(record.settlements.iter().all(|(_, settled)| settled.overrun == Cost::ZERO), "{record:?}");
+    }
+}
+
+#[test]
+fn a_refusal_while_the_local_model_steps_in_frees_what_was_reserved_for_an_answer() {
+    let mut run = Run::decided(governor(&[]), "good", 0b001);
+    let deadline = run.deadline();
+    run.feed(deadline, tick(0));
+    let refusal = CloudRefusal {
+        reason: "deadline".into(),
+        detail: "too late".into(),
+        money: Usd::from_nano(7),
+        bytes_up: Bytes::new(41_000),
+        energy: Joules::ZERO,
+    };
+    run.feed(deadline + 20, Event::CloudRefused(Box::new(refusal)));
+    run.local_answer(deadline + 50);
+    let record = run.record();
+    assert!(record.left_open.is_empty() && run.governor.budgets().open().is_empty());
+    assert_eq!((record.cost.money, record.cost.bytes), (Usd::from_nano(7), Bytes::new(41_000)));
 }
 
 #[test]

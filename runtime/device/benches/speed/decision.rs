@@ -177,6 +177,7 @@ fn governor(view_threshold: f32) -> Result<Governor> {
             peak: Watts::from_milli(6000),
             period: Millis::new(10),
             step: Millis::new(12),
+            look: Millis::new(20),
             radio_per_mebibyte: Joules::from_micro(2_000_000),
             waiting: Watts::from_milli(500),
             decision: Joules::from_micro(20_000),

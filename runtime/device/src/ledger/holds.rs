@@ -2,10 +2,11 @@
 
 use rusqlite::{Connection, Row, Transaction, params};
 use trimtab_core::budget::{HoldId, OpenHold, Spent};
+use trimtab_core::limits::ORPHANS_MAX;
 use trimtab_core::{Action, Bytes, ConversationId, Cost, Joules, Millis, TurnId, Usd};
 
 use super::error::LedgerError;
-use super::store::{ORPHANS_MAX, Store, signed};
+use super::store::{Store, signed};
 use super::{Past, Unfinished};
 
 /// Length of the windows that end, in milliseconds of active time.
@@ -41,7 +42,8 @@ impl Store {
                 signed(hold.opened.get()),
                 prompt
             ])?;
-            insert_hold(step, hold, turn, action.as_deref())
+            insert_hold(step, hold, turn, action.as_deref())?;
+            if hold.orphan { limit_orphans(step) } else { Ok(()) }
         })
     }
 
@@ -119,21 +121,19 @@ impl Store {
             Ok(turns)
         })
     }
+}
 
-    /// Settles the oldest orphans at their full cost until [`ORPHANS_MAX`] are left, so that a new runtime can hold all of
-    /// them and still has room for its own, however often it was killed before.
-    pub(super) fn limit_orphans(&mut self) -> Result<(), LedgerError> {
-        self.write(Millis::ZERO, |step| {
-            step.execute(
-                "UPDATE holds SET counted = opened, actual_latency = latency, actual_energy = energy,
-                     actual_money = money, actual_bytes = bytes
-                 WHERE counted IS NULL AND hold NOT IN
-                     (SELECT hold FROM holds WHERE counted IS NULL ORDER BY hold DESC LIMIT ?1)",
-                [ORPHANS_MAX as i64],
-            )?;
-            Ok(())
-        })
-    }
+/// Settles the oldest orphans at their full cost until [`ORPHANS_MAX`] are left, as the budgets do, so that a new runtime can
+/// hold all of them and still has room for its own, however often it was killed before.
+pub(super) fn limit_orphans(step: &Transaction<'_>) -> rusqlite::Result<()> {
+    step.prepare(
+        "UPDATE holds SET counted = opened, actual_latency = latency, actual_energy = energy,
+             actual_money = money, actual_bytes = bytes
+         WHERE counted IS NULL AND orphan = 1 AND hold NOT IN
+             (SELECT hold FROM holds WHERE counted IS NULL AND orphan = 1 ORDER BY hold DESC LIMIT ?1)",
+    )?
+    .execute([ORPHANS_MAX as i64])?;
+    Ok(())
 }
 
 pub(super) fn insert_hold(

@@ -7,21 +7,19 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use trimtab_core::Millis;
 use trimtab_core::budget::HoldId;
-use trimtab_core::limits::HOLDS_MAX;
 
 use super::error::LedgerError;
+use super::holds::{HOUR, limit_orphans};
 use super::{Retention, schema};
 
-/// Most orphans that a new runtime takes over; older ones count as spent in full.
-pub const ORPHANS_MAX: usize = HOLDS_MAX / 2;
+/// How often a runtime notes the time, in active time, so that a power cut loses no more than this of it.
+pub const STAMP_EVERY: Millis = Millis::new(10_000);
 /// How long a reader in another process may keep us waiting.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 /// Pages of the write-ahead log after which it is folded into the file.
 const CHECKPOINT_PAGES: u32 = 256;
 /// Kibibytes of page cache.
 const CACHE_KIB: i32 = 512;
-
-const _: () = assert!(ORPHANS_MAX < HOLDS_MAX, "a new runtime needs holds of its own");
 
 /// The ledger's file, open; blocking. Usually reached through [`super::Ledger`].
 #[derive(Debug)]
@@ -121,17 +119,21 @@ impl Store {
             )?;
             Ok((boot, newest, kept))
         })?;
-        self.newest = Millis::new(newest.cast_unsigned());
+        self.newest = resumed(Millis::new(newest.cast_unsigned()));
         self.kept = Kept { turns: kept.0.cast_unsigned(), bytes: kept.1 as u64 };
         self.boot = boot.saturating_add(1);
         let boot = self.boot;
-        self.write(Millis::ZERO, |step| {
+        let newest = signed(self.newest.get());
+        self.write(self.newest, |step| {
             step.execute("UPDATE meta SET boot = ?1", [boot])?;
-            // The runtime that opened them is gone.
-            step.execute("UPDATE holds SET orphan = 1 WHERE counted IS NULL", [])?;
-            Ok(())
-        })?;
-        self.limit_orphans()
+            // The runtime that opened them is gone. What it spent under them until then counts in the windows that are
+            // current, as it did before.
+            step.execute(
+                "UPDATE holds SET orphan = 1, opened = max(opened, ?1) WHERE counted IS NULL AND orphan = 0",
+                [newest],
+            )?;
+            limit_orphans(step)
+        })
     }
 
     /// Reads, without a transaction of its own.
@@ -162,6 +164,13 @@ impl Store {
     pub(super) fn content(&self, what: String, source: serde_json::Error) -> LedgerError {
         LedgerError::Content { path: self.path.clone(), what, source }
     }
+}
+
+/// Where active time goes on after `newest`. What a runtime that died had done after its last stamp may have been done in the next
+/// hour already; so near to the end of an hour time goes on with that, and nothing counts in the wrong window.
+fn resumed(newest: Millis) -> Millis {
+    let next = (newest.get() / HOUR + 1).saturating_mul(HOUR);
+    if newest.is_zero() || newest.plus(STAMP_EVERY).plus(STAMP_EVERY).get() < next { newest } else { Millis::new(next) }
 }
 
 /// As the file stores amounts: beyond half of what is possible there is no difference any more.

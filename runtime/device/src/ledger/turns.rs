@@ -6,7 +6,7 @@ use trimtab_core::{Millis, TurnId};
 use trimtab_turn::{Feedback, Late, TurnRecord};
 
 use super::error::LedgerError;
-use super::holds::{DAY, fold_past_days, insert_hold, settle};
+use super::holds::{DAY, fold_past_days, insert_hold, limit_orphans, settle};
 use super::store::{Kept, Store, signed};
 
 /// Scores that one turn may be given.
@@ -64,6 +64,7 @@ impl Store {
                 step.prepare("UPDATE holds SET orphan = 1 WHERE hold = ?1 AND counted IS NULL")?
                     .execute([hold.0.cast_signed()])?;
             }
+            limit_orphans(step)?;
             fold_past_days(step, record.ended)?;
             step.prepare("DELETE FROM outbox WHERE deadline < ?1")?
                 .execute([signed(record.ended.minus(Millis::new(DAY)).get())])?;
@@ -114,20 +115,20 @@ impl Store {
     }
 
     /// Notes an answer that came after its turn had ended, and settles its hold with what it cost, where `late.settled` says
-    /// that the budgets did. The first late answer of a turn is the one that is kept.
+    /// that the budgets did. The first late answer of a turn is the one that is kept. Where the record is forgotten, the hold is
+    /// settled all the same.
     pub fn record_late(&mut self, turn: TurnId, hold: HoldId, late: &Late) -> Result<(), LedgerError> {
-        let mut record = self.existing(turn)?;
-        if record.late.is_some() {
-            return Ok(());
-        }
-        record.late = Some(late.clone());
-        let text = self.text(&record)?;
+        let record = self.record(turn)?;
+        let forgotten = record.is_none();
+        let noted = record.filter(|record| record.late.is_none());
+        let text = noted.map(|record| self.text(&TurnRecord { late: Some(late.clone()), ..record })).transpose()?;
         self.write(late.at, |step| {
             if late.settled {
                 settle(step, hold, &late.cost, late.at)?;
             }
-            replace(step, turn, &text)
-        })
+            text.map_or(Ok(()), |text| replace(step, turn, &text))
+        })?;
+        if forgotten { Err(LedgerError::NoTurn { turn }) } else { Ok(()) }
     }
 
     fn existing(&mut self, turn: TurnId) -> Result<TurnRecord, LedgerError> {

@@ -15,6 +15,8 @@ use crate::meter::CpuTime;
 
 /// Bounds of one generation.
 pub(super) struct Generation {
+    /// What the meter read when its hold began to pay.
+    pub(super) began: Joules,
     /// Processors of another process that work for it; none: it is computed here.
     pub(super) cores_elsewhere: Option<u32>,
     pub(super) prompt: String,
@@ -36,8 +38,7 @@ pub(super) fn generate(
 ) -> bool {
     let _counted = cpu.enter();
     let _elsewhere = bounds.cores_elsewhere.map(|cores| cpu.enter_elsewhere(cores));
-    let start = energy.now();
-    let spent = || energy.now().minus(start);
+    let spent = || energy.now().minus(bounds.began);
     let mut cut = None;
     let options = GenerateOptions { max_tokens: bounds.max_tokens as usize, ..GenerateOptions::default() };
     let done = model.generate(&bounds.prompt, &options, &mut |progress| {

@@ -9,13 +9,12 @@ use trimtab_wire::operator::{Offers, Payload};
 use trimtab_wire::{BridgeId, Topic};
 
 use super::{Inner, lock, stopped};
+use crate::ledger::STAMP_EVERY;
 use crate::offload::{Change, LateAnswer, OfferBook};
 use crate::operator;
 
 /// How often offers are looked at for their end, and the link's estimate is handed to the governor.
 const TICK: Duration = Duration::from_millis(500);
-/// How often the ledger notes the time, so that a power cut loses no more than this of it.
-const STAMP_EVERY: Duration = Duration::from_secs(10);
 /// How often budgets, energy, memory and link are told to operators.
 const TELEMETRY_EVERY: Duration = Duration::from_secs(30);
 
@@ -144,14 +143,14 @@ pub(super) async fn settle(inner: Arc<Inner>, mut late: mpsc::Receiver<LateAnswe
 /// Notes the time in the ledger now and then.
 pub(super) async fn keep_time(inner: Arc<Inner>) {
     let mut stop = inner.stop.subscribe();
-    let mut stamp = tokio::time::interval(STAMP_EVERY);
+    let mut stamp = tokio::time::interval(STAMP_EVERY.duration());
     loop {
         tokio::select! {
             _ = stamp.tick() => {}
             () = stopped(&mut stop) => return,
         }
         let now = inner.clock.now();
-        lock(&inner.governor).budgets_mut().advance(now);
+        lock(&inner.governor).advance(now);
         if let Err(fault) = inner.ledger.with(move |store| store.stamp(now)).await {
             tracing::warn!(fault = %crate::fault_text(&fault), "the time was not noted");
         }

@@ -292,13 +292,7 @@ impl Inner {
     /// request took here; where another runtime sent it, that counts as reserved.
     pub(crate) async fn settle_late(&self, late: LateAnswer) {
         let now = self.clock.now();
-        let (cost, settlement) = {
-            let mut governor = lock(&self.governor);
-            let reserved = governor.budgets().open().iter().find(|open| open.id == late.hold).map(|open| open.cost);
-            let reserved = reserved.unwrap_or_default();
-            let cost = Cost { money: late.money, bytes: late.bytes_up.unwrap_or(reserved.bytes), ..reserved };
-            (cost, governor.late(now, late.hold, cost))
-        };
+        let (cost, settlement) = lock(&self.governor).late_answer(now, late.hold, late.money, late.bytes_up);
         if settlement.is_some_and(|settlement| settlement.overrun != Cost::ZERO) {
             self.overruns.fetch_add(1, Ordering::Relaxed);
         }

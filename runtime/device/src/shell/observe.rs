@@ -86,8 +86,14 @@ impl Eyes {
     }
 
     /// Encodes what is new and says how prompt and views go together. Blocks. A camera without a usable frame is a missing
-    /// view; only without an encoder is there nothing to decide on.
-    pub(super) fn look(&self, inner: &Inner, prompt: &str) -> Result<(Sight, Observation), String> {
+    /// view, and so is one that is not encoded yet when what deciding may take is `used_up`; only without an encoder is there
+    /// nothing to decide on.
+    pub(super) fn look(
+        &self,
+        inner: &Inner,
+        prompt: &str,
+        used_up: &dyn Fn() -> bool,
+    ) -> Result<(Sight, Observation), String> {
         let _counted = inner.cpu.enter();
         let Some(encoder) = &self.encoder else {
             return Err("no encoder is loaded: set [models] encoder to its folder (`trimtab status` says what is wrong with it)".to_owned());
@@ -96,7 +102,7 @@ impl Eyes {
         let task = encoder.task(&text);
         let (mut views, mut uploads) = (Vec::new(), Vec::new());
         for (index, camera) in self.cameras.iter().enumerate() {
-            let (view, upload) = match self.frame(encoder, index, camera) {
+            let (view, upload) = match self.frame(encoder, index, camera, used_up) {
                 Ok((embedding, frame)) => seen_view(encoder, &text, camera, &embedding, &frame),
                 Err(fault) => {
                     tracing::warn!(camera = camera.name(), %fault, "a view is missing");
@@ -123,12 +129,21 @@ impl Eyes {
     }
 
     /// The newest frame and its embedding: the known one where the picture is the same.
-    fn frame(&self, encoder: &Encoder, index: usize, camera: &Camera) -> Result<(Embedding, Frame), String> {
+    fn frame(
+        &self,
+        encoder: &Encoder,
+        index: usize,
+        camera: &Camera,
+        used_up: &dyn Fn() -> bool,
+    ) -> Result<(Embedding, Frame), String> {
         let frame = camera.latest().map_err(|fault| crate::fault_text(&fault))?;
         let digest: [u8; 32] = Sha256::digest(frame.jpeg()).into();
         let known = lock(&self.seen).get(index).cloned().flatten();
         if let Some(known) = known.filter(|known| known.digest == digest) {
             return Ok((known.embedding, frame));
+        }
+        if used_up() {
+            return Err("not encoded: what deciding may take was used up before".to_owned());
         }
         let pixels = frame.pixels().map_err(|fault| crate::fault_text(&fault))?;
         let embedding = encoder.embed_image(pixels).map_err(|fault| crate::fault_text(&fault))?;

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::{Semaphore, mpsc, watch};
 use trimtab_core::budget::TooManyBudgets;
-use trimtab_core::{Budgets, Bytes, Cost, Joules, Millis, Placement, Shield, TaskKind, ViewSet, Watts};
+use trimtab_core::{Bytes, Joules, Millis, Shield, Watts};
 use trimtab_engine::{Card, Encoder};
 use trimtab_mqtt::{Connect, ConnectError, LastWill, Link, Qos};
-use trimtab_turn::{EnergySource, Finish, Governor, LocalEngine, MeterFacts, Setup, TurnRecord};
+use trimtab_turn::{EnergySource, Governor, LocalEngine, MeterFacts, Setup};
 use trimtab_wire::operator::{Payload, Status};
 use trimtab_wire::{Topic, filters};
 
@@ -24,7 +24,7 @@ use super::{Chooser, Device, Inner, inbox, strain, turn};
 use crate::camera::CameraError;
 use crate::clock::{ActiveClock, Clock};
 use crate::config::{Config, ModelsConfig, MqttConfig};
-use crate::ledger::{Ledger, LedgerError, Retention, Unfinished};
+use crate::ledger::{Ledger, LedgerError, RestoreError, Retention};
 use crate::local::weight_bytes;
 use crate::memory::{Accounting, Admission, Memory, MemoryError, MemoryPaths};
 use crate::meter::{Counters, Meter, MeterError, MeterPaths, probe};
@@ -312,17 +312,14 @@ async fn governor(
     scorer: &Scorer,
 ) -> Result<Governor, StartError> {
     let now = clock.now();
-    let (spent, next, open) =
-        ledger.with(move |store| Ok((store.spent(now)?, store.next_hold()?, store.open_holds(now)?))).await?;
-    let mut budgets = Budgets::new(spent, next);
-    for hold in open {
-        let id = hold.id;
-        if budgets.adopt(hold).is_err() {
-            // The ledger hands out fewer than fit.
-            tracing::error!(hold = %id, "no room for an open hold");
-        }
-    }
-    budgets.set_limits(&config.budgets).map_err(StartError::Budgets)?;
+    let limits = config.budgets.clone();
+    // Too many of them are no fault of the file.
+    let budgets = ledger.with(move |store| match store.budgets(now, &limits) {
+        Ok(budgets) => Ok(Ok(budgets)),
+        Err(RestoreError::Ledger(fault)) => Err(fault),
+        Err(RestoreError::Budgets(fault)) => Ok(Err(fault)),
+    });
+    let budgets = budgets.await?.map_err(StartError::Budgets)?;
     let measured = is_measured(energy);
     let waiting = if measured { energy.peak() } else { config.energy.idle() };
     let meter = MeterFacts {
@@ -330,6 +327,7 @@ async fn governor(
         peak: energy.peak(),
         period: energy.period(),
         step: local.as_ref().map_or(Millis::ZERO, |local| local.profile.token_time),
+        look: decision_time.scaled_up(1, config.cameras.len() as u64 + 1),
         radio_per_mebibyte: if measured { Joules::ZERO } else { config.energy.uplink_per_mebibyte() },
         waiting,
         decision: Joules::of(busy(config, energy, 1), decision_time),
@@ -368,48 +366,10 @@ fn connect(config: &Config, mqtt: &MqttConfig, boot: u32) -> Result<(Link, trimt
     Link::start(&connect, &filters)
 }
 
-/// Every turn ends in a record, also one that its runtime did not live to see.
 async fn close_lost_turns(inner: &Inner) -> Result<(), LedgerError> {
     let now = inner.clock.now();
-    let lost = inner.ledger.with(|store| store.unfinished()).await?;
-    for unfinished in lost {
-        tracing::warn!(turn = %unfinished.turn, holds = unfinished.holds.len(), "a turn was lost when the runtime died; its holds stay counted");
-        let record = lost_record(unfinished, now);
-        inner.ledger.with(move |store| store.close(&record)).await?;
+    for lost in inner.ledger.with(move |store| store.close_lost(now)).await? {
+        tracing::warn!(turn = %lost.turn, holds = lost.holds, "a turn was lost when the runtime died; its holds stay counted");
     }
     Ok(())
-}
-
-fn lost_record(lost: Unfinished, now: Millis) -> TurnRecord {
-    TurnRecord {
-        turn: lost.turn,
-        conversation: lost.conversation,
-        conversation_name: String::new(),
-        prompt: lost.prompt,
-        started: lost.opened,
-        ended: now,
-        task: TaskKind::Unknown,
-        task_mix: [0.0; 4],
-        views: Vec::new(),
-        candidates: Vec::new(),
-        chosen: None,
-        placement: Placement::Refused,
-        node: String::new(),
-        views_used: ViewSet::EMPTY,
-        view_dropped: ViewSet::EMPTY,
-        reason: "lost".to_owned(),
-        trouble: Some("the runtime died in this turn; what it held counts as spent until it is settled".to_owned()),
-        cost: Cost::ZERO,
-        energy_source: EnergySource::Unknown,
-        decision_energy: Joules::ZERO,
-        settlements: Vec::new(),
-        left_open: lost.holds.iter().map(|hold| hold.id).collect(),
-        answer: String::new(),
-        action: None,
-        finish: Finish::Lost,
-        completion_tokens: None,
-        fallback: None,
-        late: None,
-        feedback: Vec::new(),
-    }
 }

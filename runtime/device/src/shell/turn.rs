@@ -1,6 +1,5 @@
 //! Carries out the steps of one turn, strictly in order, and feeds back what happens.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -10,7 +9,7 @@ use trimtab_core::budget::HoldId;
 use trimtab_core::observation::TRIMTAB1_WIDTH;
 use trimtab_core::{Action, ConversationId, Cost, Joules, Millis, TurnId};
 use trimtab_mqtt::LinkState;
-use trimtab_turn::{CloudAnswer, CloudRefusal, Event, Finish, Opening, Step, Turn, TurnRecord};
+use trimtab_turn::{CloudAnswer, CloudRefusal, Course, Event, Finish, Opening, Outcome, Step, Turn, TurnRecord};
 use trimtab_wire::Message;
 use trimtab_wire::limits::{CONTEXT_BYTES_MAX, MESSAGES_MAX};
 use trimtab_wire::price::MESSAGE_TOKENS_MAX;
@@ -29,13 +28,6 @@ const LOOK_EVERY: Millis = Millis::new(250);
 /// How long a reader that does not keep up may hold a turn; after that it misses what it does not take.
 const READER_WAIT: Duration = Duration::from_secs(2);
 
-/// A request that was sent in this turn.
-struct CloudLeg {
-    hold: HoldId,
-    /// What the meter read when it began.
-    began: Joules,
-}
-
 struct TurnShell<'a> {
     inner: &'a Arc<Inner>,
     turn: TurnId,
@@ -49,7 +41,12 @@ struct TurnShell<'a> {
     events: mpsc::Sender<Event>,
     heard: mpsc::Sender<Heard>,
     sight: Option<Sight>,
-    leg: Option<CloudLeg>,
+    /// The hold of the request that was sent in this turn.
+    asked: Option<HoldId>,
+    /// What the meter read when the present hold began to pay: where the one before it ended, so that nothing falls in between.
+    began: Joules,
+    /// What it read when the turn was last told.
+    told: Joules,
     stop: Arc<AtomicBool>,
     decided: Option<Decided>,
     record: Option<Box<TurnRecord>>,
@@ -75,16 +72,6 @@ fn context(messages: &[Message]) -> Vec<Message> {
     let mut kept: Vec<Message> = said.rev().take(MESSAGES_MAX).take_while(fits).cloned().collect();
     kept.reverse();
     kept
-}
-
-/// How a step went.
-enum Done {
-    /// On with the batch.
-    On,
-    /// On with the batch, and this happened.
-    Then(Event),
-    /// The rest of the batch is dropped; this happened.
-    Failed(Event),
 }
 
 /// Runs one turn to its record.
@@ -116,6 +103,7 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
     };
     let (events, mut happened) = mpsc::channel(EVENTS_MAX);
     let (heard, mut hear) = mpsc::channel(EVENTS_MAX);
+    let began = inner.energy.now();
     let mut shell = TurnShell {
         inner,
         turn: id,
@@ -127,20 +115,27 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
         events,
         heard,
         sight: None,
-        leg: None,
+        asked: None,
+        began,
+        told: began,
         stop: Arc::new(AtomicBool::new(false)),
         decided: None,
         record: None,
     };
-    let (mut turn, steps) = Turn::open(inner.clock.now(), opening, &mut lock(&inner.governor));
-    let mut queue = VecDeque::new();
-    shell.carry_out(steps, &turn, &mut queue).await;
+    let mut course = Course::open(inner.clock.now(), opening, &mut lock(&inner.governor));
     let mut link = inner.link_watch();
-    while !turn.is_over() {
-        let event = match queue.pop_front() {
+    loop {
+        while let Some(step) = course.step() {
+            let outcome = shell.execute(step, course.turn()).await;
+            course.went(outcome);
+        }
+        if course.is_over() {
+            break;
+        }
+        let event = match course.pending() {
             Some(event) => event,
             None => {
-                let wait = turn.next_deadline().map_or(LOOK_EVERY, |at| at.minus(inner.clock.now()).min(LOOK_EVERY));
+                let wait = course.next_deadline().map_or(LOOK_EVERY, |at| at.minus(inner.clock.now()).min(LOOK_EVERY));
                 tokio::select! {
                     Some(event) = happened.recv() => event,
                     Some(heard) = hear.recv() => shell.translate(heard),
@@ -151,20 +146,14 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
                         let down = !link.borrow_and_update().is_up();
                         if down { Event::LinkDown } else { continue }
                     }
-                    () = tokio::time::sleep(wait.duration()) => Event::Tick { energy: shell.cloud_energy() },
+                    () = tokio::time::sleep(wait.duration()) => Event::Tick { energy: shell.spent() },
                 }
             }
         };
-        let now = inner.clock.now();
-        // A deadline that has passed is told before whatever else happened.
-        let overdue = !matches!(event, Event::Tick { .. }) && turn.next_deadline().is_some_and(|at| at <= now);
-        if overdue {
-            let tick = Event::Tick { energy: shell.cloud_energy() };
-            let steps = turn.on(now, tick, &mut lock(&inner.governor));
-            shell.carry_out(steps, &turn, &mut queue).await;
+        let (now, spent) = (inner.clock.now(), shell.spent());
+        if course.hear(now, event, spent, &mut lock(&inner.governor)) {
+            shell.began = shell.told;
         }
-        let steps = turn.on(now, event, &mut lock(&inner.governor));
-        shell.carry_out(steps, &turn, &mut queue).await;
     }
     // What was said after the last word of the turn is late.
     hear.close();
@@ -175,42 +164,31 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
 }
 
 impl TurnShell<'_> {
-    async fn carry_out(&mut self, steps: Vec<Step>, turn: &Turn, queue: &mut VecDeque<Event>) {
-        for step in steps {
-            match self.execute(step, turn).await {
-                Done::On => {}
-                Done::Then(event) => queue.push_back(event),
-                Done::Failed(event) => {
-                    queue.push_front(event);
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn execute(&mut self, step: Step, turn: &Turn) -> Done {
+    async fn execute(&mut self, step: Step, turn: &Turn) -> Outcome {
         match step {
             Step::Persist { hold, turn, action, prompt } => {
                 let kept = self.inner.ledger.with(move |store| store.persist_hold(&hold, turn, action, &prompt)).await;
                 match kept {
-                    Ok(()) => Done::On,
-                    Err(fault) => Done::Failed(Event::LedgerFailed { detail: crate::fault_text(&fault) }),
+                    Ok(()) => Outcome::On,
+                    Err(fault) => {
+                        Outcome::Failed(Event::LedgerFailed { detail: crate::fault_text(&fault), energy: self.spent() })
+                    }
                 }
             }
-            Step::Observe => Done::Then(self.observe().await),
-            Step::Score { rows } => Done::Then(self.score(rows).await),
+            Step::Observe { until_energy, until } => Outcome::Then(self.observe(until_energy, until).await),
+            Step::Score { rows } => Outcome::Then(self.score(rows).await),
             Step::Offload { node, views, max_cost, deadline, max_tokens, hold } => {
                 self.tell_decision(turn).await;
-                self.leg = Some(CloudLeg { hold, began: self.inner.energy.now() });
+                self.asked = Some(hold);
                 let Some(offload) = self.inner.offload() else {
                     let detail = "no broker is configured: set [mqtt] host".to_owned();
-                    return Done::Failed(self.refusal("link_down", detail));
+                    return Outcome::Failed(self.refusal("link_down", detail));
                 };
                 let uploads = self.sight.as_ref().map(|sight| sight.uploads(&views)).unwrap_or_default();
                 if uploads.len() != views.len() {
                     let detail =
                         "a view that was chosen may not be uploaded: check the camera's upload setting".to_owned();
-                    return Done::Failed(self.refusal("view_missing", detail));
+                    return Outcome::Failed(self.refusal("view_missing", detail));
                 }
                 let reserved = lock(&self.inner.governor)
                     .budgets()
@@ -233,7 +211,7 @@ impl TurnShell<'_> {
                     clock: Arc::clone(&self.inner.clock),
                 };
                 offload.ask(asked, self.heard.clone());
-                Done::On
+                Outcome::On
             }
             Step::Generate { until_energy, until, max_tokens } => {
                 self.tell_decision(turn).await;
@@ -241,42 +219,47 @@ impl TurnShell<'_> {
             }
             Step::StopGenerating => {
                 self.stop.store(true, Ordering::Relaxed);
-                Done::On
+                Outcome::On
             }
             Step::Say { text } => {
                 self.unsaid.push_str(&text);
                 self.say_what_fits();
-                Done::On
+                Outcome::On
             }
             Step::Void => {
                 // What was not said yet is not said any more.
                 self.unsaid.clear();
                 self.tell(News::Void).await;
-                Done::On
+                Outcome::On
             }
             Step::Close { record } => {
                 self.close(record).await;
-                Done::On
+                Outcome::On
             }
         }
     }
 
-    async fn observe(&mut self) -> Event {
+    async fn observe(&mut self, until_energy: Joules, until: Millis) -> Event {
         let inner = Arc::clone(self.inner);
-        let prompt = self.ask.prompt.clone();
-        let before = self.inner.energy.now();
-        let seen = tokio::task::spawn_blocking(move || inner.eyes.look(&inner, &prompt)).await;
+        let (prompt, began) = (self.ask.prompt.clone(), self.began);
+        let look = move || {
+            let energy = &inner.energy;
+            let used_up =
+                || inner.clock.now() >= until || (energy.is_known() && energy.now().minus(began) >= until_energy);
+            inner.eyes.look(&inner, &prompt, &used_up)
+        };
+        let seen = tokio::task::spawn_blocking(look).await;
+        let energy = self.spent();
         match seen {
-            Ok(Ok((sight, observation))) => {
+            Ok(Ok((sight, mut observation))) => {
                 self.sight = Some(sight);
-                let mut observation = observation;
-                observation.energy = self.inner.energy.now().minus(before);
+                observation.energy = energy;
                 Event::Observed(Box::new(observation))
             }
-            Ok(Err(detail)) => Event::ObserveFailed { detail, energy: self.inner.energy.now().minus(before) },
+            Ok(Err(detail)) => Event::ObserveFailed { detail, energy },
             Err(fault) => {
                 let detail = format!("encoding broke off ({fault}); please report this");
-                Event::ObserveFailed { detail, energy: self.inner.energy.now().minus(before) }
+                Event::ObserveFailed { detail, energy }
             }
         }
     }
@@ -305,12 +288,13 @@ impl TurnShell<'_> {
             .unwrap_or_else(|fault| Event::Unscored { why: format!("scoring broke off ({fault}); please report this") })
     }
 
-    fn generate(&self, until_energy: Joules, until: Millis, max_tokens: u32) -> Done {
+    fn generate(&mut self, until_energy: Joules, until: Millis, max_tokens: u32) -> Outcome {
         let Some(model) = self.inner.lm.model() else {
             let detail = "the local model is not loaded: `trimtab status` says why".to_owned();
-            return Done::Failed(Event::LocalFailed { detail, energy: Joules::ZERO });
+            return Outcome::Failed(Event::LocalFailed { detail, energy: Joules::ZERO });
         };
         let bounds = Generation {
+            began: self.began,
             cores_elsewhere: self.inner.config.models.lm_cores_elsewhere(),
             prompt: self.ask.prompt.clone(),
             until_energy,
@@ -319,8 +303,7 @@ impl TurnShell<'_> {
             stop: Arc::clone(&self.stop),
         };
         let (inner, events) = (Arc::clone(self.inner), self.events.clone());
-        let before = inner.energy.now();
-        let after = (Arc::clone(self.inner), self.events.clone());
+        let after = (Arc::clone(self.inner), self.events.clone(), self.began);
         let answering = tokio::task::spawn_blocking(move || {
             if !generate(&*model, &inner.energy, inner.clock.as_ref(), &inner.cpu, &bounds, &events) {
                 inner.presence.look_now();
@@ -329,21 +312,22 @@ impl TurnShell<'_> {
         // The turn waits for an end: where the engine broke off without one, it is told here.
         tokio::spawn(async move {
             if let Err(fault) = answering.await {
-                let (inner, events) = after;
+                let (inner, events, began) = after;
                 let detail = format!("the local model broke off ({fault}); please report this");
                 // A turn that is gone waits for nothing.
-                let _ = events.send(Event::LocalFailed { detail, energy: inner.energy.now().minus(before) }).await;
+                let _ = events.send(Event::LocalFailed { detail, energy: inner.energy.now().minus(began) }).await;
             }
         });
-        Done::On
+        Outcome::On
     }
 
-    /// What sending and waiting has taken so far.
-    fn cloud_energy(&self) -> Joules {
-        self.leg.as_ref().map_or(Joules::ZERO, |leg| self.inner.energy.now().minus(leg.began))
+    /// What was spent under the present hold so far.
+    fn spent(&mut self) -> Joules {
+        self.told = self.inner.energy.now();
+        self.told.minus(self.began)
     }
 
-    fn translate(&self, heard: Heard) -> Event {
+    fn translate(&mut self, heard: Heard) -> Event {
         match heard {
             Heard::Text(text) => Event::CloudText { text },
             Heard::Answered { answer, bytes_up } => Event::CloudAnswered(Box::new(CloudAnswer {
@@ -357,19 +341,15 @@ impl TurnShell<'_> {
                     trimtab_wire::Finish::Stop => Finish::Stop,
                     trimtab_wire::Finish::Length | trimtab_wire::Finish::Filtered => Finish::Length,
                 },
-                energy: self.cloud_energy(),
+                energy: self.spent(),
             })),
-            Heard::Failed { reason, detail, money, bytes_up } => Event::CloudRefused(Box::new(CloudRefusal {
-                reason,
-                detail,
-                money,
-                bytes_up,
-                energy: self.cloud_energy(),
-            })),
+            Heard::Failed { reason, detail, money, bytes_up } => {
+                Event::CloudRefused(Box::new(CloudRefusal { reason, detail, money, bytes_up, energy: self.spent() }))
+            }
         }
     }
 
-    fn refusal(&self, reason: &str, detail: String) -> Event {
+    fn refusal(&mut self, reason: &str, detail: String) -> Event {
         let failed = Heard::Failed {
             reason: reason.to_owned(),
             detail,
@@ -381,13 +361,13 @@ impl TurnShell<'_> {
 
     /// Settles what came between the turn's last word and the end of its listening.
     async fn too_late(&self, heard: Heard) {
-        let Some(leg) = &self.leg else { return };
+        let Some(hold) = self.asked else { return };
         let (money, node, bytes) = match heard {
             Heard::Answered { answer, bytes_up } => (answer.cost, answer.node.to_string(), bytes_up),
             Heard::Failed { money, bytes_up, .. } => (money, String::new(), bytes_up),
             Heard::Text(_) => return,
         };
-        let late = LateAnswer { request: None, turn: self.turn, hold: leg.hold, node, money, bytes_up: Some(bytes) };
+        let late = LateAnswer { request: None, turn: self.turn, hold, node, money, bytes_up: Some(bytes) };
         self.inner.settle_late(late).await;
     }
 

@@ -2,7 +2,7 @@
 
 use super::{Pending, Phase, Turn};
 use crate::event::{CloudAnswer, CloudRefusal, Event, Observation, Step};
-use crate::governor::Governor;
+use crate::governor::{Expected, Governor};
 use crate::record::{Fallback, Finish};
 use alloc::boxed::Box;
 use alloc::format;
@@ -28,6 +28,7 @@ pub(super) struct CloudWait {
     /// The hold did not last and was raised.
     pub(super) raised: bool,
     pub(super) link_lost: bool,
+    pub(super) expected: Expected,
     /// What the turn saw, for a second verdict.
     pub(super) around: Box<Observation>,
 }
@@ -35,12 +36,12 @@ pub(super) struct CloudWait {
 impl CloudWait {
     /// When the hold could be used up at the earliest, the device drawing all it can from now on.
     pub(super) fn hold_lasts_until(&self, now: Millis, energy: Joules, governor: &Governor) -> Millis {
-        let held = self.hold.cost();
+        let held = self.hold.cost().minus(governor.guard());
         let until = self.since.plus(held.latency);
         if !governor.meter().known {
             return until;
         }
-        let left = held.energy.minus(governor.guard().energy).minus(energy);
+        let left = held.energy.minus(energy);
         until.min(now.plus(governor.lasts(left)))
     }
 }
@@ -67,14 +68,13 @@ impl Turn {
                 self.record.trouble = Some(detail);
                 self.fall_back(now, &reason, &wait.around, governor)
             }
-            Event::LedgerFailed { detail } => {
+            Event::LedgerFailed { detail, energy } => {
                 self.record.trouble = Some(detail);
                 if wait.raised {
-                    // The request is out, under a hold that is known to have been reached.
-                    let energy = wait.hold.cost().energy;
+                    // The request is out.
                     return self.give_up(now, energy, "ledger_failed", wait, governor);
                 }
-                self.settle(now, wait.hold, Cost::ZERO, governor);
+                self.settle(now, wait.hold, Cost { energy, latency: now.minus(wait.since), ..Cost::ZERO }, governor);
                 self.refuse(now, "ledger_failed")
             }
             Event::LinkDown => {
@@ -97,7 +97,7 @@ impl Turn {
     /// Waits on while the hold covers it. A hold that does not last is raised where the budgets allow that and the local
     /// model could still step in; otherwise the wait ends.
     fn look(&mut self, now: Millis, energy: Joules, mut wait: CloudWait, governor: &mut Governor) -> Vec<Step> {
-        let used = Cost { latency: now.minus(wait.since), energy: energy.plus(governor.guard().energy), ..Cost::ZERO };
+        let used = Cost { latency: now.minus(wait.since), energy, ..Cost::ZERO }.plus(governor.guard());
         let (held, meter) = (wait.hold.cost(), governor.meter());
         let slow = used.latency >= held.latency;
         let hungry = meter.known && used.energy >= held.energy;
@@ -132,9 +132,12 @@ impl Turn {
         governor: &mut Governor,
     ) -> Vec<Step> {
         let waited = Cost { latency: now.minus(wait.since), energy, ..Cost::ZERO };
+        if !wait.link_lost {
+            governor.learn(wait.action, &wait.expected, &waited, true);
+        }
         let Cost { money, bytes, .. } = wait.hold.cost();
         let owed = Cost { money, bytes, ..Cost::ZERO };
-        let hold = governor.budgets.leave_open(wait.hold, waited.plus(owed));
+        let hold = governor.budgets.leave_open(now, wait.hold, waited.plus(owed));
         self.record.cost = self.record.cost.plus(waited);
         self.record.left_open.push(hold);
         self.pending = Some(Pending { hold, waited, owed });
@@ -147,7 +150,8 @@ impl Turn {
         let took = now.minus(wait.since);
         let cost = Cost { money: answer.money, bytes: answer.bytes_up, energy: answer.energy, latency: took };
         self.settle(now, wait.hold, cost, governor);
-        governor.learn_cloud(&answer.node, took, answer.bytes_up, answer.completion_tokens);
+        governor.learn(wait.action, &wait.expected, &cost, false);
+        governor.learn_tokens(&answer.node, answer.completion_tokens);
         let mut steps = Vec::new();
         match answer.text.strip_prefix(self.record.answer.as_str()) {
             Some("") => {}

@@ -45,8 +45,8 @@ impl Turn {
                 self.record.trouble = Some(detail);
                 self.refuse(now, "observe_failed")
             }
-            Event::LedgerFailed { detail } => {
-                self.settle_decision(now, decision, Joules::ZERO, governor);
+            Event::LedgerFailed { detail, energy } => {
+                self.settle_decision(now, decision, energy, governor);
                 self.record.trouble = Some(detail);
                 self.refuse(now, "ledger_failed")
             }
@@ -77,7 +77,7 @@ impl Turn {
             preference: *governor.preference(),
             views: &views,
         };
-        let prompt_bytes = (self.opening.prompt.len() as u64).saturating_add(self.opening.context_bytes);
+        let prompt_bytes = self.prompt_bytes();
         let (mut rows, mut candidates) = (Vec::new(), Vec::new());
         for action in Action::all(governor.node_count(), views.len()).take(CANDIDATES_MAX) {
             if !self.opening.only.is_empty() && !self.opening.only.contains(&action) {
@@ -160,6 +160,7 @@ impl Turn {
                 node: governor.node_name(candidate.action.node).to_string(),
                 views: candidate.action.views,
                 quote: candidate.quote,
+                seen: governor.seen(candidate.action),
                 score: candidate.score,
                 quality,
                 ruled_out,
@@ -239,7 +240,9 @@ impl Turn {
             max_tokens: self.opening.max_tokens,
             hold: hold.id(),
         });
+        let expected = governor.expected(action, self.prompt_bytes(), &observation.views, self.opening.max_tokens);
         let mut wait = CloudWait {
+            expected,
             hold,
             action,
             since,
@@ -249,7 +252,8 @@ impl Turn {
             link_lost: false,
             around: observation,
         };
-        wait.look = wait.hold_lasts_until(now, Joules::ZERO, governor);
+        // What scoring has taken is not told before the first look.
+        wait.look = wait.hold_lasts_until(now, governor.drawn(now.minus(since)), governor);
         self.phase = Phase::Cloud(wait);
         steps
     }
@@ -258,6 +262,10 @@ impl Turn {
         self.record.decision_energy = energy;
         let latency = now.minus(self.record.started);
         self.settle(now, decision, Cost { energy, latency, money: Usd::ZERO, bytes: Bytes::ZERO }, governor);
+    }
+
+    const fn prompt_bytes(&self) -> u64 {
+        (self.opening.prompt.len() as u64).saturating_add(self.opening.context_bytes)
     }
 
     /// Late enough for the cloud to answer, early enough for the local model to step in.

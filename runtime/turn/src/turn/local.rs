@@ -2,11 +2,12 @@
 
 use super::{Pending, Phase, Turn};
 use crate::event::{CloudAnswer, Event, Step};
-use crate::governor::Governor;
+use crate::governor::{Expected, Governor};
 use crate::record::{Finish, Late};
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
-use trimtab_core::{Action, Cost, Hold, Joules, Millis, Placement};
+use trimtab_core::{Action, Bytes, Cost, Hold, Joules, Millis, Placement, Usd};
 
 /// The local engine is answering.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct LocalRun {
     pub(super) until_energy: Joules,
     pub(super) until: Millis,
     pub(super) tokens: u32,
+    pub(super) expected: Expected,
     /// It was told to stop, for this reason.
     pub(super) stopping: Option<Finish>,
 }
@@ -46,15 +48,15 @@ impl Turn {
                 vec![Step::StopGenerating]
             }
             Event::LocalDone { finish, action, energy } => {
-                let took = now.minus(run.since);
-                self.settle(now, run.hold, Cost { energy, latency: took, ..Cost::ZERO }, governor);
+                let cost = Cost { energy, latency: now.minus(run.since), ..Cost::ZERO };
+                self.settle(now, run.hold, cost, governor);
                 self.record.finish = run.stopping.unwrap_or(finish);
                 // Of an answer that was cut nothing is done.
                 self.record.action = action.filter(|_| self.record.finish == Finish::Stop);
                 self.record.completion_tokens = Some(run.tokens);
-                if self.record.finish == Finish::Stop {
-                    governor.learn_local(took, run.tokens);
-                }
+                let whole = matches!(self.record.finish, Finish::Stop | Finish::Length);
+                governor.learn(Action::LOCAL, &run.expected, &cost, !whole);
+                governor.learn_speed(run.tokens, &cost);
                 self.close(now)
             }
             Event::LocalFailed { detail, energy } => {
@@ -62,13 +64,19 @@ impl Turn {
                 self.record.trouble = Some(detail);
                 self.refuse(now, "local_failed")
             }
-            Event::LedgerFailed { detail } => {
-                self.settle(now, run.hold, Cost::ZERO, governor);
+            Event::LedgerFailed { detail, energy } => {
+                self.settle(now, run.hold, Cost { energy, latency: now.minus(run.since), ..Cost::ZERO }, governor);
                 self.record.trouble = Some(detail);
                 self.refuse(now, "ledger_failed")
             }
             Event::CloudAnswered(answer) => {
-                self.too_late(now, *answer, governor);
+                let CloudAnswer { node, money, bytes_up, .. } = *answer;
+                self.too_late(now, node, money, bytes_up, governor);
+                self.phase = Phase::Local(run);
+                Vec::new()
+            }
+            Event::CloudRefused(refusal) => {
+                self.too_late(now, String::new(), refusal.money, refusal.bytes_up, governor);
                 self.phase = Phase::Local(run);
                 Vec::new()
             }
@@ -95,20 +103,21 @@ impl Turn {
         let extra = governor.longest_local(self.opening.max_tokens).minus(hold.cost()).at_most(room);
         // There is room for as much, so this does not fail.
         let _ = governor.budgets.raise(now, &account, &mut hold, extra, Cost::ZERO);
-        let until_energy = hold.cost().energy.minus(governor.guard().energy);
-        let until = if governor.limits_latency() { until.min(since.plus(hold.cost().latency)) } else { until };
+        let Cost { energy: until_energy, latency, .. } = hold.cost().minus(governor.guard());
+        let until = if governor.limits_latency() { until.min(since.plus(latency)) } else { until };
         let mut steps = self.persist(governor, hold.id(), Some(Action::LOCAL));
         steps.push(Step::Generate { until_energy, until, max_tokens: self.opening.max_tokens });
-        self.phase = Phase::Local(LocalRun { hold, since, until_energy, until, tokens: 0, stopping: None });
+        let expected = governor.expected(Action::LOCAL, 0, &[], self.opening.max_tokens);
+        self.phase = Phase::Local(LocalRun { hold, since, until_energy, until, tokens: 0, expected, stopping: None });
         steps
     }
 
-    /// The cloud's answer came while the local model was already stepping in.
-    fn too_late(&mut self, now: Millis, answer: CloudAnswer, governor: &mut Governor) {
+    /// The cloud's answer, or its refusal, came while the local model was already stepping in.
+    fn too_late(&mut self, now: Millis, node: String, money: Usd, bytes: Bytes, governor: &mut Governor) {
         let Some(Pending { hold, waited, .. }) = self.pending.take() else {
             return;
         };
-        let owed = Cost { money: answer.money, bytes: answer.bytes_up, ..Cost::ZERO };
+        let owed = Cost { money, bytes, ..Cost::ZERO };
         let cost = waited.plus(owed);
         let settlement = governor.budgets.settle_late(now, hold, cost);
         if let Some(settlement) = settlement {
@@ -116,6 +125,6 @@ impl Turn {
             self.record.left_open.retain(|open| *open != hold);
             self.record.cost = self.record.cost.plus(owed);
         }
-        self.record.late = Some(Late { at: now, node: answer.node, cost, settled: settlement.is_some() });
+        self.record.late = Some(Late { at: now, node, cost, settled: settlement.is_some() });
     }
 }
