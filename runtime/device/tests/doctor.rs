@@ -10,7 +10,6 @@ use serde_json::Value;
 use trimtab_device::config::Config;
 use trimtab_device::doctor::{Finding, Places, State, examine};
 use trimtab_device::memory::MemoryPaths;
-use trimtab_device::meter::MeterPaths;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
 
@@ -43,7 +42,6 @@ impl Robot {
         fs::create_dir_all(at("dev")).unwrap();
         let places = Places {
             memory: MemoryPaths { proc: at("proc"), cgroup: at("cgroup") },
-            meter: MeterPaths { powercap: at("sys/class/powercap"), ..MeterPaths::default() },
             sys: at("sys"),
             dev: at("dev"),
             run: at("run"),
@@ -71,7 +69,7 @@ impl Robot {
             ("[device]", "state_dir = \"state\"\n".to_owned()),
             ("[models]", format!("encoder = {encoder:?}\nlm = {lm:?}\npolicy = {policy:?}\n")),
             ("[[camera]]", "name = \"front\"\nsource = \"pattern:\"\n".to_owned()),
-            ("[energy]", "meter = \"powercap\"\n".to_owned()),
+            ("[energy]", format!("meter = \"powercap\"\nsysfs = {:?}\n", self.at("sys"))),
         ] {
             if !extra.contains(section) {
                 text.push_str(&format!("{section}\n{keys}"));
@@ -200,7 +198,7 @@ async fn faults_of_the_disk_and_of_the_ledger() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_of_memory_and_of_the_meter() {
-    let mut robot = Robot::new();
+    let robot = Robot::new();
     robot.says("[memory]\nceiling = \"900 MB\"\n", "memory", State::Ok, &["800.0 MB"]).await;
     robot
         .says(
@@ -227,8 +225,13 @@ async fn faults_of_memory_and_of_the_meter() {
     robot.says("", "memory pressure", State::Warn, &["psi=1"]).await;
     fs::remove_dir_all(robot.at("sys/class/powercap/intel-rapl:0")).unwrap();
     robot.says("", "meter, as configured", State::Fail, &["[energy] meter"]).await;
-    robot.places.meter.powercap = robot.at("none");
-    robot.says("", "meter, as configured", State::Fail, &["none"]).await;
+    let gone = "[energy]\nmeter = \"hwmon\"\nsysfs = \"gone\"\n";
+    robot.says(gone, "meter, as configured", State::Fail, &["gone/class/hwmon", "[energy] meter"]).await;
+    robot.write("sys/class/thermal/thermal_zone0/temp", "91000\n");
+    robot.write("sys/class/thermal/thermal_zone0/type", "cpu\n");
+    robot.write("sys/class/thermal/thermal_zone0/trip_point_0_temp", "90000\n");
+    robot.write("sys/class/thermal/thermal_zone0/trip_point_0_type", "passive\n");
+    robot.says("", "heat and supply", State::Fail, &["91.0 °C", "cool it better"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -123,6 +123,8 @@ pub struct Governor {
     answering: Calibration,
     speed: Calibration,
     coverage: Coverage,
+    /// What local answers take in percent of what they should, while the board is slowed or about to be.
+    slowness: u64,
 }
 
 impl Governor {
@@ -143,6 +145,7 @@ impl Governor {
             answering: Calibration::NEW,
             speed: Calibration::NEW,
             coverage: Coverage::default(),
+            slowness: 100,
         }
     }
 
@@ -188,6 +191,11 @@ impl Governor {
     /// Another local engine, or none while it is away, for the turns to come; returns what was known until now.
     pub const fn set_local(&mut self, local: Option<LocalEngine>) -> Option<LocalEngine> {
         core::mem::replace(&mut self.local, local)
+    }
+    /// Quotes of local answers for the turns to come, in percent of what was learnt: more while heat or a weak supply slows the
+    /// board, at least 100.
+    pub fn set_slowness(&mut self, percent: u64) {
+        self.slowness = percent.max(100);
     }
     /// The rules.
     #[must_use]
@@ -296,13 +304,23 @@ impl Governor {
     pub(crate) fn limits_latency(&self) -> bool {
         self.budgets.limits().iter().any(|budget| budget.resource() == Resource::Latency)
     }
+    /// What a slowed board takes for this.
+    fn slowed(&self, quote: Quote) -> Quote {
+        let (latency, energy) =
+            (quote.latency.scaled_up(self.slowness, 100), quote.energy.scaled_up(self.slowness, 100));
+        Quote { latency, energy, ..quote }
+    }
     /// The quote of a local answer; nothing without a local engine.
     pub(crate) fn local_quote(&self, max_tokens: u32) -> Quote {
-        self.calibrated(Action::LOCAL, self.local.map_or(Quote::default(), |local| local.quote(max_tokens)), max_tokens)
+        self.calibrated(
+            Action::LOCAL,
+            self.local.map_or(Quote::default(), |local| self.slowed(local.quote(max_tokens))),
+            max_tokens,
+        )
     }
     /// What so many tokens take at most.
     fn tokens_cost(&self, tokens: u32) -> Cost {
-        self.speed.upper(0, self.local.map_or(Cost::ZERO, |local| local.longest(tokens).cost()))
+        self.speed.upper(0, self.local.map_or(Cost::ZERO, |local| self.slowed(local.longest(tokens)).cost()))
     }
     /// What a hold needs for the longest local answer.
     pub(crate) fn longest_local(&self, max_tokens: u32) -> Cost {
@@ -352,7 +370,7 @@ impl Governor {
     /// Learns what so many tokens of a local answer took.
     pub(crate) fn learn_speed(&mut self, tokens: u32, taken: &Cost) {
         if let Some(local) = self.local.filter(|_| tokens > 0) {
-            self.speed.learn(0, &local.longest(tokens).cost(), taken, false);
+            self.speed.learn(0, &self.slowed(local.longest(tokens)).cost(), taken, false);
         }
     }
     pub(crate) fn learn_tokens(&mut self, name: &str, tokens: u32) {
@@ -371,7 +389,7 @@ impl Governor {
     /// What an action should take, before anything is learnt.
     fn base(&self, action: Action, prompt_bytes: u64, views: &[SeenView], max_tokens: u32) -> Quote {
         let Some(index) = action.node.get().checked_sub(1) else {
-            return self.local.map_or(Quote::default(), |local| local.quote(max_tokens));
+            return self.local.map_or(Quote::default(), |local| self.slowed(local.quote(max_tokens)));
         };
         let Some(node) = self.cloud.get(index) else {
             return Quote::default();

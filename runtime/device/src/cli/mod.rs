@@ -11,6 +11,7 @@
 //! | 78 | the configuration is wrong |
 
 mod doctor;
+mod meter;
 mod models;
 mod run;
 mod show;
@@ -140,6 +141,9 @@ enum Command {
     /// Work on model folders
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Look at energy meters
+    #[command(subcommand)]
+    Meter(meter::MeterCommand),
     /// Work on the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -180,6 +184,7 @@ fn execute(common: &Common, command: Command) -> Result<(), Failure> {
         }
         Command::Config(ConfigCommand::Check) => check(common),
         Command::Doctor => doctor::execute(common),
+        Command::Meter(command) => meter::execute(common, command),
         Command::Models(command) => models::execute(common, command),
         Command::Ask { prompt, conversation, max_tokens } => on_runtime(async {
             let mut body = json!({"model": crate::api::MODEL, "messages": [{"role": "user", "content": prompt}]});

@@ -3,17 +3,17 @@
 use serde_json::Value;
 use trimtab_core::Resource;
 
-use super::{Finding, Places};
+use super::Finding;
 use crate::config::Config;
-use crate::meter::{Counters, MeterChoice, probe};
+use crate::meter::{Counters, MeterChoice, MeterSources, probe};
 use crate::operator::source_name;
 
 const PART: &str = "meter";
 
-pub(super) fn examine(config: &Config, running: Option<&Value>, places: &Places) -> Vec<Finding> {
+pub(super) fn examine(config: &Config, running: Option<&Value>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let budgeted = config.budgets.iter().any(|budget| budget.resource() == Resource::Energy);
-    match probe(&config.energy, Counters::default(), &places.meter) {
+    match probe(&config.energy, &MeterSources::of(&config.energy, Counters::default())) {
         Ok(probed) => {
             let found = probed.meter.map(|meter| source_name(&meter.source()));
             let found = running.and_then(|status| status["energy"]["source"].as_str().map(str::to_owned)).or(found);
@@ -27,7 +27,7 @@ pub(super) fn examine(config: &Config, running: Option<&Value>, places: &Places)
                 None => Finding::ok(PART, "none, as configured"),
             });
             // What is not there is no fault; what is there and cannot be read is.
-            let unreadable = probed.passed_over.iter().filter(|fault| !fault.is_absence());
+            let unreadable = probed.passed_over.iter().map(|(_, fault)| fault).filter(|fault| !fault.is_absent());
             findings.extend(unreadable.map(|fault| Finding::warn(PART, crate::fault_text(fault))));
         }
         Err(fault) if config.energy.meter() == MeterChoice::Auto => findings.push(Finding::fault(PART, &fault)),

@@ -22,7 +22,6 @@ use serde_json::Value;
 use crate::client::Client;
 use crate::config::{Config, ConfigError};
 use crate::memory::MemoryPaths;
-use crate::meter::MeterPaths;
 
 /// How long a running runtime may take to tell its state.
 const STATUS_WITHIN: Duration = Duration::from_secs(5);
@@ -88,8 +87,6 @@ impl Finding {
 pub struct Places {
     /// Memory of the process and of its control group.
     pub memory: MemoryPaths,
-    /// Energy counters.
-    pub meter: MeterPaths,
     /// Usually `/sys`.
     pub sys: PathBuf,
     /// Usually `/dev`.
@@ -106,7 +103,6 @@ impl Default for Places {
     fn default() -> Self {
         Self {
             memory: MemoryPaths::default(),
-            meter: MeterPaths::default(),
             sys: PathBuf::from("/sys"),
             dev: PathBuf::from("/dev"),
             run: PathBuf::from("/run"),
@@ -144,7 +140,7 @@ pub async fn examine(config: Result<Config, ConfigError>, places: &Places, tell:
     for finding in camera::examine(&config, running.as_ref(), places).await {
         tell(finding);
     }
-    for finding in energy::examine(&config, running.as_ref(), places) {
+    for finding in energy::examine(&config, running.as_ref()) {
         tell(finding);
     }
     for finding in memory::examine(&config, running.as_ref(), places) {
@@ -156,7 +152,7 @@ pub async fn examine(config: Result<Config, ConfigError>, places: &Places, tell:
     for finding in broker::examine(&config, running.as_ref(), places).await {
         tell(finding);
     }
-    for finding in board::examine(places) {
+    for finding in board::examine(&config, places) {
         tell(finding);
     }
 }

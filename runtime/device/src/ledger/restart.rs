@@ -80,6 +80,7 @@ fn lost_record(lost: Unfinished, now: Millis) -> TurnRecord {
         cost: Cost::ZERO,
         energy_source: EnergySource::Unknown,
         decision_energy: Joules::ZERO,
+        phases: Vec::new(),
         settlements: Vec::new(),
         left_open: lost.holds.iter().map(|hold| hold.id).collect(),
         answer: String::new(),

@@ -9,12 +9,16 @@ use trimtab_core::budget::HoldId;
 use trimtab_core::observation::TRIMTAB1_WIDTH;
 use trimtab_core::{Action, ConversationId, Cost, Joules, Millis, TurnId};
 use trimtab_mqtt::LinkState;
-use trimtab_turn::{CloudAnswer, CloudRefusal, Course, Event, Finish, Opening, Outcome, Step, Turn, TurnRecord};
+use trimtab_turn::{
+    CloudAnswer, CloudRefusal, Course, EnergyPhase, Event, Finish, Opening, Outcome, PhaseEnergy, Step, Turn,
+    TurnRecord,
+};
 use trimtab_wire::Message;
 use trimtab_wire::limits::{CONTEXT_BYTES_MAX, MESSAGES_MAX};
 use trimtab_wire::price::MESSAGE_TOKENS_MAX;
 
 use super::ask::{Ask, Decided, News};
+use super::energy::Span;
 use super::generate::{Generation, generate};
 use super::observe::Sight;
 use super::{Inner, lock};
@@ -47,6 +51,10 @@ struct TurnShell<'a> {
     began: Joules,
     /// What it read when the turn was last told.
     told: Joules,
+    /// The phase that is going on, and its energy.
+    phase: Option<(EnergyPhase, Span<'a>)>,
+    /// What the phases before it took.
+    phases: Vec<PhaseEnergy>,
     stop: Arc<AtomicBool>,
     decided: Option<Decided>,
     record: Option<Box<TurnRecord>>,
@@ -118,6 +126,8 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
         asked: None,
         began,
         told: began,
+        phase: None,
+        phases: Vec::new(),
         stop: Arc::new(AtomicBool::new(false)),
         decided: None,
         record: None,
@@ -180,6 +190,7 @@ impl TurnShell<'_> {
             Step::Offload { node, views, max_cost, deadline, max_tokens, hold } => {
                 self.tell_decision(turn).await;
                 self.asked = Some(hold);
+                self.begin(EnergyPhase::Offload);
                 let Some(offload) = self.inner.offload() else {
                     let detail = "no broker is configured: set [mqtt] host".to_owned();
                     return Outcome::Failed(self.refusal("link_down", detail));
@@ -215,6 +226,7 @@ impl TurnShell<'_> {
             }
             Step::Generate { until_energy, until, max_tokens } => {
                 self.tell_decision(turn).await;
+                self.begin(EnergyPhase::Generate);
                 self.generate(until_energy, until, max_tokens)
             }
             Step::StopGenerating => {
@@ -239,6 +251,19 @@ impl TurnShell<'_> {
         }
     }
 
+    /// The phase before it is over, and this one begins.
+    fn begin(&mut self, phase: EnergyPhase) {
+        self.end();
+        self.phase = Some((phase, self.inner.energy.span()));
+    }
+
+    fn end(&mut self) {
+        if let Some((phase, span)) = self.phase.take() {
+            let took = span.close();
+            self.phases.push(PhaseEnergy { phase, total: took.total, above_idle: took.above_idle });
+        }
+    }
+
     async fn observe(&mut self, until_energy: Joules, until: Millis) -> Event {
         let inner = Arc::clone(self.inner);
         let (prompt, began) = (self.ask.prompt.clone(), self.began);
@@ -248,7 +273,9 @@ impl TurnShell<'_> {
                 || inner.clock.now() >= until || (energy.is_known() && energy.now().minus(began) >= until_energy);
             inner.eyes.look(&inner, &prompt, &used_up)
         };
+        self.begin(EnergyPhase::Encode);
         let seen = tokio::task::spawn_blocking(look).await;
+        self.end();
         let energy = self.spent();
         match seen {
             Ok(Ok((sight, mut observation))) => {
@@ -397,7 +424,9 @@ impl TurnShell<'_> {
         let _ = self.news.send_timeout(news, READER_WAIT).await;
     }
 
-    async fn close(&mut self, record: Box<TurnRecord>) {
+    async fn close(&mut self, mut record: Box<TurnRecord>) {
+        self.end();
+        record.phases = std::mem::take(&mut self.phases);
         let kept = record.clone();
         if let Err(fault) = self.inner.ledger.with(move |store| store.close(&kept)).await {
             // Its holds stay open in the ledger and count as spent: nothing is lost but the record.
