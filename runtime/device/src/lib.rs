@@ -13,6 +13,7 @@
 //! | [`ledger`] | one SQLite file: holds, records, outbox, wishes |
 //! | [`memory`] | the one ceiling and who is admitted under it |
 //! | [`clock`] | active time |
+//! | [`replay`] | decides again what a ledger recorded |
 //!
 //! Requests to bridges and the operator's topics are private to the running device.
 
@@ -29,6 +30,7 @@ pub mod memory;
 pub mod meter;
 mod offload;
 mod operator;
+pub mod replay;
 pub mod shell;
 
 /// An error with its causes, outermost first, on one line.

@@ -133,6 +133,12 @@ enum Command {
     /// Show what is left of every budget
     #[command(after_help = "Example:\n  trimtab budget")]
     Budget,
+    /// Decide again what a ledger recorded, and compare every verdict byte for byte
+    #[command(after_help = "Example:\n  trimtab replay /var/lib/trimtab/ledger.sqlite")]
+    Replay {
+        /// The ledger
+        ledger: PathBuf,
+    },
     /// Work on model folders
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -176,6 +182,16 @@ fn execute(common: &Common, command: Command) -> Result<(), Failure> {
         }
         Command::Config(ConfigCommand::Check) => check(common),
         Command::Models(command) => models::execute(common, command),
+        Command::Replay { ledger } => {
+            let replayed =
+                crate::replay::replay(&ledger).map_err(|fault| Failure::Failed(crate::fault_text(&fault)))?;
+            show::replayed(&replayed, common.json);
+            if replayed.is_same() {
+                Ok(())
+            } else {
+                Err(Failure::Reported("what was recorded is not decided again".to_owned()))
+            }
+        }
         Command::Ask { prompt, conversation, max_tokens } => on_runtime(async {
             let mut body = json!({"model": crate::api::MODEL, "messages": [{"role": "user", "content": prompt}]});
             if let Some(tokens) = max_tokens {

@@ -17,15 +17,17 @@ mod error;
 mod handle;
 mod holds;
 mod outbox;
+mod recorded;
 mod restart;
 mod schema;
 mod store;
 mod turns;
 
-pub use entry::{BYTES_KEPT, Outgoing, Past, Retention, Setting, TURNS_KEPT, Unfinished};
+pub use entry::{BYTES_KEPT, DAYS_KEPT, Outgoing, Past, Retention, Setting, TURNS_KEPT, Unfinished};
 pub use error::LedgerError;
 pub use handle::{JOBS_MAX, Ledger};
 pub use outbox::{OUTBOX_MAX, SETTING_BYTES_MAX};
+pub use recorded::{Recorded, Recording};
 pub use restart::{Lost, RestoreError};
 pub use store::{STAMP_EVERY, Store};
 pub use trimtab_core::limits::ORPHANS_MAX;

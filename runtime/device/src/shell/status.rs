@@ -37,7 +37,7 @@ impl Inner {
     }
 
     pub(crate) fn status(&self) -> Value {
-        let (link, nodes, budgets, local, preference) = {
+        let (link, nodes, budgets, local, preference, coverage) = {
             let governor = lock(&self.governor);
             let nodes: Vec<Value> = governor
                 .nodes()
@@ -68,7 +68,7 @@ impl Inner {
                 })
                 .collect();
             let local = governor.local().map(|local| local.profile);
-            (*governor.link(), nodes, budgets, local, *governor.preference())
+            (*governor.link(), nodes, budgets, local, *governor.preference(), governor.coverage())
         };
         json!({
             "device": self.config.id.as_str(),
@@ -95,6 +95,7 @@ impl Inner {
             "budgets": budgets,
             "preference": preference,
             "overruns": self.overruns(),
+            "quotes": {"actions": coverage.actions, "above": coverage.above},
             "energy": {"uj": self.energy.now().micro(), "source": source_name(&self.energy.source())},
             "memory": self.memory_status(),
             "offload": self.offload().map(|offload| json!({

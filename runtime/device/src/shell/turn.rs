@@ -399,7 +399,9 @@ impl TurnShell<'_> {
 
     async fn close(&mut self, record: Box<TurnRecord>) {
         let kept = record.clone();
-        if let Err(fault) = self.inner.ledger.with(move |store| store.close(&kept)).await {
+        let events = lock(&self.inner.governor).take_events();
+        if let Err(fault) = self.inner.ledger.with(move |store| store.close_with(&kept, &events)).await {
+            lock(&self.inner.governor).events_lost();
             // Its holds stay open in the ledger and count as spent: nothing is lost but the record.
             tracing::error!(turn = %self.turn, fault = %crate::fault_text(&fault), "a turn's record was not written");
         }
