@@ -270,7 +270,7 @@ impl Spent {
 }
 
 /// All budgets of a device and what was spent and reserved against them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Budgets {
     limits: Vec<Budget, BUDGETS_MAX>,
     spent: Spent,
@@ -315,14 +315,9 @@ impl Budgets {
         self.spent.roll(self.now);
         let day = self.spent.day;
         // An orphan whose day has ended will not be paid back to any window but its conversation's, which never ends.
-        for index in (0..self.open.len()).rev() {
-            let Some(hold) = self.open.get(index).copied() else {
-                continue;
-            };
-            if !hold.counts_in(DAY, day) {
-                self.debit_conversation(hold.conversation, hold.cost);
-                self.open.swap_remove(index);
-            }
+        while let Some(index) = self.open.iter().position(|hold| !hold.counts_in(DAY, day)) {
+            let hold = self.open.remove(index);
+            self.debit_conversation(hold.conversation, hold.cost);
         }
     }
 
@@ -474,7 +469,8 @@ impl Budgets {
     pub fn settle_late(&mut self, now: Millis, id: HoldId, actual: Cost) -> Option<Settlement> {
         self.advance(now);
         let index = self.open.iter().position(|open| open.id == id)?;
-        let open = self.open.swap_remove(index);
+        // Their order tells nothing of when they went, so that the same is the same.
+        let open = self.open.remove(index);
         if open.counts_in(HOUR, self.spent.hour) {
             self.spent.this_hour = self.spent.this_hour.plus(actual);
         }

@@ -190,7 +190,7 @@ pub struct Refusal {
 }
 
 /// The rules that do not change from turn to turn.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Shield {
     /// Views less likely than this to show what the prompt asks about are dropped. Calibrated in training, 0 keeps all.
     pub view_threshold: f32,

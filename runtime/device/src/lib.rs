@@ -15,6 +15,7 @@
 //! | [`ledger`] | one SQLite file: holds, records, outbox, wishes |
 //! | [`memory`] | the one ceiling and who is admitted under it |
 //! | [`clock`] | active time |
+//! | [`replay`] | decides again what a ledger recorded |
 //!
 //! Requests to bridges, the operator's topics and what the service manager is told are private to the running device.
 
@@ -34,6 +35,7 @@ pub mod meter;
 mod offload;
 mod operator;
 mod program;
+pub mod replay;
 mod service;
 pub mod shell;
 pub mod thermal;

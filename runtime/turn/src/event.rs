@@ -4,13 +4,14 @@ use crate::record::{EnergySource, Finish, TurnRecord};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use serde::{Deserialize, Serialize, Serializer};
 use trimtab_core::budget::{HoldId, OpenHold};
 use trimtab_core::limits::PROMPT_FEATURES;
 use trimtab_core::observation::TRIMTAB1_WIDTH;
 use trimtab_core::{Action, Bytes, ConversationId, Cost, Joules, Millis, TaskMix, TurnId, Usd};
 
 /// A prompt that has arrived.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Opening {
     /// The turn's name.
     pub id: TurnId,
@@ -37,7 +38,7 @@ pub struct Opening {
 }
 
 /// One view after encoding.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct SeenView {
     /// The camera's name.
     pub name: String,
@@ -54,7 +55,7 @@ pub struct SeenView {
 }
 
 /// What encoding found.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Observation {
     /// The prompt's embedding, projected by the policy's matrix; zeros without a policy.
     pub prompt: [f32; PROMPT_FEATURES],
@@ -71,11 +72,12 @@ pub struct Observation {
     /// What encoding took.
     pub energy: Joules,
     /// Where that figure comes from.
+    #[serde(with = "plain")]
     pub energy_source: EnergySource,
 }
 
 /// An answer from a bridge.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct CloudAnswer {
     /// The whole text; what streamed before is part of it.
     pub text: String,
@@ -96,7 +98,7 @@ pub struct CloudAnswer {
 }
 
 /// A refusal from a bridge.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct CloudRefusal {
     /// Short name of the reason.
     pub reason: String,
@@ -111,7 +113,7 @@ pub struct CloudRefusal {
 }
 
 /// What has happened.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Event {
     /// Views and prompt are encoded.
     Observed(Box<Observation>),
@@ -178,7 +180,7 @@ pub enum Event {
 }
 
 /// What the shell must do, strictly in order. If a step fails, the rest of its batch is dropped and the failure is told.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize)]
 pub enum Step {
     /// Make a hold durable, or what it has become. Fails as [`Event::LedgerFailed`].
     Persist {
@@ -201,6 +203,7 @@ pub enum Step {
     /// Score candidates.
     Score {
         /// One row a candidate, in layout `trimtab-1`.
+        #[serde(serialize_with = "flat")]
         rows: Vec<[f32; TRIMTAB1_WIDTH]>,
     },
     /// Send the prompt and these views to a bridge.
@@ -241,4 +244,40 @@ pub enum Step {
         /// The record.
         record: Box<TurnRecord>,
     },
+}
+
+/// Rows one after the other: arrays are longer than the form of data knows.
+fn flat<S: Serializer>(rows: &[[f32; TRIMTAB1_WIDTH]], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rows.iter().flatten())
+}
+
+/// A source as a form of data without names has it; in records it has names.
+mod plain {
+    use super::EnergySource;
+    use alloc::string::String;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    enum Source {
+        Measured(String),
+        Estimated(String),
+        Unknown,
+    }
+
+    pub(super) fn serialize<S: Serializer>(source: &EnergySource, serializer: S) -> Result<S::Ok, S::Error> {
+        let plain = match source {
+            EnergySource::Measured(by) => Source::Measured(by.clone()),
+            EnergySource::Estimated(by) => Source::Estimated(by.clone()),
+            EnergySource::Unknown => Source::Unknown,
+        };
+        plain.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<EnergySource, D::Error> {
+        Ok(match Source::deserialize(deserializer)? {
+            Source::Measured(by) => EnergySource::Measured(by),
+            Source::Estimated(by) => EnergySource::Estimated(by),
+            Source::Unknown => EnergySource::Unknown,
+        })
+    }
 }

@@ -1,11 +1,13 @@
 //! What all turns of a device share: budgets, shield, nodes, link and the quotes learnt so far.
 
 use crate::calibration::{Calibration, Coverage};
-use crate::event::SeenView;
+use crate::event::{Opening, SeenView};
+use crate::journal::{Change, Journal};
 use crate::quoting::{CloudTrack, LocalEngine, Radio};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use serde::{Deserialize, Serialize};
 use trimtab_core::budget::{HoldId, TooManyBudgets};
 use trimtab_core::limits::NODES_MAX;
 use trimtab_core::observation::LinkEstimate;
@@ -16,7 +18,7 @@ use trimtab_core::{
 };
 
 /// What is known of energy on this device.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct MeterFacts {
     /// There is a meter, or estimates are allowed. Otherwise an energy budget refuses everything.
     pub known: bool,
@@ -56,7 +58,7 @@ pub struct Setup {
 }
 
 /// A cloud node that a bridge offers.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct KnownNode {
     /// Its name, as in requests.
     pub name: String,
@@ -107,7 +109,7 @@ pub(crate) struct Expected {
 }
 
 /// The shared state of all turns. The shell keeps it in a mutex and never holds that across an await.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Governor {
     pub(crate) budgets: Budgets,
     pub(crate) shield: Shield,
@@ -125,6 +127,8 @@ pub struct Governor {
     coverage: Coverage,
     /// What local answers take in percent of what they should, while the board is slowed or about to be.
     slowness: u64,
+    #[serde(skip)]
+    pub(crate) journal: Journal,
 }
 
 impl Governor {
@@ -146,11 +150,13 @@ impl Governor {
             speed: Calibration::NEW,
             coverage: Coverage::default(),
             slowness: 100,
+            journal: Journal::default(),
         }
     }
 
     /// Learns of a node, or of new terms for one. What was learnt of its answers is kept.
     pub fn offer(&mut self, name: &str, profile: NodeProfile) -> Result<(), TooManyNodes> {
+        self.journal.changed(|| Change::Offered { name: name.into(), profile });
         if let Some(node) = self.cloud.iter_mut().find(|node| node.name == name) {
             (node.profile, node.closed) = (profile, None);
             return Ok(());
@@ -165,6 +171,7 @@ impl Governor {
     }
     /// A node's offer has expired or its bridge is gone: nothing goes there until it is offered again.
     pub fn withdraw(&mut self, name: &str) {
+        self.journal.changed(|| Change::Withdrawn { name: name.into() });
         if let Some(node) = self.cloud.iter_mut().find(|node| node.name == name) {
             node.closed = Some(Reason::NodeDown);
         }
@@ -189,13 +196,18 @@ impl Governor {
         self.local.as_ref()
     }
     /// Another local engine, or none while it is away, for the turns to come; returns what was known until now.
-    pub const fn set_local(&mut self, local: Option<LocalEngine>) -> Option<LocalEngine> {
+    pub fn set_local(&mut self, local: Option<LocalEngine>) -> Option<LocalEngine> {
+        self.journal.changed(|| Change::Local(local));
         core::mem::replace(&mut self.local, local)
     }
     /// Quotes of local answers for the turns to come, in percent of what was learnt: more while heat or a weak supply slows the
     /// board, at least 100.
     pub fn set_slowness(&mut self, percent: u64) {
-        self.slowness = percent.max(100);
+        let slowness = percent.max(100);
+        if slowness != self.slowness {
+            self.journal.changed(|| Change::Slowness(slowness));
+            self.slowness = slowness;
+        }
     }
     /// The rules.
     #[must_use]
@@ -203,7 +215,8 @@ impl Governor {
         self.shield
     }
     /// Other rules for the turns to come: a policy brings its own threshold.
-    pub const fn set_shield(&mut self, shield: Shield) {
+    pub fn set_shield(&mut self, shield: Shield) {
+        self.journal.changed(|| Change::Shield(shield));
         self.shield = shield;
     }
     /// What is known of energy.
@@ -222,10 +235,12 @@ impl Governor {
     }
     /// Puts other limits in force; what was spent stays spent.
     pub fn set_budgets(&mut self, limits: &[Budget]) -> Result<(), TooManyBudgets> {
+        self.journal.changed(|| Change::Budgets(limits.to_vec()));
         self.budgets.set_limits(limits)
     }
     /// Other weights for the turns to come.
-    pub const fn set_preference(&mut self, preference: Preference) {
+    pub fn set_preference(&mut self, preference: Preference) {
+        self.journal.changed(|| Change::Preference(preference));
         self.preference = preference;
     }
     /// The weights in force.
@@ -234,7 +249,10 @@ impl Governor {
         &self.preference
     }
     /// What is known of the link now.
-    pub const fn set_link(&mut self, link: LinkEstimate) {
+    pub fn set_link(&mut self, link: LinkEstimate) {
+        if self.link != link {
+            self.journal.changed(|| Change::Link(link));
+        }
         self.link = link;
     }
     /// The link.
@@ -244,6 +262,7 @@ impl Governor {
     }
     /// Settles a hold that was left open. None if nobody knows it any more.
     pub fn late(&mut self, now: Millis, hold: HoldId, cost: Cost) -> Option<Settlement> {
+        self.journal.changed(|| Change::Late { now, hold, cost });
         self.budgets.settle_late(now, hold, cost)
     }
     /// Settles a hold that was left open with what its answer cost: `bytes_up` of none is known only to a runtime that is
@@ -259,6 +278,35 @@ impl Governor {
         let reserved = reserved.unwrap_or_default();
         let cost = Cost { money, bytes: bytes_up.unwrap_or(reserved.bytes), ..reserved };
         (cost, self.late(now, hold, cost))
+    }
+
+    /// From now on everything is written down that turns are fed, and what changes beside them, for whoever takes it with every
+    /// record.
+    pub const fn record_events(&mut self) {
+        self.journal.start();
+    }
+    /// What was written down since it was last taken, in a form that [`Replay`](crate::Replay) reads; nothing where something is
+    /// missing.
+    pub fn take_events(&mut self) -> Vec<u8> {
+        self.journal.take()
+    }
+    /// What was taken could not be kept.
+    pub fn events_lost(&mut self) {
+        self.journal.lost();
+    }
+    /// A turn begins.
+    pub(crate) fn begin(&mut self, now: Millis, opening: &Opening) {
+        // Before the turn's conversation is known: what that spent before includes what expires with a day that has ended.
+        self.advance(now);
+        if self.journal.wants_state() {
+            let state = self.state();
+            self.journal.state(now, state);
+        }
+        self.journal.opened(now, opening);
+    }
+    /// All that decisions depend on, as bytes.
+    pub(crate) fn state(&self) -> Option<Vec<u8>> {
+        postcard::to_allocvec(self).ok()
     }
 
     /// Nodes, the local one included.

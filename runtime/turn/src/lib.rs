@@ -19,17 +19,21 @@ mod calibration;
 mod course;
 mod event;
 mod governor;
+mod journal;
 mod quoting;
 mod record;
+mod replay;
 mod turn;
 
 pub use calibration::Coverage;
 pub use course::{Course, Outcome};
 pub use event::{CloudAnswer, CloudRefusal, Event, Observation, Opening, SeenView, Step};
 pub use governor::{Governor, KnownNode, MeterFacts, Setup, TooManyNodes};
+pub use journal::{JOURNAL_BYTES_MAX, JOURNAL_FORM};
 pub use quoting::{LocalEngine, Upper};
 pub use record::{
     Chosen, EnergyPhase, EnergySource, Fallback, Feedback, Finish, Late, PhaseEnergy, RecordedCandidate, RecordedView,
     TurnRecord,
 };
+pub use replay::{Found, Replay, ReplayError};
 pub use turn::Turn;

@@ -7,6 +7,7 @@ mod local;
 use crate::event::{Event, Opening, Step};
 use crate::governor::Governor;
 use crate::record::{EnergySource, Finish, TurnRecord};
+use crate::replay::{DIGEST_FIRST, digest};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -44,6 +45,8 @@ pub struct Turn {
     record: Box<TurnRecord>,
     /// A request that was given up and whose answer may still come.
     pending: Option<Pending>,
+    /// Of all steps so far, where that is wanted.
+    digest: u64,
 }
 
 /// A request that is not waited for any longer.
@@ -59,11 +62,10 @@ struct Pending {
 impl Turn {
     /// A prompt has arrived. Without a decision hold the turn is refused before anything is encoded.
     pub fn open(now: Millis, opening: Opening, governor: &mut Governor) -> (Self, Vec<Step>) {
+        governor.begin(now, &opening);
         let record = Box::new(empty_record(now, &opening));
-        let mut turn = Self { opening, phase: Phase::Over, record, pending: None };
+        let mut turn = Self { opening, phase: Phase::Over, record, pending: None, digest: DIGEST_FIRST };
         let conversation = turn.opening.conversation;
-        // Before the conversation is known: what it spent before includes what expires with a day that has ended.
-        governor.budgets.advance(now);
         let known = governor.budgets.open_conversation(conversation, turn.opening.spent_before);
         let decision = governor.decision_cost();
         let held = known.and_then(|()| governor.budgets.reserve(now, &turn.account(), decision));
@@ -78,18 +80,40 @@ impl Turn {
             }
             Err(short) => turn.refuse(now, &format!("decision:{}", Reason::from(short).name())),
         };
+        turn.asked(&steps, governor);
         (turn, steps)
     }
 
     /// Feeds one event; returns what the shell must do, in order. Once the turn is over nothing more is asked for.
     pub fn on(&mut self, now: Millis, event: Event, governor: &mut Governor) -> Vec<Step> {
-        match mem::replace(&mut self.phase, Phase::Over) {
+        if self.is_over() {
+            return Vec::new();
+        }
+        governor.journal.heard(self.opening.id, now, &event);
+        let steps = match mem::replace(&mut self.phase, Phase::Over) {
             Phase::Over => Vec::new(),
             Phase::Observing { decision } => self.on_observing(now, event, decision, governor),
             Phase::Scoring(scoring) => self.on_scoring(now, event, scoring, governor),
             Phase::Cloud(wait) => self.on_cloud(now, event, wait, governor),
             Phase::Local(run) => self.on_local(now, event, run, governor),
+        };
+        self.asked(&steps, governor);
+        steps
+    }
+
+    /// Notes what is asked of the shell, so that a replay can tell whether it asks the same.
+    fn asked(&mut self, steps: &[Step], governor: &mut Governor) {
+        if governor.journal.digests() {
+            self.digest = digest(self.digest, steps);
         }
+        if self.is_over() {
+            governor.journal.over(self.opening.id, self.digest);
+        }
+    }
+
+    /// A digest of everything that was asked of the shell.
+    pub(crate) const fn digest(&self) -> u64 {
+        self.digest
     }
 
     /// When [`Event::Tick`] is due if nothing happens before.

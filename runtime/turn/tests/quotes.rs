@@ -10,8 +10,8 @@ use trimtab_core::{
     Shield, TurnId, Usd, Watts,
 };
 use trimtab_turn::{
-    CloudAnswer, Course, EnergySource, Event, Finish, Governor, LocalEngine, MeterFacts, Observation, Opening, Outcome,
-    SeenView, Setup, Step, TurnRecord, Upper,
+    CloudAnswer, Course, EnergySource, Event, Finish, Found, Governor, LocalEngine, MeterFacts, Observation, Opening,
+    Outcome, Replay, SeenView, Setup, Step, TurnRecord, Upper,
 };
 use trimtab_wire::price::Prices;
 use trimtab_wire::{NodeName, Usage};
@@ -360,4 +360,46 @@ fn quotes_cover_what_drifts_and_reserve_little_more() {
         assert!(told.actions >= u64::from(acted) && told.above >= u64::from(above) / 2, "{told:?}");
         assert!(governor.seen(Action::LOCAL) > 100);
     }
+}
+
+#[test]
+fn what_was_recorded_is_decided_again_byte_for_byte() {
+    let (mut chance, mut walk, mut governor) = (Chance(9), 0.0, governor());
+    governor.record_events();
+    let (mut replay, mut again, mut states, mut altered) = (Replay::default(), 0, 0, 0);
+    for number in 1..=300 {
+        let now = 30_000 * u64::from(number);
+        let drift = Drift::at(number, &mut chance, &mut walk);
+        let truth = Truth::draw(&mut chance, &drift);
+        if number % 40 == 0 {
+            governor.withdraw("a");
+            governor.set_link(LinkEstimate { uplink_bits_per_s: 1_000_000 * u64::from(number), ..LINK });
+        } else if number % 40 == 10 {
+            governor.offer("a", offer(1)).unwrap();
+        }
+        let record = play(&mut governor, number, now, &truth, &mut chance);
+        let events = governor.take_events();
+        replay
+            .feed(&events, |found| match found {
+                Found::Record { record: same, steps } => {
+                    assert_eq!(serde_json::to_string(&same).unwrap(), serde_json::to_string(&record).unwrap());
+                    assert!(steps);
+                    again += 1;
+                }
+                Found::State { same, .. } => states += u32::from(same),
+                other => panic!("{other:?}"),
+            })
+            .unwrap();
+        // Other events give another verdict, or none.
+        let mut other = events;
+        let place = other.len() - 20;
+        other[place] ^= 1;
+        let mut apart = Replay::default();
+        let told = apart.feed(&other, |found| {
+            altered += u32::from(!matches!(&found, Found::Record { record: same, steps: true } if **same == record));
+        });
+        altered += u32::from(told.is_err());
+    }
+    assert_eq!((again, states), (300, 300 / 32));
+    assert!(altered > 250, "{altered}");
 }

@@ -443,6 +443,22 @@ fn a_record_reads_back_as_it_was_written() {
 }
 
 #[test]
+fn a_record_of_a_policy_that_gives_no_numbers_reads_back() {
+    let mut governor = governor(&[]);
+    let (turn, steps) = Turn::open(Millis::ZERO, opening(), &mut governor);
+    let mut run = Run { turn, governor, steps };
+    let mut seen = observation();
+    seen.views[0].association = f32::NAN;
+    run.feed(10, Event::Observed(Box::new(seen)));
+    let broken = [(f32::NAN, Some(f32::NAN)), (f32::INFINITY, None), (f32::NEG_INFINITY, None)];
+    run.feed(12, Event::Scored((0..17).map(|row| broken[row % 3]).collect()));
+    run.feed(900, answer(1_100_000));
+    let json = serde_json::to_string(run.record()).unwrap();
+    assert_eq!(serde_json::from_str::<TurnRecord>(&json).unwrap(), *run.record());
+    assert_ne!(run.record().node, "local", "what is no number ranks last");
+}
+
+#[test]
 fn the_joules_of_a_turn_are_spent_once_whatever_it_does() {
     let limit = Joules::from_micro(2_100_000);
     let mut run = Run::decided(governor(&[Budget::energy(Window::Turn, limit)]), "good", 0b001);

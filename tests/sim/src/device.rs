@@ -14,6 +14,7 @@ use trimtab_core::{
     Window,
 };
 use trimtab_device::ledger::{Retention, STAMP_EVERY, Setting, Store};
+use trimtab_device::replay::Player;
 use trimtab_turn::{Event, Governor, Late, LocalEngine, MeterFacts, Setup, Upper};
 use trimtab_wire::RequestId;
 
@@ -56,9 +57,11 @@ pub(crate) struct Sim {
     pub(crate) unclosed: HashSet<TurnId>,
     pub(crate) number: u32,
     pub(crate) conversations: Vec<String>,
+    /// Decides again what is recorded, beside the run.
+    pub(crate) player: Player,
     wishes: u64,
     stamped: Millis,
-    path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 impl Sim {
@@ -79,6 +82,7 @@ impl Sim {
             unclosed: HashSet::new(),
             number: 0,
             conversations,
+            player: Player::default(),
             wishes: 0,
             stamped: Millis::ZERO,
             path,
@@ -435,5 +439,6 @@ fn governor(store: &mut Store, world: &World, limits: &[Budget]) -> Result<Gover
     for (at, node) in NODES.iter().enumerate() {
         governor.offer(node, offer(at, 1.0))?;
     }
+    governor.record_events();
     Ok(governor)
 }

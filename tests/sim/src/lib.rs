@@ -89,6 +89,20 @@ fn finish(mut sim: Sim) -> Result<Report> {
     for overshoot in sim.tally.told() {
         report.tell(overshoot.clone());
     }
+    let (beside, of_file) = (sim.player.replayed(), trimtab_device::replay::replay(&sim.path)?);
+    report.decided_again = beside.same;
+    report.states = beside.states;
+    for replayed in [beside, &of_file] {
+        report.decided_otherwise += replayed.different + replayed.states_different;
+        for difference in &replayed.differences {
+            report.tell(format!("{difference:?}"));
+        }
+    }
+    // Whatever was closed by its own runtime can be followed from its beginning.
+    report.decided_otherwise += beside.unfollowed + (report.records - report.lost).abs_diff(beside.same);
+    if of_file.same == 0 {
+        report.tell("nothing of the file was decided again".to_owned());
+    }
     report.active_hours = sim.world.now().get() / 3_600_000;
     report.wall_hours = (sim.world.time.cast_signed() + sim.world.wall_offset) / 3_600_000;
     Ok(report)

@@ -77,11 +77,23 @@ fn show(out: &mut impl std::io::Write, report: &Report, seconds: f64) -> Result<
         out,
         "  {crashes} crashes, {link_losses} links lost, {meter_losses} meters, {bridge_refusals} refusals of bridges, {ledger_faults} ledger faults, {operator_changes} wishes, {clock_leaps} leaps of the wall clock"
     )?;
-    writeln!(out, "  {} hours of active time", report.active_hours)?;
-    let Report { overshoots, clamped, overruns, misrecorded, forgotten, too_much_left, misclocked, .. } = report;
+    let Report { decided_again, states, event_bytes, active_hours, .. } = report;
+    writeln!(out, "  {decided_again} verdicts decided again, {states} states compared, {event_bytes} bytes recorded")?;
+    writeln!(out, "  {active_hours} hours of active time")?;
+    let Report {
+        overshoots,
+        clamped,
+        overruns,
+        misrecorded,
+        forgotten,
+        too_much_left,
+        misclocked,
+        decided_otherwise,
+        ..
+    } = report;
     writeln!(
         out,
-        "  overshoots {overshoots}, clamped {clamped}, overruns {overruns}, misrecorded {misrecorded}, forgotten {forgotten}, too much left {too_much_left}, misclocked {misclocked}"
+        "  overshoots {overshoots}, clamped {clamped}, overruns {overruns}, misrecorded {misrecorded}, forgotten {forgotten}, too much left {too_much_left}, misclocked {misclocked}, decided otherwise {decided_otherwise}"
     )?;
     for fault in &report.faults {
         writeln!(out, "  fault: {fault}")?;

@@ -20,6 +20,8 @@ use crate::world::{Happening, LOOK_MS, PEAK_MW, PERIOD_MS, Request, STEP_MS, Wor
 const LOOK_EVERY: u64 = 250;
 /// The longest answer, in tokens.
 const TOKENS_MAX: u32 = 64;
+/// Share of records that are read back.
+const READ_BACK: f64 = 0.1;
 /// Cameras.
 const VIEWS: usize = 3;
 
@@ -463,9 +465,17 @@ impl Sim {
         if self.world.chance.happens(0.002) {
             // The next start finds the turn without a record.
             self.report.ledger_faults += 1;
+            self.governor.take_events();
+            self.governor.events_lost();
             return Ok(());
         }
-        self.store.close(record)?;
+        let events = self.governor.take_events();
+        self.store.close_with(record, &events)?;
+        self.report.event_bytes += events.len() as u64;
+        self.player.feed(record.turn, Some(&serde_json::to_string(record)?), &events);
+        if self.world.chance.happens(READ_BACK) && self.store.record(record.turn)?.as_ref() != Some(record) {
+            self.report.tell(format!("turn {} does not read back", record.turn));
+        }
         if self.unclosed.insert(record.turn) {
             self.report.begun += 1;
         }

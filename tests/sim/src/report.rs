@@ -49,6 +49,12 @@ pub struct Report {
     pub operator_changes: u64,
     /// Times the wall clock leapt.
     pub clock_leaps: u64,
+    /// Verdicts that were decided again from what was recorded, and came out the same byte for byte.
+    pub decided_again: u64,
+    /// States that were compared on the way.
+    pub states: u64,
+    /// Bytes that were recorded for that.
+    pub event_bytes: u64,
     /// Hours of active time.
     pub active_hours: u64,
     /// Hours of wall-clock time, off and leaping.
@@ -68,6 +74,8 @@ pub struct Report {
     pub too_much_left: u64,
     /// Starts whose clock was not where it should be.
     pub misclocked: u64,
+    /// Verdicts and states that came out otherwise, or turns that could not be followed.
+    pub decided_otherwise: u64,
     /// What went wrong, in words; the first of it.
     pub faults: Vec<String>,
 }
@@ -86,6 +94,7 @@ impl Report {
             && self.forgotten == 0
             && self.too_much_left == 0
             && self.misclocked == 0
+            && self.decided_otherwise == 0
             && self.faults.is_empty()
     }
 

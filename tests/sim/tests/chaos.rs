@@ -29,6 +29,8 @@ fn under_random_faults_no_budget_is_overshot_and_nothing_is_forgotten() {
         ("views not encoded", sum(|r| r.views_cut)),
         ("turns above their quote", sum(|r| r.above_quote)),
         ("fallbacks", sum(|r| r.fallbacks)),
+        ("verdicts decided again", sum(|r| r.decided_again)),
+        ("states compared", sum(|r| r.states)),
         ("lost turns", sum(|r| r.lost)),
     ] {
         assert!(count > 10, "{what}: only {count}");

@@ -10,6 +10,7 @@ use crate::preference::Preference;
 use crate::quote::Quote;
 use crate::task::TaskMix;
 use crate::units::{Joules, Millis, Usd};
+use serde::{Deserialize, Serialize};
 
 /// Numbers in one row.
 pub const TRIMTAB1_WIDTH: usize = PROMPT_FEATURES + 39;
@@ -26,7 +27,7 @@ pub const TRIMTAB1_COLUMNS: [(&str, usize); 7] = [
 ];
 
 /// What is known of the way to the bridge.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
 pub struct LinkEstimate {
     /// The broker is connected.
     pub up: bool,

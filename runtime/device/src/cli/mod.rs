@@ -138,6 +138,12 @@ enum Command {
     /// Look at everything the robot needs, and say what is wrong and what to do
     #[command(after_help = "Example:\n  trimtab doctor --json\n\nThe exit code is 1 if a line says fail.")]
     Doctor,
+    /// Decide again what a ledger recorded, and compare every verdict byte for byte
+    #[command(after_help = "Example:\n  trimtab replay /var/lib/trimtab/ledger.sqlite")]
+    Replay {
+        /// The ledger
+        ledger: PathBuf,
+    },
     /// Work on model folders
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -186,6 +192,16 @@ fn execute(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Doctor => doctor::execute(common),
         Command::Meter(command) => meter::execute(common, command),
         Command::Models(command) => models::execute(common, command),
+        Command::Replay { ledger } => {
+            let replayed =
+                crate::replay::replay(&ledger).map_err(|fault| Failure::Failed(crate::fault_text(&fault)))?;
+            show::replayed(&replayed, common.json);
+            if replayed.is_same() {
+                Ok(())
+            } else {
+                Err(Failure::Reported("what was recorded is not decided again".to_owned()))
+            }
+        }
         Command::Ask { prompt, conversation, max_tokens } => on_runtime(async {
             let mut body = json!({"model": crate::api::MODEL, "messages": [{"role": "user", "content": prompt}]});
             if let Some(tokens) = max_tokens {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::client::Answer;
 use crate::config::Config;
+use crate::replay::{Difference, Replayed};
 use crate::shell::Inspection;
 
 /// One line on standard output.
@@ -172,6 +173,24 @@ pub(super) fn explanation(record: &Value, as_json: bool) {
         line(&format!("  {name:<9} {} uJ {kind}, {} uJ above idle", phase["total"], phase["above_idle"]));
     }
     line(&format!("answer ({}): {}", text(&record["finish"]), text(&record["answer"])));
+}
+
+pub(super) fn replayed(replayed: &Replayed, as_json: bool) {
+    if as_json {
+        line(&serde_json::to_string(replayed).unwrap_or_default());
+        return;
+    }
+    for Difference { turn, at, recorded, replayed } in &replayed.differences {
+        line(&format!("turn {turn}  {at}: recorded {recorded}, replayed {replayed}"));
+    }
+    let Replayed { same, different, states, states_different, unfollowed, without_events, .. } = replayed;
+    line(&format!("{same} verdicts are the same, {different} are not"));
+    line(&format!("{states} states are the same, {states_different} are not"));
+    if unfollowed + without_events > 0 {
+        line(&format!(
+            "{unfollowed} turns cannot be followed: what was before them is forgotten; {without_events} have nothing to replay: their runtime died"
+        ));
+    }
 }
 
 pub(super) fn inspection(config: &Config, found: &Inspection, as_json: bool) {

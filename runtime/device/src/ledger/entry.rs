@@ -10,18 +10,23 @@ pub const TURNS_KEPT: u32 = 20_000;
 /// Bytes of prompts and records kept by default.
 pub const BYTES_KEPT: Bytes = Bytes::new(64 * 1024 * 1024);
 
+/// Age of the oldest record that is kept by default, in days of active time.
+pub const DAYS_KEPT: u32 = 90;
+
 /// How much of the past is kept: the oldest records go first. What was spent is never forgotten.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Retention {
     /// Most records; at least one is kept.
     pub turns: u32,
-    /// Most bytes of prompts and records.
+    /// Most bytes of prompts, records and what turns were fed.
     pub bytes: Bytes,
+    /// Age of the oldest record, in days of active time: a device that is off forgets nothing.
+    pub days: u32,
 }
 
 impl Default for Retention {
     fn default() -> Self {
-        Self { turns: TURNS_KEPT, bytes: BYTES_KEPT }
+        Self { turns: TURNS_KEPT, bytes: BYTES_KEPT, days: DAYS_KEPT }
     }
 }
 

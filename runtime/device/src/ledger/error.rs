@@ -37,6 +37,18 @@ pub enum LedgerError {
         /// The newest schema that is known here.
         known: u32,
     },
+    /// An older program wrote it, and it is only read here.
+    #[error(
+        "{path}: the ledger has schema {have}, not {known}; start trimtab with it once, which brings it up to date"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        have: u32,
+        /// The schema that is read here.
+        known: u32,
+    },
     /// Some other SQLite file.
     #[error("{path}: a database, but no ledger; move it away or set another [device] state_dir")]
     Foreign {

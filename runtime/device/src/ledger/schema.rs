@@ -2,7 +2,8 @@
 //!
 //! Times are milliseconds of active time, amounts whole units as in `trimtab-core`; a conversation's id is stored by its
 //! bits. Of a hold, `counted` is the instant whose hour and day its actual cost belongs to: when it was settled, or, for
-//! an orphan, when it was opened. It is null as long as the hold is open.
+//! an orphan, when it was opened. It is null as long as the hold is open. What turns were fed is kept with the record of the
+//! one that it was taken with, in the order of `seq`; it goes with that record.
 
 use std::path::Path;
 
@@ -14,7 +15,8 @@ use super::error::LedgerError;
 const APPLICATION_ID: i32 = 0x5452_494d;
 
 /// Step n brings schema n to n + 1.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
 CREATE TABLE meta (
     id INTEGER PRIMARY KEY CHECK (id = 0),
     boot INTEGER NOT NULL,
@@ -78,10 +80,32 @@ CREATE TABLE settings (
     counter INTEGER NOT NULL,
     value TEXT NOT NULL
 ) STRICT;
-"];
+",
+    "
+CREATE TABLE journal (
+    seq INTEGER PRIMARY KEY,
+    turn INTEGER NOT NULL UNIQUE,
+    events BLOB NOT NULL
+) STRICT;
+",
+];
 
 /// The schema of this program.
 pub(super) const KNOWN: u32 = STEPS.len() as u32;
+
+/// Whether the file is a ledger of this program's schema.
+pub(super) fn check(db: &Connection, path: &Path) -> Result<(), LedgerError> {
+    let sql = |source| LedgerError::of(path, source);
+    let application: i32 = db.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sql)?;
+    let have: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(sql)?;
+    let path = path.to_path_buf();
+    match have {
+        _ if application != APPLICATION_ID => Err(LedgerError::Foreign { path }),
+        have if have > KNOWN => Err(LedgerError::Newer { path, have, known: KNOWN }),
+        have if have < KNOWN => Err(LedgerError::Older { path, have, known: KNOWN }),
+        _ => Ok(()),
+    }
+}
 
 /// Brings the file to [`KNOWN`], all steps in one transaction.
 pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), LedgerError> {

@@ -113,6 +113,7 @@ impl Store {
                 db.query_row("SELECT boot, newest FROM meta", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
             let kept = db.query_row(
                 "SELECT count(*), total(length(CAST(prompt AS BLOB)) + length(CAST(record AS BLOB)))
+                     + (SELECT total(length(events)) FROM journal)
                  FROM turns WHERE record IS NOT NULL",
                 [],
                 |row| Ok((row.get::<_, i64>(0)?, row.get::<_, f64>(1)?)),

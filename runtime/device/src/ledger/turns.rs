@@ -5,6 +5,7 @@ use trimtab_core::budget::{HoldId, OpenHold};
 use trimtab_core::{Millis, TurnId};
 use trimtab_turn::{Feedback, Late, TurnRecord};
 
+use super::Retention;
 use super::error::LedgerError;
 use super::holds::{DAY, fold_past_days, insert_hold, limit_orphans, settle};
 use super::store::{Kept, Store, signed};
@@ -17,10 +18,15 @@ pub const SOURCE_BYTES_MAX: usize = 64;
 pub const RECENT_MAX: u32 = 1000;
 
 impl Store {
-    /// Ends a turn: its record, its settlements and the holds it leaves open, all at once. A settled hold that was never
-    /// made durable still counts if anything was spent under it. Old records make room, as far as [`super::Retention`]
-    /// says.
+    /// [`close_with`](Self::close_with), with nothing to replay.
     pub fn close(&mut self, record: &TurnRecord) -> Result<(), LedgerError> {
+        self.close_with(record, &[])
+    }
+
+    /// Ends a turn: its record, its settlements, the holds it leaves open, and what turns were fed since the one before, all at
+    /// once. A settled hold that was never made durable still counts if anything was spent under it. Old records make room, as
+    /// far as [`super::Retention`] says.
+    pub fn close_with(&mut self, record: &TurnRecord, events: &[u8]) -> Result<(), LedgerError> {
         let text = self.text(record)?;
         let key = record.turn.key().cast_signed();
         let earlier: Option<Option<String>> = self.read(|db| {
@@ -65,11 +71,15 @@ impl Store {
                     .execute([hold.0.cast_signed()])?;
             }
             limit_orphans(step)?;
+            if !events.is_empty() {
+                step.prepare("INSERT INTO journal (turn, events) VALUES (?1, ?2)")?.execute(params![key, events])?;
+            }
             fold_past_days(step, record.ended)?;
             step.prepare("DELETE FROM outbox WHERE deadline < ?1")?
                 .execute([signed(record.ended.minus(Millis::new(DAY)).get())])?;
-            let kept = Kept { turns: kept.turns + 1, bytes: kept.bytes + (text.len() + record.prompt.len()) as u64 };
-            make_room(step, kept, u64::from(retention.turns.max(1)), retention.bytes.get())
+            let bytes = text.len() + record.prompt.len() + events.len();
+            let kept = Kept { turns: kept.turns + 1, bytes: kept.bytes + bytes as u64 };
+            make_room(step, kept, retention, record.ended)
         })?;
         Ok(())
     }
@@ -170,16 +180,25 @@ fn is_known(step: &Transaction<'_>, hold: HoldId) -> rusqlite::Result<bool> {
         .query_row([hold.0.cast_signed()], |row| row.get(0))
 }
 
-/// Drops the oldest records until both limits are kept; the newest one stays whatever its size.
-fn make_room(step: &Transaction<'_>, mut kept: Kept, turns_max: u64, bytes_max: u64) -> rusqlite::Result<Kept> {
+/// Drops the oldest records until all limits are kept; the newest one stays whatever its size.
+fn make_room(step: &Transaction<'_>, mut kept: Kept, retention: Retention, now: Millis) -> rusqlite::Result<Kept> {
     let mut oldest = step.prepare(
-        "SELECT turn, length(CAST(prompt AS BLOB)) + length(CAST(record AS BLOB))
+        "SELECT turn, opened, length(CAST(prompt AS BLOB)) + length(CAST(record AS BLOB))
+             + coalesce((SELECT length(events) FROM journal WHERE journal.turn = turns.turn), 0)
          FROM turns WHERE record IS NOT NULL ORDER BY turn LIMIT 1",
     )?;
     let mut drop_it = step.prepare("DELETE FROM turns WHERE turn = ?1")?;
-    while kept.turns > 1 && (kept.turns > turns_max || kept.bytes > bytes_max) {
-        let (turn, bytes): (i64, i64) = oldest.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut drop_events = step.prepare("DELETE FROM journal WHERE turn = ?1")?;
+    let too_old = signed(now.minus(Millis::new(DAY).times(u64::from(retention.days))).get());
+    while kept.turns > 1 {
+        let (turn, opened, bytes): (i64, i64, i64) =
+            oldest.query_row([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let fits = kept.turns <= u64::from(retention.turns.max(1)) && kept.bytes <= retention.bytes.get();
+        if fits && opened >= too_old {
+            break;
+        }
         drop_it.execute([turn])?;
+        drop_events.execute([turn])?;
         kept.turns -= 1;
         kept.bytes = kept.bytes.saturating_sub(bytes.cast_unsigned());
     }

@@ -348,7 +348,7 @@ async fn governor(
     let threshold =
         scorer.policy().and_then(|policy| policy.metadata("view_threshold")).and_then(|text| text.parse().ok());
     let view_threshold = config.turn.view_threshold.or(threshold).unwrap_or(crate::config::VIEW_THRESHOLD);
-    Ok(Governor::new(Setup {
+    let mut governor = Governor::new(Setup {
         budgets,
         shield: Shield { view_threshold },
         preference: config.preference,
@@ -356,7 +356,9 @@ async fn governor(
         meter,
         link: config.link.prior,
         decision_time,
-    }))
+    });
+    governor.record_events();
+    Ok(governor)
 }
 
 fn connect(config: &Config, mqtt: &MqttConfig, boot: u32) -> Result<(Link, trimtab_mqtt::Inbox), ConnectError> {

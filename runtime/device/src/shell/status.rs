@@ -53,7 +53,7 @@ impl Inner {
     }
 
     pub(crate) fn status(&self) -> Value {
-        let (link, nodes, budgets, local, preference) = {
+        let (link, nodes, budgets, local, preference, coverage) = {
             let governor = lock(&self.governor);
             let nodes: Vec<Value> = governor
                 .nodes()
@@ -84,7 +84,7 @@ impl Inner {
                 })
                 .collect();
             let local = governor.local().map(|local| local.profile);
-            (*governor.link(), nodes, budgets, local, *governor.preference())
+            (*governor.link(), nodes, budgets, local, *governor.preference(), governor.coverage())
         };
         json!({
             "device": self.config.id.as_str(),
@@ -112,6 +112,7 @@ impl Inner {
             "budgets": budgets,
             "preference": preference,
             "overruns": self.overruns(),
+            "quotes": {"actions": coverage.actions, "above": coverage.above},
             "energy": self.energy.status(),
             "thermal": self.thermal_status(),
             "memory": self.memory_status(),

@@ -428,7 +428,9 @@ impl TurnShell<'_> {
         self.end();
         record.phases = std::mem::take(&mut self.phases);
         let kept = record.clone();
-        if let Err(fault) = self.inner.ledger.with(move |store| store.close(&kept)).await {
+        let events = lock(&self.inner.governor).take_events();
+        if let Err(fault) = self.inner.ledger.with(move |store| store.close_with(&kept, &events)).await {
+            lock(&self.inner.governor).events_lost();
             // Its holds stay open in the ledger and count as spent: nothing is lost but the record.
             tracing::error!(turn = %self.turn, fault = %crate::fault_text(&fault), "a turn's record was not written");
         }

@@ -9,3 +9,4 @@ mod gguf;
 mod home;
 mod local;
 mod memory;
+mod replay;

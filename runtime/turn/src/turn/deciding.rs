@@ -87,15 +87,15 @@ impl Turn {
             rows.push(row(&context, &governor.profile(action.node), action, &quote));
             candidates.push(Candidate { action, quote, score: 0.0 });
         }
-        self.record.task_mix = observation.tasks;
+        self.record.task_mix = observation.tasks.map(told);
         self.record.task = likeliest(&observation.tasks, observation.unknown);
         self.record.views = observation
             .views
             .iter()
             .map(|view| RecordedView {
                 name: view.name.clone(),
-                association: view.association,
-                shows: view.shows,
+                association: told(view.association),
+                shows: told(view.shows),
                 available: view.available,
             })
             .collect();
@@ -136,9 +136,9 @@ impl Turn {
         let qualities = match scores {
             Some(scores) => {
                 for (candidate, (score, _)) in candidates.iter_mut().zip(&scores) {
-                    candidate.score = *score;
+                    candidate.score = ranked(*score);
                 }
-                scores.into_iter().map(|(_, quality)| quality).collect()
+                scores.into_iter().map(|(_, quality)| quality.filter(|quality| quality.is_finite())).collect()
             }
             None => self.score_by_default(&observation, &mut candidates, governor),
         };
@@ -273,6 +273,16 @@ impl Turn {
         let reserve = governor.local_quote(self.opening.max_tokens).latency;
         self.ends().minus(reserve).max(now)
     }
+}
+
+/// A score that a record can tell: what is no number ranks last.
+const fn ranked(score: f32) -> f32 {
+    if score.is_nan() { f32::MIN } else { score.clamp(f32::MIN, f32::MAX) }
+}
+
+/// What a record tells of a figure that may be no number.
+const fn told(figure: f32) -> f32 {
+    if figure.is_finite() { figure } else { 0.0 }
 }
 
 fn view_facts(observation: &Observation) -> Vec<ViewFacts> {
