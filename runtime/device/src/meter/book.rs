@@ -59,7 +59,11 @@ pub struct EnergyBook {
 impl EnergyBook {
     /// Looks at the meter: `total` is what it has counted by then.
     pub fn look(&mut self, at: Duration, total: Joules) {
-        let (since, before) = self.last.unwrap_or((at, total));
+        let Some((since, before)) = self.last else {
+            // What was counted before the first look is nobody's work, and tells nothing of idling.
+            (self.last, self.idle) = (Some((at, total)), total);
+            return;
+        };
         self.last = Some((at.max(since), total.max(before)));
         let (span, took) = (at.saturating_sub(since), total.minus(before));
         let Some(count) = u64::try_from(self.open.len()).ok().filter(|count| *count > 0) else {
@@ -96,9 +100,8 @@ impl EnergyBook {
     }
 
     /// Closes a span and says what it took.
-    pub fn close(&mut self, at: Duration, total: Joules, span: SpanId) -> SpanEnergy {
+    pub fn close(&mut self, at: Duration, total: Joules, SpanId(id): SpanId) -> SpanEnergy {
         self.look(at, total);
-        let SpanId(id) = span;
         let Some(place) = self.open.iter().position(|span| span.id == id) else { return SpanEnergy::default() };
         let span = self.open.remove(place);
         let idle = Joules::from_micro(u64::try_from(span.idle / PICO).unwrap_or(u64::MAX));
@@ -154,6 +157,9 @@ mod tests {
             book.look(at(second * 1000), joules(second * 3));
         }
         assert_eq!((book.baseline(), book.idle()), (Some(Watts::from_milli(3_000)), joules(30)));
+        let mut late = EnergyBook::default();
+        late.look(at(5_000), joules(50));
+        assert_eq!((late.baseline(), late.idle()), (None, joules(50)));
         let turn = book.open(at(10_000), joules(30));
         let radio = book.open(at(12_000), joules(50));
         let first = book.close(at(14_000), joules(71), turn);

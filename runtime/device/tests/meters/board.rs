@@ -1,5 +1,6 @@
 //! A board's sensors as the kernel shows them, in a folder.
 
+use std::fmt::Display;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -29,10 +30,10 @@ impl Board {
         self.0.path()
     }
 
-    pub(crate) fn set(&self, file: &str, text: impl ToString) {
+    pub(crate) fn set(&self, file: &str, text: impl Display + Copy) {
         let path = self.root().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, format!("{}\n", text.to_string())).unwrap();
+        fs::write(path, format!("{text}\n")).unwrap();
     }
 
     pub(crate) fn set_all(&self, folder: &str, files: &[(&str, &str)]) {

@@ -152,8 +152,8 @@ fn calibration_measures_or_says_why_it_cannot() {
     );
     let out = board.root().join("energy.toml");
     let path = out.display().to_string();
-    let arguments = ["calibrate", "--seconds", "8", "--write", &path];
-    let toml = "meter = \"pmic\"\nperiod = \"500 ms\"\n";
+    let arguments = ["calibrate", "--seconds", "5", "--write", &path];
+    let toml = "meter = \"pmic\"\nperiod = \"300 ms\"\n";
     let (report, code) = said(&board, toml, &arguments);
     assert_eq!(code, 0, "{report:?}");
     let watts = |key: &str| report[0][key].as_f64().unwrap();

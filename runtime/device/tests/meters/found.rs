@@ -181,7 +181,7 @@ fn a_battery_tells_the_draw_only_while_it_discharges() {
     assert!((5.0..=36.0).contains(&watts), "{watts}");
 
     for sign in ["", "-"] {
-        board.set("class/power_supply/test_battery/current_now", format!("{sign}400000"));
+        board.set("class/power_supply/test_battery/current_now", &format!("{sign}400000"));
         assert_eq!(open(false).unwrap().power().unwrap(), Watts::from_milli(4_800));
     }
     board.set("class/power_supply/test_battery/power_now", 5_100_000);

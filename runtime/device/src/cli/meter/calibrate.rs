@@ -42,6 +42,9 @@ struct Measured {
 }
 
 pub(super) fn execute(common: &Common, config: &EnergyConfig, arguments: &Arguments) -> Result<(), Failure> {
+    if let Some(path) = arguments.write.as_ref().filter(|path| path.exists()) {
+        return Err(Failure::Failed(format!("{}: is there already; name a file that is not", path.display())));
+    }
     let meter = meter(config)?;
     let EnergySource::Measured(name) = meter.source() else {
         return Err(Failure::Failed(
@@ -71,7 +74,7 @@ pub(super) fn execute(common: &Common, config: &EnergyConfig, arguments: &Argume
         let file = std::fs::File::options().write(true).create_new(true).open(path);
         file.and_then(|mut file| std::io::Write::write_all(&mut file, keys.as_bytes())).map_err(|fault| {
             Failure::Failed(format!(
-                "{}: cannot be written ({fault}); name a file that is not there yet",
+                "{}: cannot be written ({fault}); name a file in a folder that may be written",
                 path.display()
             ))
         })?;
