@@ -66,24 +66,22 @@ pub enum Error {
         source: LayoutError,
     },
     /// The device went away, or its driver gave up.
-    #[error("{}: the camera is gone ({source}); check its plug and its power supply", path.display())]
+    #[error("{}: the camera is gone ({cause}); check its plug and its power supply", path.display())]
     Gone {
         /// The node.
         path: PathBuf,
         /// What the system said.
-        #[source]
-        source: io::Error,
+        cause: io::Error,
     },
     /// Any other call that failed.
-    #[error("{}: {call} failed ({source}); the kernel's log (dmesg) may say more", path.display())]
+    #[error("{}: {call} failed ({cause}); the kernel's log (dmesg) may say more", path.display())]
     Call {
         /// The node.
         path: PathBuf,
         /// What was asked of the driver.
         call: &'static str,
         /// What the system said.
-        #[source]
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -96,8 +94,8 @@ impl Error {
             Errno::ACCESS | Errno::PERM => Self::Denied { group: group_of(&path), path },
             Errno::BUSY => Self::Busy { path },
             // A node whose device is unplugged, and one whose driver is not loaded.
-            Errno::NODEV | Errno::NXIO => Self::Gone { path, source: fault.into() },
-            fault => Self::Call { path, call: "open", source: fault.into() },
+            Errno::NODEV | Errno::NXIO => Self::Gone { path, cause: fault.into() },
+            fault => Self::Call { path, call: "open", cause: fault.into() },
         }
     }
 
@@ -106,8 +104,8 @@ impl Error {
         let path = path.to_owned();
         match fault {
             Errno::BUSY => Self::Busy { path },
-            Errno::NODEV | Errno::IO | Errno::NXIO | Errno::PIPE => Self::Gone { path, source: fault.into() },
-            fault => Self::Call { path, call, source: fault.into() },
+            Errno::NODEV | Errno::IO | Errno::NXIO | Errno::PIPE => Self::Gone { path, cause: fault.into() },
+            fault => Self::Call { path, call, cause: fault.into() },
         }
     }
 }

@@ -184,7 +184,7 @@ impl Waiter {
     /// Waits until there is something to take, or for `span` at most; false if there is nothing. A device that is gone is an
     /// error.
     pub fn wait(&self, span: Duration) -> Result<bool, Error> {
-        let gone = |fault: Errno| Error::Gone { path: self.path.clone(), source: fault.into() };
+        let gone = |fault: Errno| Error::Gone { path: self.path.clone(), cause: fault.into() };
         let span =
             Timespec { tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX), tv_nsec: span.subsec_nanos().into() };
         let mut ready = [PollFd::new(self.node.as_ref(), PollFlags::IN)];
