@@ -10,6 +10,7 @@
 //! | 5 | no such turn |
 //! | 78 | the configuration is wrong |
 
+mod cameras;
 mod doctor;
 mod meter;
 mod models;
@@ -135,6 +136,9 @@ enum Command {
     /// Show what is left of every budget
     #[command(after_help = "Example:\n  trimtab budget")]
     Budget,
+    /// List cameras and try them
+    #[command(subcommand)]
+    Cameras(cameras::CamerasCommand),
     /// Look at everything the robot needs, and say what is wrong and what to do
     #[command(after_help = "Example:\n  trimtab doctor --json\n\nThe exit code is 1 if a line says fail.")]
     Doctor,
@@ -189,6 +193,7 @@ fn execute(common: &Common, command: Command) -> Result<(), Failure> {
             run::run(Config::load(common.config.as_deref())?)
         }
         Command::Config(ConfigCommand::Check) => check(common),
+        Command::Cameras(command) => cameras::execute(common, &command),
         Command::Doctor => doctor::execute(common),
         Command::Meter(command) => meter::execute(common, command),
         Command::Models(command) => models::execute(common, command),
