@@ -10,6 +10,7 @@
 //! | [`local`] | the language model that answers here, whatever runs it |
 //! | [`camera`] | frames of every view, newest first |
 //! | [`meter`] | joules, measured or estimated, never silently absent |
+//! | [`thermal`] | heat and undervoltage, and by how much they widen quotes |
 //! | [`ledger`] | one SQLite file: holds, records, outbox, wishes |
 //! | [`memory`] | the one ceiling and who is admitted under it |
 //! | [`clock`] | active time |
@@ -29,8 +30,10 @@ pub mod memory;
 pub mod meter;
 mod offload;
 mod operator;
+mod program;
 mod service;
 pub mod shell;
+pub mod thermal;
 
 /// An error with its causes, outermost first, on one line.
 pub(crate) fn fault_text(fault: &dyn std::error::Error) -> String {

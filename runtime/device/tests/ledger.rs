@@ -43,6 +43,7 @@ fn record(turn: TurnId, conversation: ConversationId, ended: Millis) -> TurnReco
         cost: Cost::ZERO,
         energy_source: EnergySource::Unknown,
         decision_energy: Joules::ZERO,
+        phases: Vec::new(),
         settlements: Vec::new(),
         left_open: Vec::new(),
         answer: "Yes.".to_owned(),

@@ -320,6 +320,7 @@ impl World {
         let parts = Parts {
             clock: Some(Arc::new(clock.clone())),
             meter: Some(meter),
+            supervisor: None,
             counters,
             accounting: Accounting::Admitted { runtime: RUNTIME_MEMORY },
             chooser: settings.choosing.chooser(),

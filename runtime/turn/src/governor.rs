@@ -109,6 +109,8 @@ pub struct Governor {
     decision: Upper,
     /// Milliseconds from the prompt to the end of encoding.
     decision_time: Upper,
+    /// What local answers take in percent of what was learnt, while the board is slowed or about to be.
+    slowness: u64,
 }
 
 impl Governor {
@@ -118,7 +120,18 @@ impl Governor {
         let Setup { budgets, shield, preference, local, meter, link, decision_time } = setup;
         let decision = Upper::from_guess(meter.decision.micro() as f32);
         let decision_time = Upper::from_guess(decision_time.get() as f32);
-        Self { budgets, shield, preference, local, meter, link, cloud: Vec::new(), decision, decision_time }
+        Self {
+            budgets,
+            shield,
+            preference,
+            local,
+            meter,
+            link,
+            cloud: Vec::new(),
+            decision,
+            decision_time,
+            slowness: 100,
+        }
     }
 
     /// Learns of a node, or of new terms for one. What was learnt of its answers is kept.
@@ -164,6 +177,11 @@ impl Governor {
     /// Another local engine, or none while it is away, for the turns to come; returns what was known until now.
     pub const fn set_local(&mut self, local: Option<LocalEngine>) -> Option<LocalEngine> {
         core::mem::replace(&mut self.local, local)
+    }
+    /// Quotes of local answers for the turns to come, in percent of what was learnt: more while heat or a weak supply slows the
+    /// board, at least 100.
+    pub fn set_slowness(&mut self, percent: u64) {
+        self.slowness = percent.max(100);
     }
     /// The rules.
     #[must_use]
@@ -245,22 +263,28 @@ impl Governor {
     pub(crate) fn limits_latency(&self) -> bool {
         self.budgets.limits().iter().any(|budget| budget.resource() == Resource::Latency)
     }
+    /// What a slowed board takes for this.
+    fn slowed(&self, quote: Quote) -> Quote {
+        let (latency, energy) =
+            (quote.latency.scaled_up(self.slowness, 100), quote.energy.scaled_up(self.slowness, 100));
+        Quote { latency, energy, ..quote }
+    }
     /// The quote of a local answer; nothing without a local engine.
     pub(crate) fn local_quote(&self, max_tokens: u32) -> Quote {
-        self.local.map_or(Quote::default(), |local| local.quote(max_tokens))
+        self.local.map_or(Quote::default(), |local| self.slowed(local.quote(max_tokens)))
     }
     /// What a hold needs for the longest local answer.
     pub(crate) fn longest_local(&self, max_tokens: u32) -> Cost {
-        self.local.map_or(Cost::ZERO, |local| local.longest(max_tokens).cost().plus(self.guard()))
+        self.local.map_or(Cost::ZERO, |local| self.slowed(local.longest(max_tokens)).cost().plus(self.guard()))
     }
     /// The least hold with which a local answer is worth beginning: a few words. None without a local engine.
     #[must_use]
     pub fn least_local(&self) -> Option<Cost> {
-        self.local.map(|local| local.longest(LEAST_TOKENS).cost().plus(self.guard()))
+        self.local.map(|local| self.slowed(local.longest(LEAST_TOKENS)).cost().plus(self.guard()))
     }
     /// What must be left for the local model to step in.
     pub(crate) fn local_cost(&self, max_tokens: u32) -> Cost {
-        self.local.map_or(Cost::ZERO, |local| local.quote(max_tokens).cost().plus(self.guard()))
+        self.local.map_or(Cost::ZERO, |local| self.slowed(local.quote(max_tokens)).cost().plus(self.guard()))
     }
     /// What deciding may take: what a turn needs left in every budget before anything is encoded.
     #[must_use]
@@ -273,6 +297,8 @@ impl Governor {
         self.decision_time.learn(took.get() as f32);
     }
     pub(crate) fn learn_local(&mut self, took: Millis, tokens: u32) {
+        // What a slowed board took is learnt as it would have been otherwise, so that it is not counted twice.
+        let took = Millis::new(took.get().saturating_mul(100) / self.slowness);
         if let Some(local) = &mut self.local {
             local.tokens.learn(tokens as f32);
             let first = local.first_token.ceil();

@@ -24,5 +24,8 @@ mod turn;
 pub use event::{CloudAnswer, CloudRefusal, Event, Observation, Opening, SeenView, Step};
 pub use governor::{Governor, KnownNode, MeterFacts, Setup, TooManyNodes};
 pub use quoting::{LocalEngine, Upper};
-pub use record::{Chosen, EnergySource, Fallback, Feedback, Finish, Late, RecordedCandidate, RecordedView, TurnRecord};
+pub use record::{
+    Chosen, EnergyPhase, EnergySource, Fallback, Feedback, Finish, Late, PhaseEnergy, RecordedCandidate, RecordedView,
+    TurnRecord,
+};
 pub use turn::Turn;

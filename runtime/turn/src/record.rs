@@ -49,6 +49,41 @@ pub enum EnergySource {
     Unknown,
 }
 
+/// What a turn spends energy on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnergyPhase {
+    /// Encoding views and prompt.
+    Encode,
+    /// Sending to a bridge and waiting for it.
+    Offload,
+    /// Answering on the device.
+    Generate,
+}
+
+impl EnergyPhase {
+    /// Its name, as in records.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Encode => "encode",
+            Self::Offload => "offload",
+            Self::Generate => "generate",
+        }
+    }
+}
+
+/// What one phase of a turn took, measured or estimated as the turn's other joules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PhaseEnergy {
+    /// Which.
+    pub phase: EnergyPhase,
+    /// In all.
+    pub total: Joules,
+    /// Of it, what the board would not have drawn idle.
+    pub above_idle: Joules,
+}
+
 /// One view as the turn saw it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct RecordedView {
@@ -164,6 +199,9 @@ pub struct TurnRecord {
     pub energy_source: EnergySource,
     /// Of these, what deciding alone took.
     pub decision_energy: Joules,
+    /// What each phase took, in the order in which they ended. The shell adds it when the turn is over; no decision depends on it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseEnergy>,
     /// The settlements of its holds.
     pub settlements: Vec<(HoldId, Settlement)>,
     /// Holds that are left open because what they will cost is not known yet.

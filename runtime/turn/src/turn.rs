@@ -184,6 +184,7 @@ fn empty_record(now: Millis, opening: &Opening) -> TurnRecord {
         cost: Cost::ZERO,
         energy_source: EnergySource::Unknown,
         decision_energy: Joules::ZERO,
+        phases: Vec::new(),
         settlements: Vec::new(),
         left_open: Vec::new(),
         answer: String::new(),

@@ -557,3 +557,15 @@ fn asked_actions_are_tried_in_their_order_and_never_past_the_shield() {
     let run = decided(&tight, &[cloud("good", 0b101)]);
     assert_eq!((run.record().placement, run.record().reason.as_str()), (Placement::Refused, "money_budget"));
 }
+
+#[test]
+fn a_slowed_board_quotes_its_answers_higher_and_never_lower() {
+    let mut governor = governor(&[]);
+    let ordinary = governor.least_local().unwrap();
+    governor.set_slowness(200);
+    let slowed = governor.least_local().unwrap();
+    assert_eq!(slowed.latency, ordinary.latency.times(2));
+    assert!(slowed.energy > ordinary.energy && slowed.energy < ordinary.energy.times(2), "the guard stays as it is");
+    governor.set_slowness(50);
+    assert_eq!(governor.least_local(), Some(ordinary));
+}

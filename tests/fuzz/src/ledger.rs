@@ -116,6 +116,7 @@ fn record(turn: TurnId, ended: Millis) -> TurnRecord {
         cost: Cost::ZERO,
         energy_source: EnergySource::Unknown,
         decision_energy: Joules::ZERO,
+        phases: Vec::new(),
         settlements: Vec::new(),
         left_open: Vec::new(),
         answer: "Yes.".into(),

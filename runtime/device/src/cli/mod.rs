@@ -10,6 +10,7 @@
 //! | 5 | no such turn |
 //! | 78 | the configuration is wrong |
 
+mod meter;
 mod models;
 mod run;
 mod show;
@@ -136,6 +137,9 @@ enum Command {
     /// Work on model folders
     #[command(subcommand)]
     Models(models::ModelsCommand),
+    /// Look at energy meters
+    #[command(subcommand)]
+    Meter(meter::MeterCommand),
     /// Work on the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -175,6 +179,7 @@ fn execute(common: &Common, command: Command) -> Result<(), Failure> {
             run::run(Config::load(common.config.as_deref())?)
         }
         Command::Config(ConfigCommand::Check) => check(common),
+        Command::Meter(command) => meter::execute(common, command),
         Command::Models(command) => models::execute(common, command),
         Command::Ask { prompt, conversation, max_tokens } => on_runtime(async {
             let mut body = json!({"model": crate::api::MODEL, "messages": [{"role": "user", "content": prompt}]});

@@ -84,10 +84,31 @@ pub(super) fn status(status: &Value, as_json: bool) {
         line(&format!("camera   {}  {state}", text(&camera["name"])));
     }
     line(&format!("policy   {}", status["policy"].as_str().unwrap_or("none: the default rule decides")));
-    line(&format!("energy   {} uJ, {}", status["energy"]["uj"], text(&status["energy"]["source"])));
+    energy(&status["energy"]);
+    let thermal = &status["thermal"];
+    if thermal["state"] != "cool" {
+        line(&format!("thermal  {}: {}", text(&thermal["state"]), text(&thermal["source"])));
+    }
     budgets(status, false);
     for fault in status["faults"].as_array().into_iter().flatten() {
         line(&format!("fault    {}", text(fault)));
+    }
+}
+
+fn energy(energy: &Value) {
+    line(&format!("energy   {} uJ, {}", energy["uj"], text(&energy["source"])));
+    if let Some(idle) = energy["idle_uw"].as_u64() {
+        line(&format!("         {idle} uW idle, {} uJ while nothing was asked", energy["idle_uj"]));
+    }
+    if energy["assumed_uj"] != 0 {
+        line(&format!("         of it {} uJ assumed at peak power, not measured", energy["assumed_uj"]));
+    }
+    let texts = |key: &str| energy[key].as_array().into_iter().flatten().map(text).collect::<Vec<_>>();
+    for trouble in energy["trouble"].as_str().map(str::to_owned).into_iter().chain(texts("warnings")) {
+        line(&format!("meter    {trouble}"));
+    }
+    for passed in texts("passed_over") {
+        line(&format!("meter    passed over: {passed}"));
     }
 }
 
@@ -146,6 +167,10 @@ pub(super) fn explanation(record: &Value, as_json: bool) {
     }
     let cost = &record["cost"];
     line(&format!("cost {} ms, {} uJ, {} nUSD, {} B", cost["latency"], cost["energy"], cost["money"], cost["bytes"]));
+    for phase in record["phases"].as_array().into_iter().flatten() {
+        let (name, kind) = (text(&phase["phase"]), text(&record["energy_source"]["kind"]));
+        line(&format!("  {name:<9} {} uJ {kind}, {} uJ above idle", phase["total"], phase["above_idle"]));
+    }
     line(&format!("answer ({}): {}", text(&record["finish"]), text(&record["answer"])));
 }
 

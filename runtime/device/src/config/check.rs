@@ -19,7 +19,6 @@ use super::{
 };
 use crate::camera::{CameraConfig, CameraSource, Mask};
 use crate::local::LocalSource;
-use crate::meter::EnergyConfig;
 
 impl Config {
     /// Puts one file's keys in force on top of what holds already.
@@ -66,7 +65,7 @@ impl Config {
             self.models.policy = Some(path(source, "models.policy", file)?).filter(|_| file.get_ref() != NONE);
         }
         if let Some(energy) = energy {
-            self.energy = source.checked("energy", &energy, |raw| EnergyConfig::try_from(raw.clone()))?;
+            self.energy = source.checked("energy", &energy, |raw| self.energy.with(raw))?;
         }
         if let Some(ceiling) = &memory.ceiling {
             self.memory_ceiling = Some(source.checked("memory.ceiling", ceiling, |text| quantity::bytes(text))?);

@@ -1,7 +1,12 @@
 //! The `[energy]` section: which meter, and the figures an estimate is made of.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
-use trimtab_core::{Joules, Watts};
+use trimtab_core::{Joules, Millis, Watts};
+
+use super::{ChannelChoice, MeterKind};
+use crate::config::quantity::{self, QuantityError};
 
 /// Power of one busy core of a small board above its idle draw, in watts; a Raspberry Pi 5 is near it.
 pub const WATTS_PER_CORE: f64 = 1.5;
@@ -12,6 +17,12 @@ pub const IDLE_WATTS: f64 = 0.5;
 pub const UPLINK_UJ_PER_BYTE: f64 = 2.3;
 /// The most that any power in this section may be, in watts.
 pub const WATTS_MAX: f64 = 10_000.0;
+/// Where the kernel shows its sensors.
+pub const SYSFS: &str = "/sys";
+/// Sensors are read at most so often.
+pub const PERIOD_MIN: Millis = Millis::new(10);
+/// And at least so often.
+pub const PERIOD_MAX: Millis = Millis::new(10_000);
 /// The most that a byte may cost, in microjoules.
 const UJ_PER_BYTE_MAX: f64 = 1e6;
 
@@ -19,8 +30,18 @@ const UJ_PER_BYTE_MAX: f64 = 1e6;
 #[derive(Clone, PartialEq, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawEnergy {
-    /// `auto`, `powercap`, `estimate` or `none`.
+    /// `auto`, `none`, or one kind of meter.
     pub meter: Option<String>,
+    /// Chip and channels that make up the board's draw, as in `ina3221/VDD_IN`.
+    pub hwmon: Option<String>,
+    /// The same for industrial I/O.
+    pub iio: Option<String>,
+    /// The battery's name.
+    pub battery: Option<String>,
+    /// How often a sensor is read, as in `50 ms`.
+    pub period: Option<String>,
+    /// Where the kernel shows its sensors.
+    pub sysfs: Option<PathBuf>,
     /// Watts of one busy core, for the estimate.
     pub watts_per_core: Option<f64>,
     /// Watts charged while time passes, for the estimate.
@@ -37,18 +58,22 @@ pub enum MeterChoice {
     /// The best there is.
     #[default]
     Auto,
-    /// The processor's counter or nothing.
-    Powercap,
-    /// The model, even where there is a counter.
-    Estimate,
+    /// This kind or nothing.
+    Only(MeterKind),
     /// None: energy is unknown, and an energy budget refuses every turn.
     None,
 }
 
 /// `[energy]`, checked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct EnergyConfig {
     pub(super) meter: MeterChoice,
+    pub(super) hwmon: Option<ChannelChoice>,
+    pub(super) iio: Option<ChannelChoice>,
+    pub(super) battery: Option<String>,
+    /// None: what suits the kind of sensor.
+    pub(super) period: Option<Millis>,
+    pub(super) sysfs: PathBuf,
     pub(super) per_core: Watts,
     pub(super) idle: Watts,
     /// Nanojoules.
@@ -84,6 +109,11 @@ impl Default for EnergyConfig {
     fn default() -> Self {
         Self {
             meter: MeterChoice::Auto,
+            hwmon: None,
+            iio: None,
+            battery: None,
+            period: None,
+            sysfs: PathBuf::from(SYSFS),
             per_core: micro(WATTS_PER_CORE),
             idle: micro(IDLE_WATTS),
             per_byte: (UPLINK_UJ_PER_BYTE * 1e3) as u64,
@@ -97,10 +127,41 @@ impl Default for EnergyConfig {
 #[non_exhaustive]
 pub enum EnergyConfigError {
     /// No such meter.
-    #[error("[energy] meter = {given:?}: write \"auto\", \"powercap\", \"estimate\" or \"none\"")]
+    #[error(
+        "[energy] meter = {given:?}: write \"auto\", \"supervisor\", \"hwmon\", \"iio\", \"pmic\", \"powercap\", \"battery\", \"estimate\" or \"none\""
+    )]
     Meter {
         /// What was written.
         given: String,
+    },
+    /// No choice of channels.
+    #[error(
+        "[energy] {key} = {given:?}: write a chip, or chip/channel, as in \"ina3221/VDD_IN\" or \"ina3221/1+2\"; `trimtab meter list` shows what there is"
+    )]
+    Choice {
+        /// Which key.
+        key: &'static str,
+        /// What was written.
+        given: String,
+    },
+    /// No battery's name.
+    #[error("[energy] battery = {given:?}: write the name of a folder of /sys/class/power_supply")]
+    Battery {
+        /// What was written.
+        given: String,
+    },
+    /// No time.
+    #[error("[energy] period: {0}")]
+    Time(#[from] QuantityError),
+    /// A time that cannot be.
+    #[error("[energy] period = {given}: write a time from {least} to {most}")]
+    Period {
+        /// What was written.
+        given: Millis,
+        /// The shortest allowed.
+        least: Millis,
+        /// The longest allowed.
+        most: Millis,
     },
     /// A figure that cannot be.
     #[error("[energy] {key} = {given}: write a number from 0 to {max}")]
@@ -118,33 +179,73 @@ fn micro(watts: f64) -> Watts {
     Watts::from_micro((watts * 1e6).ceil() as u64)
 }
 
-fn within(key: &'static str, given: Option<f64>, default: f64, max: f64) -> Result<f64, EnergyConfigError> {
-    let value = given.unwrap_or(default);
-    if (0.0..=max).contains(&value) { Ok(value) } else { Err(EnergyConfigError::Range { key, given: value, max }) }
+fn within(key: &'static str, given: Option<f64>, max: f64) -> Result<Option<f64>, EnergyConfigError> {
+    match given {
+        Some(given) if !(0.0..=max).contains(&given) => Err(EnergyConfigError::Range { key, given, max }),
+        given => Ok(given),
+    }
+}
+
+impl EnergyConfig {
+    /// This with what is written put in force; what is not written stays.
+    pub fn with(&self, raw: &RawEnergy) -> Result<Self, EnergyConfigError> {
+        let mut config = self.clone();
+        if let Some(name) = raw.meter.as_deref() {
+            config.meter = match name {
+                "auto" => MeterChoice::Auto,
+                "none" => MeterChoice::None,
+                name => MeterKind::ORDER
+                    .into_iter()
+                    .find(|kind| kind.name() == name)
+                    .map(MeterChoice::Only)
+                    .ok_or_else(|| EnergyConfigError::Meter { given: name.to_owned() })?,
+            };
+        }
+        for (key, given, place) in [("hwmon", &raw.hwmon, &mut config.hwmon), ("iio", &raw.iio, &mut config.iio)] {
+            if let Some(given) = given {
+                let choice = ChannelChoice::parse(given);
+                *place = Some(choice.ok_or_else(|| EnergyConfigError::Choice { key, given: given.clone() })?);
+            }
+        }
+        if let Some(battery) = &raw.battery {
+            if battery.is_empty() || battery.contains('/') {
+                return Err(EnergyConfigError::Battery { given: battery.clone() });
+            }
+            config.battery = Some(battery.clone());
+        }
+        if let Some(period) = &raw.period {
+            let given = quantity::millis(period)?;
+            if !(PERIOD_MIN..=PERIOD_MAX).contains(&given) {
+                return Err(EnergyConfigError::Period { given, least: PERIOD_MIN, most: PERIOD_MAX });
+            }
+            config.period = Some(given);
+        }
+        if let Some(sysfs) = &raw.sysfs {
+            config.sysfs.clone_from(sysfs);
+        }
+        let watts = |key, given, place: &mut Watts| {
+            if let Some(watts) = within(key, given, WATTS_MAX)? {
+                *place = micro(watts);
+            }
+            Ok::<(), EnergyConfigError>(())
+        };
+        watts("watts_per_core", raw.watts_per_core, &mut config.per_core)?;
+        watts("idle_watts", raw.idle_watts, &mut config.idle)?;
+        if let Some(per_byte) = within("uplink_uj_per_byte", raw.uplink_uj_per_byte, UJ_PER_BYTE_MAX)? {
+            config.per_byte = (per_byte * 1e3).ceil() as u64;
+        }
+        if let Some(peak) = within("peak_watts", raw.peak_watts, WATTS_MAX)? {
+            config.peak = Some(micro(peak));
+        }
+        Ok(config)
+    }
 }
 
 impl TryFrom<RawEnergy> for EnergyConfig {
     type Error = EnergyConfigError;
 
     fn try_from(raw: RawEnergy) -> Result<Self, EnergyConfigError> {
-        let meter = match raw.meter.as_deref() {
-            None | Some("auto") => MeterChoice::Auto,
-            Some("powercap") => MeterChoice::Powercap,
-            Some("estimate") => MeterChoice::Estimate,
-            Some("none") => MeterChoice::None,
-            Some(other) => {
-                return Err(EnergyConfigError::Meter { given: other.to_owned() });
-            }
-        };
-        let watts = |key, given, default| within(key, given, default, WATTS_MAX).map(micro);
-        let per_byte = within("uplink_uj_per_byte", raw.uplink_uj_per_byte, UPLINK_UJ_PER_BYTE, UJ_PER_BYTE_MAX)?;
-        Ok(Self {
-            meter,
-            per_core: watts("watts_per_core", raw.watts_per_core, WATTS_PER_CORE)?,
-            idle: watts("idle_watts", raw.idle_watts, IDLE_WATTS)?,
-            per_byte: (per_byte * 1e3).ceil() as u64,
-            peak: raw.peak_watts.map(|given| watts("peak_watts", Some(given), given)).transpose()?,
-        })
+        Self::default().with(&raw)
     }
 }
 
@@ -165,5 +266,34 @@ mod tests {
         assert!(energy(no_number).is_err());
         let no_meter = RawEnergy { meter: Some("guess".to_owned()), ..RawEnergy::default() };
         assert!(energy(no_meter).unwrap_err().to_string().contains("\"estimate\""));
+    }
+
+    #[test]
+    fn every_key_says_what_to_write_instead() {
+        let said = |raw: RawEnergy| EnergyConfig::try_from(raw).unwrap_err().to_string();
+        let text = |text: &str| Some(text.to_owned());
+        let hwmon = said(RawEnergy { hwmon: text("ina3221/"), ..RawEnergy::default() });
+        assert!(hwmon.contains("[energy] hwmon = \"ina3221/\": write a chip") && hwmon.contains("VDD_IN"), "{hwmon}");
+        assert!(said(RawEnergy { iio: text("/2"), ..RawEnergy::default() }).contains("[energy] iio"));
+        assert!(said(RawEnergy { battery: text("../BAT0"), ..RawEnergy::default() }).contains("power_supply"));
+        let period = said(RawEnergy { period: text("5 ms"), ..RawEnergy::default() });
+        assert!(period.starts_with("[energy] period = ") && period.contains("from "), "{period}");
+        assert!(
+            said(RawEnergy { period: text("often"), ..RawEnergy::default() }).contains("does not begin with a number")
+        );
+    }
+
+    #[test]
+    fn a_second_file_changes_only_what_it_says() {
+        let first = RawEnergy {
+            meter: Some("hwmon".to_owned()),
+            hwmon: Some("ina3221/1+2".to_owned()),
+            ..RawEnergy::default()
+        };
+        let first = EnergyConfig::try_from(first).unwrap();
+        let second = first.with(&RawEnergy { idle_watts: Some(2.7), ..RawEnergy::default() }).unwrap();
+        assert_eq!(second.meter, MeterChoice::Only(MeterKind::Hwmon));
+        assert_eq!(second.hwmon.as_ref().map(ToString::to_string).as_deref(), Some("ina3221/1+2"));
+        assert_eq!((second.idle(), first.idle()), (Watts::from_milli(2_700), Watts::from_milli(500)));
     }
 }

@@ -4,15 +4,13 @@
 //! named `psys` counts the whole board and, where there is one, is taken instead of the packages. Sub-zones are parts of
 //! their package and would count twice.
 
-use std::fs;
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use trimtab_core::{Joules, Millis, Watts};
 use trimtab_turn::EnergySource;
 
+use super::files::{self, number, text};
 use super::{Meter, MeterError};
 
 /// Most zones that are added up: packages of one machine.
@@ -21,6 +19,8 @@ pub const ZONES_MAX: usize = 16;
 const PERIOD: Millis = Millis::new(1);
 /// Power assumed for a package that does not tell its limit.
 const PACKAGE_PEAK: Watts = Watts::from_milli(250_000);
+/// How the folder of a package begins; its number follows.
+const PACKAGE: &str = "intel-rapl:";
 /// Constraints of a zone that are looked at for a limit.
 const CONSTRAINTS_MAX: usize = 4;
 
@@ -97,21 +97,12 @@ impl Meter for Powercap {
 
 /// Folders and names of the top-level zones, in the order of their folders.
 fn zones(root: &Path) -> Result<Vec<(PathBuf, String)>, MeterError> {
-    let absent = || MeterError::Absent { path: root.to_path_buf() };
-    let entries = fs::read_dir(root).map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => absent(),
-        _ => refused(root, source),
-    })?;
-    let mut folders: Vec<PathBuf> = entries
-        .filter_map(Result::ok)
-        .filter(|entry| {
-            let name = entry.file_name();
-            let number = name.to_str().and_then(|name| name.strip_prefix("intel-rapl:"));
-            number.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
-        })
-        .map(|entry| entry.path())
-        .collect();
-    folders.sort();
+    let absent = || MeterError::Absent { path: root.to_path_buf(), what: "energy counter" };
+    let mut folders = files::folders(root, PACKAGE)?;
+    folders.retain(|folder| {
+        let name = folder.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(PACKAGE));
+        name.is_some_and(|number| number.bytes().all(|digit| digit.is_ascii_digit()))
+    });
     folders.truncate(ZONES_MAX);
     if folders.is_empty() {
         return Err(absent());
@@ -137,31 +128,10 @@ fn limit(zone: &Path) -> Watts {
         .map_or(PACKAGE_PEAK, Watts::from_micro)
 }
 
-fn number(path: &Path) -> Result<u64, MeterError> {
-    let text = text(path)?;
-    text.parse().map_err(|_| MeterError::Form { path: path.to_path_buf(), text: text.chars().take(64).collect() })
-}
-
-fn text(path: &Path) -> Result<String, MeterError> {
-    let text = fs::read_to_string(path).map_err(|source| refused(path, source))?;
-    Ok(text.trim().to_owned())
-}
-
-fn refused(path: &Path, source: io::Error) -> MeterError {
-    match (source.kind(), fs::metadata(path)) {
-        (io::ErrorKind::PermissionDenied, Ok(file)) => MeterError::Permission {
-            path: path.to_path_buf(),
-            owner: file.uid(),
-            group: file.gid(),
-            mode: file.mode() & 0o7777,
-        },
-        _ => MeterError::Read { path: path.to_path_buf(), source },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn zone(root: &Path, folder: &str, name: &str, energy: &str) {
         let folder = root.join(folder);
@@ -203,15 +173,5 @@ mod tests {
         assert!(error.contains("energy_uj: \"busy\" is no number"), "{error}");
         set(root.path(), "intel-rapl:0", 350);
         assert_eq!(meter.energy().unwrap(), Joules::from_micro(250));
-    }
-
-    #[test]
-    fn a_denied_file_names_owner_group_and_mode() {
-        let root = tempfile::tempdir().unwrap();
-        zone(root.path(), "intel-rapl:0", "package-0", "100\n");
-        let path = root.path().join("intel-rapl:0/energy_uj");
-        let error = refused(&path, io::ErrorKind::PermissionDenied.into()).to_string();
-        assert!(error.contains("energy_uj: permission denied (owner"), "{error}");
-        assert!(error.contains("group"), "{error}");
     }
 }

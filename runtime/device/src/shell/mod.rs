@@ -5,6 +5,7 @@ mod ask;
 mod chooser;
 mod energy;
 mod generate;
+mod heat;
 mod inbox;
 mod inspect;
 mod observe;
@@ -33,6 +34,7 @@ use crate::memory::{Admission, Memory};
 use crate::meter::{CpuTime, Uplink};
 use crate::offload::{LateAnswer, Offload};
 use crate::operator::OperatorBook;
+use crate::thermal::Condition;
 
 pub use ask::{Ask, AskError, Decided, News, TURNS_WAITING_MAX, TurnStream, action, view_names};
 pub use chooser::{Choice, Chooser, FixedRule};
@@ -59,6 +61,8 @@ pub(crate) struct Inner {
     pub(crate) memory: Memory,
     pub(crate) operator: OperatorBook,
     energy: EnergyReader,
+    /// Heat and undervoltage, as they were seen last.
+    condition: Mutex<Condition>,
     cpu: CpuTime,
     uplink: Uplink,
     eyes: Eyes,

@@ -14,17 +14,17 @@ use trimtab_wire::operator::{Payload, Status};
 use trimtab_wire::{Topic, filters};
 
 use super::chooser::Scorer;
-use super::energy::EnergyReader;
+use super::energy::{self, EnergyReader};
 use super::observe::Eyes;
 use super::pace::{self, Pace};
 use super::presence::{self, Presence};
-use super::{Chooser, Device, Inner, inbox, turn};
+use super::{Chooser, Device, Inner, heat, inbox, turn};
 use crate::camera::CameraError;
 use crate::clock::{ActiveClock, Clock};
 use crate::config::{Config, ModelsConfig, MqttConfig};
 use crate::ledger::{Ledger, LedgerError, Retention, Unfinished};
 use crate::memory::{Accounting, Admission, Memory, MemoryError, MemoryPaths};
-use crate::meter::{Counters, Meter, MeterError, MeterPaths, probe};
+use crate::meter::{Counters, Meter, MeterError, MeterKind, MeterSources, probe};
 use crate::offload::{LATE_MAX, Offload, Way};
 use crate::operator::{self, OperatorBook};
 
@@ -39,6 +39,8 @@ pub struct Parts {
     pub clock: Option<Arc<dyn Clock>>,
     /// The meter; none: what the configuration finds.
     pub meter: Option<Arc<dyn Meter>>,
+    /// A microcontroller that measures; where the configuration leaves the choice, it comes before any other meter.
+    pub supervisor: Option<Arc<dyn Meter>>,
     /// What an estimating meter counts.
     pub counters: Counters,
     /// What counts against the memory ceiling.
@@ -52,6 +54,7 @@ impl Default for Parts {
         Self {
             clock: None,
             meter: None,
+            supervisor: None,
             counters: Counters::default(),
             accounting: Accounting::Process,
             chooser: Chooser::Configured,
@@ -187,17 +190,17 @@ impl Device {
         let memory = Memory::new(config.memory_ceiling, parts.accounting, MemoryPaths::default())?;
         let (uplink, cpu) = (parts.counters.uplink.clone(), parts.counters.cpu.clone());
         let mut faults = Vec::new();
-        let meter = match parts.meter {
-            Some(meter) => Some(meter),
+        let energy = match parts.meter {
+            Some(meter) => EnergyReader::new(Some(meter), Vec::new()),
             None => {
-                let probed = probe(&config.energy, parts.counters, &MeterPaths::default())?;
-                for passed in &probed.passed_over {
-                    tracing::info!(fault = %crate::fault_text(passed), "a better meter was passed over");
-                }
-                probed.meter
+                let sources =
+                    MeterSources { supervisor: parts.supervisor, ..MeterSources::of(&config.energy, parts.counters) };
+                // Sensors are opened and read, and a program may be asked.
+                let settings = config.energy.clone();
+                let probed = tokio::task::spawn_blocking(move || probe(&settings, &sources)).await??;
+                EnergyReader::new(probed.meter, passed_over(&probed.passed_over))
             }
         };
-        let energy = EnergyReader::new(meter);
         if !energy.is_known() && config.budgets.iter().any(|budget| budget.resource() == trimtab_core::Resource::Energy)
         {
             faults.push("an energy budget without a meter refuses every turn: set [energy] meter to \"auto\", or remove the budget".to_owned());
@@ -236,6 +239,7 @@ impl Device {
             memory,
             governor: Mutex::new(governor),
             energy,
+            condition: Mutex::default(),
             cpu,
             uplink,
             eyes,
@@ -264,6 +268,8 @@ impl Device {
         operator::restore(&inner).await?;
         let mut tasks = vec![
             tokio::spawn(inbox::keep_time(Arc::clone(&inner))),
+            tokio::spawn(energy::follow(Arc::clone(&inner))),
+            tokio::spawn(heat::follow(Arc::clone(&inner))),
             tokio::spawn(presence::follow(Arc::clone(&inner))),
         ];
         if let (Some(link), Some(inbox)) = (&inner.link, inbox) {
@@ -297,6 +303,13 @@ fn open_ledger(folder: &Path) -> Result<Ledger, StartError> {
     let fault = |cause| StartError::StateDir { path: folder.to_owned(), cause };
     std::fs::create_dir_all(folder).map_err(fault)?;
     Ok(Ledger::open(&folder.join(LEDGER_FILE), Retention::default())?)
+}
+
+/// Meters that are there and do not work; those that are not there are no news.
+fn passed_over(faults: &[(MeterKind, MeterError)]) -> Vec<String> {
+    let there = faults.iter().filter(|(_, fault)| !fault.is_absent());
+    let texts = there.map(|(kind, fault)| format!("{}: {}", kind.name(), crate::fault_text(fault)));
+    texts.inspect(|fault| tracing::warn!(%fault, "a better meter was passed over")).collect()
 }
 
 fn is_measured(energy: &EnergyReader) -> bool {
@@ -409,6 +422,7 @@ fn lost_record(lost: Unfinished, now: Millis) -> TurnRecord {
         cost: Cost::ZERO,
         energy_source: EnergySource::Unknown,
         decision_energy: Joules::ZERO,
+        phases: Vec::new(),
         settlements: Vec::new(),
         left_open: lost.holds.iter().map(|hold| hold.id).collect(),
         answer: String::new(),

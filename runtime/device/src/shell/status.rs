@@ -5,7 +5,7 @@ use trimtab_core::{Bytes, Joules, Resource};
 use trimtab_turn::EnergySource;
 
 use super::{Inner, lock};
-use crate::operator::{budget_states, source_name};
+use crate::operator::budget_states;
 
 impl Inner {
     /// Names of the models that are loaded.
@@ -95,7 +95,8 @@ impl Inner {
             "budgets": budgets,
             "preference": preference,
             "overruns": self.overruns(),
-            "energy": {"uj": self.energy.now().micro(), "source": source_name(&self.energy.source())},
+            "energy": self.energy.status(),
+            "thermal": self.thermal_status(),
             "memory": self.memory_status(),
             "offload": self.offload().map(|offload| json!({
                 "waiting": offload.waiting(),

@@ -10,12 +10,15 @@ use trimtab_core::budget::HoldId;
 use trimtab_core::observation::TRIMTAB1_WIDTH;
 use trimtab_core::{Action, ConversationId, Cost, Joules, Millis, TurnId};
 use trimtab_mqtt::LinkState;
-use trimtab_turn::{CloudAnswer, CloudRefusal, Event, Finish, Opening, Step, Turn, TurnRecord};
+use trimtab_turn::{
+    CloudAnswer, CloudRefusal, EnergyPhase, Event, Finish, Opening, PhaseEnergy, Step, Turn, TurnRecord,
+};
 use trimtab_wire::Message;
 use trimtab_wire::limits::{CONTEXT_BYTES_MAX, MESSAGES_MAX};
 use trimtab_wire::price::MESSAGE_TOKENS_MAX;
 
 use super::ask::{Ask, Decided, News};
+use super::energy::Span;
 use super::generate::{Generation, generate};
 use super::observe::Sight;
 use super::{Inner, lock};
@@ -50,6 +53,10 @@ struct TurnShell<'a> {
     heard: mpsc::Sender<Heard>,
     sight: Option<Sight>,
     leg: Option<CloudLeg>,
+    /// The phase that is going on, and its energy.
+    phase: Option<(EnergyPhase, Span<'a>)>,
+    /// What the phases before it took.
+    phases: Vec<PhaseEnergy>,
     stop: Arc<AtomicBool>,
     decided: Option<Decided>,
     record: Option<Box<TurnRecord>>,
@@ -128,6 +135,8 @@ pub(super) async fn run(inner: &Arc<Inner>, id: TurnId, ask: Ask, news: mpsc::Se
         heard,
         sight: None,
         leg: None,
+        phase: None,
+        phases: Vec::new(),
         stop: Arc::new(AtomicBool::new(false)),
         decided: None,
         record: None,
@@ -201,6 +210,7 @@ impl TurnShell<'_> {
             Step::Score { rows } => Done::Then(self.score(rows).await),
             Step::Offload { node, views, max_cost, deadline, max_tokens, hold } => {
                 self.tell_decision(turn).await;
+                self.begin(EnergyPhase::Offload);
                 self.leg = Some(CloudLeg { hold, began: self.inner.energy.now() });
                 let Some(offload) = self.inner.offload() else {
                     let detail = "no broker is configured: set [mqtt] host".to_owned();
@@ -237,6 +247,7 @@ impl TurnShell<'_> {
             }
             Step::Generate { until_energy, until, max_tokens } => {
                 self.tell_decision(turn).await;
+                self.begin(EnergyPhase::Generate);
                 self.generate(until_energy, until, max_tokens)
             }
             Step::StopGenerating => {
@@ -261,11 +272,26 @@ impl TurnShell<'_> {
         }
     }
 
+    /// The phase before it is over, and this one begins.
+    fn begin(&mut self, phase: EnergyPhase) {
+        self.end();
+        self.phase = Some((phase, self.inner.energy.span()));
+    }
+
+    fn end(&mut self) {
+        if let Some((phase, span)) = self.phase.take() {
+            let took = span.close();
+            self.phases.push(PhaseEnergy { phase, total: took.total, above_idle: took.above_idle });
+        }
+    }
+
     async fn observe(&mut self) -> Event {
         let inner = Arc::clone(self.inner);
         let prompt = self.ask.prompt.clone();
+        self.begin(EnergyPhase::Encode);
         let before = self.inner.energy.now();
         let seen = tokio::task::spawn_blocking(move || inner.eyes.look(&inner, &prompt)).await;
+        self.end();
         match seen {
             Ok(Ok((sight, observation))) => {
                 self.sight = Some(sight);
@@ -417,7 +443,9 @@ impl TurnShell<'_> {
         let _ = self.news.send_timeout(news, READER_WAIT).await;
     }
 
-    async fn close(&mut self, record: Box<TurnRecord>) {
+    async fn close(&mut self, mut record: Box<TurnRecord>) {
+        self.end();
+        record.phases = std::mem::take(&mut self.phases);
         let kept = record.clone();
         if let Err(fault) = self.inner.ledger.with(move |store| store.close(&kept)).await {
             // Its holds stay open in the ledger and count as spent: nothing is lost but the record.
