@@ -39,11 +39,12 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 16] = [
+const NEEDS: [Need; 17] = [
     Need { package: "build-essential", why: "C compiler for ring and SQLite", present: || on_path("cc") },
     Need { package: "cmake", why: "builds llama.cpp", present: || on_path("cmake") },
     Need { package: "libclang-dev", why: "reads llama.cpp's headers", present: has_libclang },
     Need { package: "mosquitto", why: "the broker of the end-to-end tests", present: || on_path("mosquitto") },
+    Need { package: "ffmpeg", why: "plays cameras of the network and camera programs", present: || on_path("ffmpeg") },
     Need { package: "mosquitto-clients", why: "an operator's MQTT client", present: || on_path("mosquitto_sub") },
     Need {
         package: "gcc-aarch64-linux-gnu",

@@ -1,7 +1,9 @@
-//! Pictures: the decoder itself, recorded frames, and the stream that a camera program writes.
+//! Pictures: the decoder itself, raw ones, recorded frames, the stream that a camera program writes, and the endless answer of a
+//! camera of the network.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,9 +11,10 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 use trimtab_core::Millis;
 use trimtab_core::limits::VIEWS_MAX;
-use trimtab_device::camera::{Camera, CameraConfig, CameraSource, Mask};
+use trimtab_device::camera::{Camera, CameraConfig, CameraError, CameraSource, Mask};
 use trimtab_device::clock::ActiveClock;
 use trimtab_engine::{FRAME_PIXELS_MAX, FRAME_SIDE_MAX, RgbFrame};
+use trimtab_v4l2::{Colour, Layout, Matrix, PixelFormat, Range};
 use trimtab_wire::ViewName;
 use trimtab_wire::limits::REQUEST_BYTES_MAX;
 
@@ -162,8 +165,9 @@ impl Stream {
         let asked = Instant::now();
         loop {
             if let Ok(frame) = self.camera.latest() {
-                assert!(frame.jpeg().starts_with(&[0xff, 0xd8]) && frame.jpeg().ends_with(&[0xff, 0xd9]));
-                if frame.jpeg() == last {
+                let jpeg = frame.jpeg().expect("what may be uploaded is encoded");
+                assert!(jpeg.starts_with(&[0xff, 0xd8]) && jpeg.ends_with(&[0xff, 0xd9]));
+                if jpeg == last {
                     return;
                 }
             }
@@ -192,5 +196,108 @@ pub(crate) fn stream_seeds() -> Vec<Seed> {
         ("noise".into(), [b"\xff\xff\0noise\xff", &whole[..], b"\xff\xd8\xff\xda\0\x02"].concat()),
         ("open-segment".into(), b"\xff\xd8\xff\xe1\xff\xff".to_vec()),
         ("no-length".into(), b"\xff\xd8\xff\xe1\0\x01\xff\xd9\xff\xd8\xff\xd0\xff\xff\xff\x01\xff\xd9".to_vec()),
+    ]
+}
+
+/// What a server may call its answer; the first byte of an input chooses.
+const KINDS: [&str; 4] = [
+    "multipart/x-mixed-replace; boundary=frame",
+    "multipart/x-mixed-replace;boundary=\"--frame\"",
+    "multipart/x-mixed-replace",
+    "application/octet-stream",
+];
+/// Shortest there is: so the end of an answer shows although a picture came.
+const AT_ONCE: Millis = Millis::new(1);
+
+/// An answer of any parts ends in a word about it, or in a picture, and never in more pictures than bytes.
+pub(crate) fn multipart(bytes: &[u8]) {
+    static LISTENER: LazyLock<Mutex<TcpListener>> =
+        LazyLock::new(|| Mutex::new(TcpListener::bind("127.0.0.1:0").expect("loopback has ports")));
+    let listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
+    let address = listener.local_addr().expect("a bound socket has an address");
+    let source = format!("http://{address}/").parse().expect("an address of a camera");
+    let config = wrist(source).with_freshness(AT_ONCE).expect("within the range");
+    let camera = Camera::open(config, clock()).expect("a thread can be started");
+    let (mut stream, _) = listener.accept().expect("the camera connects");
+    let (mut request, mut byte) = (Vec::new(), [0]);
+    while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
+        request.push(byte[0]);
+    }
+    let (kind, parts) = bytes.split_first().map_or((0, bytes), |(kind, parts)| (usize::from(*kind), parts));
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {}\r\n\r\n", KINDS[kind % KINDS.len()]);
+    // The camera may have given up before the end.
+    let _ = stream.write_all(&[head.as_bytes(), parts].concat());
+    let _ = stream.shutdown(Shutdown::Write);
+    let asked = Instant::now();
+    while !matches!(camera.latest(), Err(CameraError::Lost { .. })) {
+        assert!(asked.elapsed() < WAIT, "the end of an answer was not told: {:?}", camera.latest());
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    let fault = camera.latest().expect_err("it is lost");
+    told(&fault, &["camera wrist", &address.to_string()]);
+    let counts = camera.counts();
+    assert!(counts.frames + counts.bad <= bytes.len() as u64);
+}
+
+pub(crate) fn multipart_seeds() -> Vec<Seed> {
+    let (one, other) = (jpeg(8, 8, 30), jpeg(16, 12, 50));
+    let part = |head: &str, jpeg: &[u8]| {
+        let head = head.replace("LENGTH", &jpeg.len().to_string());
+        [b"--frame\r\n", head.as_bytes(), b"\r\n\r\n", jpeg, b"\r\n"].concat()
+    };
+    let stated =
+        [part("Content-Type: image/jpeg\r\nContent-Length: LENGTH", &one), part("content-length:LENGTH", &other)];
+    let open = [part("Content-Type: image/jpeg", &one), part("X: y", &other)];
+    vec![
+        ("stated".into(), [&[0][..], &stated.concat(), b"--frame--\r\n"].concat()),
+        ("quoted".into(), [&[1][..], &stated.concat()].concat()),
+        ("open".into(), [&[0][..], &open.concat()].concat()),
+        ("unnamed".into(), [&[2][..], &open.concat()].concat()),
+        (
+            "wrong-length".into(),
+            [&[0][..], &part("Content-Length: 9", &one), &part("Content-Length: LENGTH", &other)].concat(),
+        ),
+        ("no-length".into(), b"\0--frame\r\nContent-Length: -1\r\n\r\n\xff\xd8".to_vec()),
+        ("plain".into(), [&[3][..], &one, b"\xff\xd8\xff", &other].concat()),
+    ]
+}
+
+/// A raw picture of any layout: three bytes a pixel come out, or a word about what is missing.
+pub(crate) fn raw(bytes: &[u8]) {
+    let Some((head, rest)) = bytes.split_first_chunk::<6>() else { return };
+    let [format, width, height, stride, padding, colour] = head.map(u32::from);
+    let format = PixelFormat::ALL[format as usize % PixelFormat::ALL.len()];
+    let matrices = [Matrix::Bt601, Matrix::Bt709, Matrix::Bt2020, Matrix::Smpte240];
+    let range = if colour & 4 == 0 { Range::Limited } else { Range::Full };
+    let colour = Colour { matrix: matrices[colour as usize % matrices.len()], range };
+    let layout = match Layout::new(format, width, height, stride << 8 | padding, colour) {
+        Ok(layout) => layout,
+        Err(fault) => return told(&fault, &[]),
+    };
+    match layout.to_rgb(rest) {
+        Ok(rgb) => {
+            let frame = RgbFrame::new(width, height, rgb).expect("three bytes a pixel");
+            assert!(rest.len() >= layout.bytes() && frame.pixels().len() as u32 == width * height * 3);
+        }
+        Err(fault) => {
+            assert!(rest.len() < layout.bytes());
+            told(&fault, &["truncated", format.name()]);
+        }
+    }
+}
+
+pub(crate) fn raw_seeds() -> Vec<Seed> {
+    let picture = |format: u8, [width, height, padding]: [u8; 3], colour: u8, bytes: usize| {
+        let numbers = (0..bytes).map(|at| (at * 37) as u8);
+        [format, width, height, 0, padding, colour].into_iter().chain(numbers).collect::<Vec<u8>>()
+    };
+    vec![
+        ("yuyv".into(), picture(1, [6, 3, 0], 0, 36)),
+        ("yuyv-odd".into(), picture(1, [5, 3, 20], 5, 60)),
+        ("nv12".into(), picture(2, [6, 4, 8], 1, 48)),
+        ("nv12-odd".into(), picture(2, [5, 3, 0], 6, 30)),
+        ("rgb24".into(), picture(3, [4, 2, 0], 0, 24)),
+        ("gray".into(), picture(4, [4, 2, 7], 4, 14)),
+        ("cut".into(), picture(2, [6, 4, 8], 1, 40)),
     ]
 }

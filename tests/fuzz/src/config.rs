@@ -130,9 +130,13 @@ pub(crate) fn device_seeds() -> Vec<Seed> {
     let rest = "[device]\nstate_dir = \"state\"\n[api]\nlisten = \"none\"\n[models]\nlm = \"none\"\npolicy = \"p.onnx\"\n\
         [energy]\nmeter = \"estimate\"\npeak_watts = 12.5\n[[camera]]\nname = \"a\"\nsource = \"pattern:\"\nfps = 0.5\n\
         [mqtt]\nhost = \"localhost\"\nallow_plaintext = true\n[turn]\nview_threshold = 0.5\n";
+    let cameras = "[[camera]]\nname = \"a\"\nsource = \"v4l2:/dev/video0\"\nformat = \"yuyv\"\nsize = \"640x480\"\nfps = 15.0\n\
+        [[camera]]\nname = \"b\"\nsource = \"http://[::1]:81/a?b\"\ncredential_file = \"c\"\nnoise = 9\n\
+        [[camera]]\nname = \"d\"\nsource = \"exec:cat e\"\nformat = \"nv12\"\nsize = \"4x4\"\n";
     vec![
         ("example".into(), bare(&shipped("runtime/device/trimtab.example.toml"))),
         ("rest".into(), rest.as_bytes().to_vec()),
+        ("cameras".into(), cameras.as_bytes().to_vec()),
     ]
 }
 

@@ -116,6 +116,8 @@ targets!(
     picture,
     camera_file,
     camera_stream,
+    camera_multipart,
+    raw_picture,
     policy,
     onnx,
     model_folder,

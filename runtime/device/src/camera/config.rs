@@ -2,19 +2,22 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use trimtab_core::Millis;
+use trimtab_v4l2::{Layout, LayoutError, PIXELS_MAX, PixelFormat, SIDE_MAX, Wish};
 use trimtab_wire::ViewName;
 
+use super::change::{NOISE, NOISE_MAX};
+use super::credential::Credential;
 use super::mask::{MASKS_MAX, Mask};
+use super::source::CameraSource;
 
 /// How old a frame may be by default.
 pub const FRESHNESS: Millis = Millis::new(2_000);
 /// Speed of a recording by default, in frames a second.
 pub const FPS: f64 = 5.0;
-/// Speeds that a recording may have, in frames a second.
+/// Speeds that may be asked of a recording or a camera, in frames a second.
 pub const FPS_RANGE: RangeInclusive<f64> = 0.001..=120.0;
 /// Widest picture that is uploaded by default, in pixels; wider ones are shrunk.
 pub const UPLOAD_WIDTH: u32 = 1280;
@@ -32,8 +35,45 @@ const FRESHNESS_MAX: Millis = Millis::new(24 * 3_600_000);
 #[non_exhaustive]
 pub enum CameraConfigError {
     /// A source of an unknown kind, or without what it needs.
-    #[error("{given:?} is no source: write \"dir:FOLDER\", \"exec:PROGRAM ARGUMENTS\" or \"pattern:\"")]
+    #[error(
+        "{given:?} is no source: write \"v4l2:/dev/video0\", \"http://HOST/PATH\", \"dir:FOLDER\", \"exec:PROGRAM ARGUMENTS\" or \"pattern:\""
+    )]
     Source {
+        /// What was written.
+        given: String,
+    },
+    /// A camera that speaks RTSP.
+    #[error(
+        "{given:?}: RTSP is not spoken here; let a program read it: \"exec:ffmpeg -nostdin -loglevel error -rtsp_transport tcp -i {given} -an -c:v mjpeg -q:v 5 -f mjpeg -\" or \"exec:gst-launch-1.0 -q rtspsrc location={given} ! decodebin ! videoconvert ! jpegenc ! fdsink\""
+    )]
+    Rtsp {
+        /// What was written.
+        given: String,
+    },
+    /// An address that cannot be used.
+    #[error("this is no address of a camera: {problem}; write it as http://HOST:PORT/PATH")]
+    Url {
+        /// What is wrong, without what was written: it may hold a password.
+        problem: &'static str,
+    },
+    /// A key that says nothing to this kind of source.
+    #[error("{key} says nothing to {kind}: {remedy}")]
+    Key {
+        /// The key.
+        key: &'static str,
+        /// What the source is.
+        kind: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Neither a pixel format nor a size that goes with one.
+    #[error(transparent)]
+    Picture(#[from] LayoutError),
+    /// No size.
+    #[error(
+        "{given:?} is no size: write WIDTHxHEIGHT in pixels, as in \"1280x720\", up to {SIDE_MAX} a side and {PIXELS_MAX} in all"
+    )]
+    Size {
         /// What was written.
         given: String,
     },
@@ -56,68 +96,6 @@ pub enum CameraConfigError {
     /// Too many masks.
     #[error("more than {MASKS_MAX} masks; join some")]
     Masks,
-}
-
-/// Where frames come from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum CameraSource {
-    /// `dir:FOLDER`: its `.jpg` and `.jpeg` files in the order of their names, over and over.
-    Dir {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// `exec:PROGRAM ARGUMENTS`: a program that writes JPEG pictures to its standard output, one after the other. Arguments
-    /// are separated by spaces; no shell is involved.
-    Exec {
-        /// The program, looked up in `PATH`.
-        program: String,
-        /// Its arguments.
-        args: Vec<String>,
-    },
-    /// `pattern:`: a test picture that moves.
-    Pattern,
-}
-
-impl FromStr for CameraSource {
-    type Err = CameraConfigError;
-
-    fn from_str(text: &str) -> Result<Self, CameraConfigError> {
-        let unknown = || CameraConfigError::Source { given: text.to_owned() };
-        let (kind, rest) = text.trim().split_once(':').ok_or_else(unknown)?;
-        match (kind, rest.trim()) {
-            ("dir", path) if !path.is_empty() => Ok(Self::Dir { path: path.into() }),
-            ("exec", command) => {
-                let mut words = command.split_ascii_whitespace().map(str::to_owned);
-                Ok(Self::Exec { program: words.next().ok_or_else(unknown)?, args: words.collect() })
-            }
-            ("pattern", "") => Ok(Self::Pattern),
-            _ => Err(unknown()),
-        }
-    }
-}
-
-impl CameraSource {
-    /// The same with a relative folder taken from `base` on.
-    #[must_use]
-    pub fn beside(self, base: &Path) -> Self {
-        match self {
-            Self::Dir { path } => Self::Dir { path: base.join(path) },
-            other @ (Self::Exec { .. } | Self::Pattern) => other,
-        }
-    }
-}
-
-impl fmt::Display for CameraSource {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Dir { path } => write!(f, "dir:{}", path.display()),
-            Self::Exec { program, args } => {
-                write!(f, "exec:{program}")?;
-                args.iter().try_for_each(|arg| write!(f, " {arg}"))
-            }
-            Self::Pattern => f.write_str("pattern:"),
-        }
-    }
 }
 
 /// Whether a camera's frames may leave the device.
@@ -162,12 +140,16 @@ pub struct CameraConfig {
     upload_width: u32,
     upload_quality: u8,
     masks: Vec<Mask>,
+    wish: Wish,
+    credential: Option<Credential>,
+    noise: u8,
 }
 
 impl CameraConfig {
     /// A camera with defaults for everything else.
     #[must_use]
     pub fn new(name: ViewName, source: CameraSource) -> Self {
+        let noise = if source.is_live() { NOISE } else { 0 };
         Self {
             name,
             source,
@@ -177,19 +159,92 @@ impl CameraConfig {
             upload_width: UPLOAD_WIDTH,
             upload_quality: UPLOAD_QUALITY,
             masks: Vec::new(),
+            wish: Wish::default(),
+            credential: None,
+            noise,
         }
     }
 
-    /// How old a frame of a program may be, up to a day.
+    /// How old a frame that comes from outside may be, up to a day.
     pub fn with_freshness(self, freshness: Millis) -> Result<Self, CameraConfigError> {
         let freshness = within(freshness, &(Millis::new(1)..=FRESHNESS_MAX))?;
         Ok(Self { freshness, ..self })
     }
 
-    /// Speed of a recording or test picture, in frames a second within [`FPS_RANGE`].
+    /// Speed of a recording, a test picture or a camera of this board, in frames a second within [`FPS_RANGE`].
     pub fn with_fps(self, fps: f64) -> Result<Self, CameraConfigError> {
         let playback = every(within(fps, &FPS_RANGE)?);
-        Ok(Self { playback, ..self })
+        let wish = Wish { fps: Some(fps), ..self.wish };
+        match self.source {
+            CameraSource::Device { .. } | CameraSource::Dir { .. } | CameraSource::Pattern => {
+                Ok(Self { playback, wish, ..self })
+            }
+            CameraSource::Exec { .. } => Err(unfit("fps", "a program", "tell the program itself")),
+            CameraSource::Http { .. } => {
+                Err(unfit("fps", "a camera of the network", "set it in the camera's settings"))
+            }
+        }
+    }
+
+    /// Pixel format and size: of a camera of this board, what is looked for; of a program, what it writes, if that is not
+    /// JPEG.
+    pub fn with_picture(
+        self,
+        format: Option<PixelFormat>,
+        size: Option<(u32, u32)>,
+    ) -> Result<Self, CameraConfigError> {
+        let key = if format.is_some() { "format" } else { "size" };
+        match (&self.source, format, size) {
+            (_, None, None) | (CameraSource::Device { .. }, ..) => {}
+            (CameraSource::Exec { .. }, Some(PixelFormat::Mjpg), None) => {}
+            (CameraSource::Exec { .. }, None | Some(PixelFormat::Mjpg), Some(_)) => {
+                return Err(unfit("size", "a program that writes JPEG", "leave it out: every picture says its own"));
+            }
+            (CameraSource::Exec { .. }, Some(_), None) => {
+                return Err(unfit(
+                    "format",
+                    "a program without size",
+                    "add size = \"WIDTHxHEIGHT\", as it writes them",
+                ));
+            }
+            (CameraSource::Exec { .. }, Some(format), Some((width, height))) => {
+                let odd = match format {
+                    PixelFormat::Yuyv => width % 2 == 1,
+                    PixelFormat::Nv12 => width % 2 == 1 || height % 2 == 1,
+                    PixelFormat::Mjpg | PixelFormat::Rgb24 | PixelFormat::Grey => false,
+                };
+                if odd {
+                    return Err(unfit(
+                        "size",
+                        "this format when it is odd",
+                        "programs differ there; write an even size",
+                    ));
+                }
+                Layout::packed(format, width, height)?;
+            }
+            (CameraSource::Http { .. }, ..) => {
+                return Err(unfit(key, "a camera of the network", "set it in the camera's settings"));
+            }
+            (CameraSource::Dir { .. } | CameraSource::Pattern, ..) => {
+                return Err(unfit(key, "recorded frames and test pictures", "leave it out"));
+            }
+        }
+        let wish = Wish { format, size, ..self.wish };
+        Ok(Self { wish, ..self })
+    }
+
+    /// User and password of a camera of the network.
+    pub fn with_credential(self, credential: Credential) -> Result<Self, CameraConfigError> {
+        if !matches!(self.source, CameraSource::Http { .. }) {
+            return Err(unfit("a credential", "anything but http://", "leave it out"));
+        }
+        Ok(Self { credential: Some(credential), ..self })
+    }
+
+    /// How much a part of an unchanged view may differ, in steps of 255, up to [`NOISE_MAX`]; at 0 every bit counts.
+    pub fn with_noise(self, noise: u8) -> Result<Self, CameraConfigError> {
+        let noise = within(noise, &(0..=NOISE_MAX))?;
+        Ok(Self { noise, ..self })
     }
 
     /// A recording or test picture that moves only when [`super::Camera::step_to`] says so.
@@ -262,6 +317,30 @@ impl CameraConfig {
         self.upload_quality
     }
 
+    /// What is asked of a camera of this board.
+    #[must_use]
+    pub const fn wish(&self) -> &Wish {
+        &self.wish
+    }
+
+    /// How raw pictures of a program lie; none where it writes JPEG.
+    pub(super) fn raw_layout(&self) -> Option<Layout> {
+        let (format, (width, height)) = (self.wish.format?, self.wish.size?);
+        Layout::packed(format, width, height).ok()
+    }
+
+    /// Where user and password of a camera of the network are.
+    #[must_use]
+    pub const fn credential(&self) -> Option<&Credential> {
+        self.credential.as_ref()
+    }
+
+    /// How much a part of an unchanged view may differ, in steps of 255.
+    #[must_use]
+    pub const fn noise(&self) -> u8 {
+        self.noise
+    }
+
     /// What is blacked out.
     #[must_use]
     pub fn masks(&self) -> &[Mask] {
@@ -275,6 +354,20 @@ impl CameraConfig {
     pub(super) const fn playback(&self) -> Playback {
         self.playback
     }
+}
+
+const fn unfit(key: &'static str, kind: &'static str, remedy: &'static str) -> CameraConfigError {
+    CameraConfigError::Key { key, kind, remedy }
+}
+
+/// Width and height, as in `1280x720`.
+pub fn size(text: &str) -> Result<(u32, u32), CameraConfigError> {
+    let fault = || CameraConfigError::Size { given: text.to_owned() };
+    let (width, height) = text.trim().split_once('x').ok_or_else(fault)?;
+    let sides = (width.parse().map_err(|_| fault())?, height.parse().map_err(|_| fault())?);
+    let fits = |side: u32| (1..=SIDE_MAX).contains(&side);
+    let is_fine = fits(sides.0) && fits(sides.1) && u64::from(sides.0) * u64::from(sides.1) <= PIXELS_MAX;
+    is_fine.then_some(sides).ok_or_else(fault)
 }
 
 fn every(fps: f64) -> Playback {
@@ -300,23 +393,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sources_are_read_and_written_alike() {
-        for text in ["dir:/var/frames", "exec:rpicam-vid -t 0 -o -", "pattern:"] {
-            let source: CameraSource = text.parse().unwrap();
-            assert_eq!(source.to_string(), text);
-        }
-        for text in ["", "dir:", "exec: ", "pattern:640", "rtsp://camera", "/dev/video0"] {
-            let error = text.parse::<CameraSource>().unwrap_err();
-            assert!(error.to_string().contains("\"pattern:\""), "{error}");
-        }
-    }
-
-    #[test]
     fn figures_have_their_ranges() {
         let camera = || CameraConfig::new(ViewName::new("wrist").unwrap(), CameraSource::Pattern);
         assert!(camera().with_fps(f64::NAN).is_err());
         assert!(camera().with_upload_width(0).is_err());
         assert_eq!(camera().with_upload_quality(101).unwrap_err().to_string(), "101 is outside 1 to 100");
         assert!("sometimes".parse::<Upload>().is_err());
+        assert_eq!(size("1280x720").unwrap(), (1280, 720));
+        for text in ["1280", "0x4", "20000x2", "8192x8192", "-1x5", "x", "1280x720x3"] {
+            assert!(size(text).unwrap_err().to_string().contains("\"1280x720\""), "{text}");
+        }
+    }
+
+    #[test]
+    fn keys_belong_to_kinds_of_sources() {
+        let camera = |source: &str| CameraConfig::new(ViewName::new("wrist").unwrap(), source.parse().unwrap());
+        let (yuyv, vga) = (Some(PixelFormat::Yuyv), Some((640, 480)));
+        assert!(camera("v4l2:/dev/video0").with_picture(yuyv, None).is_ok());
+        assert!(camera("exec:cat").with_picture(yuyv, vga).unwrap().raw_layout().is_some());
+        assert!(camera("exec:cat").with_picture(Some(PixelFormat::Mjpg), None).unwrap().raw_layout().is_none());
+        let told = |camera: Result<CameraConfig, CameraConfigError>| camera.unwrap_err().to_string();
+        assert!(told(camera("exec:cat").with_picture(yuyv, None)).contains("add size = \"WIDTHxHEIGHT\""));
+        assert!(told(camera("exec:cat").with_picture(None, vga)).contains("leave it out"));
+        assert!(told(camera("exec:cat").with_picture(yuyv, Some((641, 480)))).contains("write an even size"));
+        assert!(told(camera("exec:cat").with_fps(5.0)).contains("tell the program itself"));
+        assert!(told(camera("http://door/").with_picture(None, vga)).contains("the camera's settings"));
+        assert!(told(camera("dir:frames").with_picture(yuyv, None)).contains("recorded frames"));
+        assert!(told(camera("dir:frames").with_credential(Credential::Variable("A".into()))).contains("http://"));
+        assert!(told(camera("pattern:").with_noise(65)).contains("65 is outside 0 to 64"));
+        assert_eq!((camera("pattern:").noise(), camera("exec:cat").noise()), (0, NOISE));
     }
 }

@@ -118,7 +118,10 @@ impl Recording {
             });
         }
         let jpeg = fs::read(path).map_err(unreadable)?;
-        self.darkroom.develop(jpeg, &origin, taken, seq)
+        let exposure = self.darkroom.admit(jpeg, &origin)?;
+        let frame = self.darkroom.develop(exposure, &origin, taken, seq)?;
+        // Only what a device holds can be gone again.
+        frame.ok_or_else(|| unreadable(std::io::ErrorKind::NotFound.into()))
     }
 
     fn list(&self) -> Result<Vec<PathBuf>, CameraError> {

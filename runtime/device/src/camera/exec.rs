@@ -1,7 +1,7 @@
-//! A program that writes JPEG pictures to its standard output: libcamera, GStreamer or anything else.
+//! A program that writes pictures to its standard output: libcamera, GStreamer, ffmpeg or anything else. JPEG pictures one after
+//! the other, or raw ones of a size that is known beforehand.
 //!
-//! It runs in a process group of its own, so that what it starts dies with it. When it ends, or is silent for
-//! [`SILENCE_MAX`], its group is killed and it is started again, later each time.
+//! It runs in a process group of its own, so that what it starts dies with it.
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
@@ -12,25 +12,12 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use trimtab_core::Millis;
+use trimtab_v4l2::Layout;
 
-use super::darkroom::Darkroom;
-use super::frame::Frame;
+use super::live::{Desk, Feed, LOOK};
 use super::mjpeg::Splitter;
-use super::slot::Slot;
-use super::{CameraCounts, CameraError};
-use crate::clock::Clock;
+use super::slot::Exposure;
 
-/// First pause before a program is started again; it doubles each time.
-const PAUSE: Duration = Duration::from_millis(250);
-/// Longest pause.
-const PAUSE_MAX: Duration = Duration::from_secs(30);
-/// A program that delivered for so long is taken to be well: the pause is short again.
-const WELL: Duration = Duration::from_secs(10);
-/// Longest silence.
-const SILENCE_MAX: Duration = Duration::from_secs(10);
-/// How often the reader looks whether it shall stop.
-const LOOK: Duration = Duration::from_millis(100);
 /// Time to end by itself when told to.
 const GRACE: Duration = Duration::from_millis(500);
 /// What is read at once.
@@ -41,109 +28,15 @@ const WORDS_WAIT: Duration = Duration::from_millis(200);
 const WORDS_MAX: usize = 256;
 
 pub(super) struct Program {
-    slot: Arc<Slot>,
-    thread: Option<JoinHandle<()>>,
-    camera: String,
     program: String,
-    freshness: Millis,
-    clock: Arc<dyn Clock>,
+    args: Vec<String>,
+    /// How raw pictures lie; none for JPEG.
+    layout: Option<Layout>,
 }
 
 impl Program {
-    pub(super) fn start(
-        program: &str,
-        args: &[String],
-        freshness: Millis,
-        darkroom: Darkroom,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, CameraError> {
-        let slot = Arc::new(Slot::default());
-        let camera = darkroom.camera();
-        let reader = Reader {
-            program: program.to_owned(),
-            args: args.to_vec(),
-            slot: Arc::clone(&slot),
-            darkroom,
-            clock: Arc::clone(&clock),
-            seq: 0,
-        };
-        let thread = std::thread::Builder::new()
-            .name(format!("camera {camera}"))
-            .spawn(move || reader.run())
-            .map_err(|source| CameraError::Thread { camera: camera.clone(), source })?;
-        Ok(Self { slot, thread: Some(thread), camera, program: program.to_owned(), freshness, clock })
-    }
-
-    pub(super) fn latest(&self) -> Result<Frame, CameraError> {
-        let now = self.clock.now();
-        match self.slot.look() {
-            (Some(frame), _) if now.minus(frame.taken()) <= self.freshness => Ok(frame),
-            (_, Some(trouble)) => {
-                Err(CameraError::Program { camera: self.camera.clone(), program: self.program.clone(), trouble })
-            }
-            (Some(frame), None) => Err(CameraError::Stale {
-                camera: self.camera.clone(),
-                origin: self.program.clone(),
-                age: now.minus(frame.taken()),
-                freshness: self.freshness,
-            }),
-            (None, None) => Err(CameraError::Waiting { camera: self.camera.clone(), origin: self.program.clone() }),
-        }
-    }
-
-    pub(super) fn counts(&self) -> CameraCounts {
-        self.slot.counts()
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        self.slot.stop();
-        if let Some(thread) = self.thread.take() {
-            // A panic in it was reported by the thread itself; there is nothing left to end.
-            drop(thread.join());
-        }
-    }
-}
-
-struct Reader {
-    program: String,
-    args: Vec<String>,
-    slot: Arc<Slot>,
-    darkroom: Darkroom,
-    clock: Arc<dyn Clock>,
-    seq: u64,
-}
-
-impl Reader {
-    fn run(mut self) {
-        let mut pause = PAUSE;
-        loop {
-            let started = Instant::now();
-            let trouble = match self.spawn() {
-                Ok(mut group) => {
-                    let why = self.read(&mut group);
-                    let ended = group.end();
-                    match why {
-                        Some(why) => format!("{why}{}", group.last_words()),
-                        None => format!("ended ({ended}){}", group.last_words()),
-                    }
-                }
-                Err(error) => format!("does not start: {error}"),
-            };
-            if self.slot.is_stopping() {
-                return;
-            }
-            self.slot.ail(trouble);
-            if started.elapsed() >= WELL {
-                pause = PAUSE;
-            }
-            if self.slot.rest(pause) {
-                return;
-            }
-            pause = pause.saturating_mul(2).min(PAUSE_MAX);
-            self.slot.count_restart();
-        }
+    pub(super) fn new(program: &str, args: &[String], layout: Option<Layout>) -> Self {
+        Self { program: program.to_owned(), args: args.to_vec(), layout }
     }
 
     fn spawn(&self) -> io::Result<Group> {
@@ -173,51 +66,84 @@ impl Reader {
     }
 
     /// Reads pictures until the program ends, is silent or shall stop; says why if it is not its end.
-    fn read(&mut self, group: &mut Group) -> Option<String> {
+    fn read(&self, group: &mut Group, desk: &mut Desk) -> Option<String> {
         let Some(mut stdout) = group.child.stdout.take() else {
             return Some("has no output".to_owned());
         };
-        let mut splitter = Splitter::new();
+        let mut cutter = match self.layout {
+            Some(layout) => Cutter::Raw { layout, bytes: Vec::new() },
+            None => Cutter::Jpeg { splitter: Splitter::new(), dropped: 0 },
+        };
         let mut bytes = vec![0; READ_BYTES];
-        let mut heard = Instant::now();
-        let mut dropped = 0;
         let look = Timespec { tv_sec: 0, tv_nsec: LOOK.subsec_nanos().into() };
         loop {
-            if self.slot.is_stopping() {
+            if desk.is_stopping() {
                 return Some("was stopped".to_owned());
+            }
+            if let Some(silent) = desk.silent() {
+                return Some(silent);
             }
             let mut ready = [PollFd::new(&stdout, PollFlags::IN)];
             match poll(&mut ready, Some(&look)) {
-                Ok(0) | Err(rustix::io::Errno::INTR) => {
-                    if heard.elapsed() >= SILENCE_MAX {
-                        return Some(format!("was silent for {} s", SILENCE_MAX.as_secs()));
-                    }
-                    continue;
-                }
+                Ok(0) | Err(rustix::io::Errno::INTR) => continue,
                 Ok(_) => {}
                 Err(error) => return Some(format!("cannot be read: {error}")),
             }
             match stdout.read(&mut bytes) {
                 Ok(0) => return None,
-                Ok(count) => {
-                    heard = Instant::now();
-                    splitter.push(&bytes[..count], |picture| self.take(picture));
-                    self.slot.count_bad(splitter.dropped() - dropped);
-                    dropped = splitter.dropped();
-                }
+                Ok(count) => cutter.push(&bytes[..count], desk),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Some(format!("cannot be read: {error}")),
             }
         }
     }
+}
 
-    fn take(&mut self, picture: Vec<u8>) {
-        self.seq += 1;
-        match self.darkroom.develop(picture, &self.program, self.clock.now(), self.seq) {
-            Ok(frame) => self.slot.put(frame),
-            Err(error) => {
-                self.slot.count_bad(1);
-                tracing::debug!(%error, "a frame is not used");
+impl Feed for Program {
+    fn deliver(&mut self, desk: &mut Desk) -> String {
+        if let Some(layout) = &self.layout {
+            desk.slot.set_mode(format!("{} {}×{}", layout.format(), layout.width(), layout.height()));
+        }
+        let trouble = match self.spawn() {
+            Ok(mut group) => {
+                let why = self.read(&mut group, desk);
+                let ended = group.end();
+                match why {
+                    Some(why) => format!("{why}{}", group.last_words()),
+                    None => format!("ended ({ended}){}", group.last_words()),
+                }
+            }
+            Err(error) => format!("does not start: {error}"),
+        };
+        format!("{} {trouble}", self.program)
+    }
+}
+
+/// Cuts what a program writes into pictures.
+enum Cutter {
+    Jpeg { splitter: Splitter, dropped: u64 },
+    Raw { layout: Layout, bytes: Vec<u8> },
+}
+
+impl Cutter {
+    fn push(&mut self, mut read: &[u8], desk: &mut Desk) {
+        match self {
+            Self::Jpeg { splitter, dropped } => {
+                splitter.push(read, |picture| desk.jpeg(picture));
+                desk.slot.count_bad(splitter.dropped() - *dropped);
+                *dropped = splitter.dropped();
+            }
+            Self::Raw { layout, bytes } => {
+                while !read.is_empty() {
+                    let (now, later) = read.split_at(read.len().min(layout.bytes() - bytes.len()));
+                    bytes.reserve_exact(layout.bytes() - bytes.len());
+                    bytes.extend_from_slice(now);
+                    read = later;
+                    if bytes.len() == layout.bytes() {
+                        let bytes = std::mem::take(bytes);
+                        desk.put(Exposure::Raw { layout: *layout, bytes }, Duration::ZERO);
+                    }
+                }
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use trimtab_core::{Bytes, Millis};
+use trimtab_core::Millis;
 use trimtab_engine::{FrameError, RgbFrame};
 use trimtab_wire::ViewName;
 
@@ -17,7 +17,9 @@ pub(super) struct Inner {
     pub(super) camera: ViewName,
     pub(super) upload: Upload,
     pub(super) origin: String,
-    pub(super) jpeg: Arc<[u8]>,
+    pub(super) quality: u8,
+    /// Encoded when it is asked for, where it may not be uploaded.
+    pub(super) jpeg: OnceLock<Arc<[u8]>>,
     pub(super) taken: Millis,
     pub(super) seq: u64,
     pub(super) pixels: OnceLock<RgbFrame>,
@@ -46,22 +48,19 @@ impl Frame {
         self.0.seq
     }
 
-    /// File or program it came from.
+    /// File, program, device or address it came from.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.0.origin
     }
 
-    /// Its size as a JPEG.
-    #[must_use]
-    pub fn bytes(&self) -> Bytes {
-        Bytes::new(self.0.jpeg.len() as u64)
-    }
-
-    /// The JPEG, for the device's own use: to be hashed or shown locally. What is sent is an [`UploadView`].
-    #[must_use]
-    pub fn jpeg(&self) -> &[u8] {
-        &self.0.jpeg
+    /// The JPEG, for the device's own use: to be saved or shown locally. What is sent is an [`UploadView`].
+    pub fn jpeg(&self) -> Result<&[u8], FrameError> {
+        if let Some(jpeg) = self.0.jpeg.get() {
+            return Ok(jpeg);
+        }
+        let encoded = self.pixels()?.to_jpeg(self.0.quality)?;
+        Ok(self.0.jpeg.get_or_init(|| encoded.into()))
     }
 
     /// The pixels, decoded when first asked for. Fails if the picture is damaged inside.
@@ -69,7 +68,9 @@ impl Frame {
         if let Some(pixels) = self.0.pixels.get() {
             return Ok(pixels);
         }
-        let decoded = RgbFrame::decode(&self.0.jpeg, &self.0.origin)?;
+        // There is always one of the two.
+        let jpeg = self.0.jpeg.get().map_or(&[][..], |jpeg| jpeg);
+        let decoded = RgbFrame::decode(jpeg, &self.0.origin)?;
         Ok(self.0.pixels.get_or_init(|| decoded))
     }
 
@@ -77,7 +78,11 @@ impl Frame {
     #[must_use]
     pub fn for_upload(&self) -> Option<UploadView> {
         match self.0.upload {
-            Upload::Allowed => Some(UploadView { name: self.0.camera.clone(), jpeg: Arc::clone(&self.0.jpeg) }),
+            // What may be uploaded was encoded when it was developed.
+            Upload::Allowed => {
+                let jpeg = self.0.jpeg.get()?;
+                Some(UploadView { name: self.0.camera.clone(), jpeg: Arc::clone(jpeg) })
+            }
             Upload::Never => None,
         }
     }
@@ -85,7 +90,7 @@ impl Frame {
 
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Frame({} #{} at {}, {})", self.camera(), self.seq(), self.taken(), self.bytes())
+        write!(f, "Frame({} #{} at {})", self.camera(), self.seq(), self.taken())
     }
 }
 

@@ -197,22 +197,44 @@ pub(super) fn end(bytes: &[u8]) -> Option<usize> {
     first.filter(|_| splitter.dropped() == 0)
 }
 
-/// Width in pixels, by the frame header.
-pub(super) fn width(bytes: &[u8]) -> Option<u32> {
-    let mut at = 2;
+/// What stands before the scan of a picture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Head {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Whether it brings its Huffman tables. Many cameras leave them out, and not every decoder knows them by heart.
+    pub(super) has_tables: bool,
+}
+
+/// The head of a picture; none where it is damaged, or has no pixels.
+pub(super) fn head(bytes: &[u8]) -> Option<Head> {
+    let (mut at, mut size, mut has_tables) = (2, None, false);
     loop {
-        match *bytes.get(at..)?.first_chunk::<4>()? {
-            [MARKER, MARKER, ..] => at += 1,
-            [MARKER, 0x01 | 0xd0..=0xd7, ..] => at += 2,
-            [MARKER, SCAN, ..] => return None,
-            // Start of frame, of any coding; 0xc4, 0xc8 and 0xcc are tables and reserved.
-            [MARKER, 0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, ..] => {
-                let width = bytes.get(at + 7..)?.first_chunk::<2>()?;
-                return Some(u32::from(u16::from_be_bytes(*width))).filter(|width| *width > 0);
+        let four = *bytes.get(at..)?.first_chunk::<4>()?;
+        match four {
+            [MARKER, MARKER, ..] => {
+                at += 1;
+                continue;
             }
-            [MARKER, _, high, low] => at += 2 + usize::from(u16::from_be_bytes([high, low])).max(2),
+            [MARKER, 0x01 | 0xd0..=0xd7, ..] => {
+                at += 2;
+                continue;
+            }
+            [MARKER, SCAN, ..] => {
+                let (height, width) = size?;
+                return Some(Head { width, height, has_tables });
+            }
+            [MARKER, 0xc4, ..] => has_tables = true,
+            // A coding with arithmetic, which has no Huffman tables, is decoded by hardly anybody either.
+            [MARKER, 0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, ..] => {
+                let [high, low, wide, narrow] = *bytes.get(at + 5..)?.first_chunk::<4>()?;
+                let figures = (u16::from_be_bytes([high, low]), u16::from_be_bytes([wide, narrow]));
+                size = Some((u32::from(figures.0), u32::from(figures.1))).filter(|size| size.0 > 0 && size.1 > 0);
+            }
+            [MARKER, ..] => {}
             _ => return None,
         }
+        at += 2 + usize::from(u16::from_be_bytes([four[2], four[3]])).max(2);
     }
 }
 
@@ -243,7 +265,8 @@ mod tests {
     #[test]
     fn header_and_end_are_read() {
         let jpeg = picture(40, 7);
-        assert_eq!((width(&jpeg), end(&jpeg)), (Some(40), Some(jpeg.len())));
+        let expected = Head { width: 40, height: 40, has_tables: true };
+        assert_eq!((head(&jpeg), end(&jpeg)), (Some(expected), Some(jpeg.len())));
         assert_eq!(end(&jpeg[..jpeg.len() - 2]), None);
         let with_tail = [&jpeg[..], b"\0\0junk"].concat();
         assert_eq!(end(&with_tail), Some(jpeg.len()));
@@ -296,7 +319,7 @@ mod tests {
             let (pieces, dropped) = split(&bytes, &sizes);
             prop_assert_eq!((pieces, dropped), split(&bytes, &[usize::MAX]));
             end(&bytes);
-            width(&bytes);
+            head(&bytes);
         }
     }
 }

@@ -1,125 +1,51 @@
 //! Cameras: where views come from, and the only way a view leaves the device.
 //!
-//! A camera hands out its newest frame when asked. Whatever a frame comes from, its masks are blacked out before anything
-//! else sees it: the bytes as they came are gone when [`Camera::latest`] returns. A camera that has no frame says why and
-//! is a missing view; it comes back by itself. An [`UploadView`] can only be made from a frame of a camera whose upload is
+//! A camera hands out its newest frame when asked, and only then is that decoded, masked and encoded: until then it stays as it
+//! came, in a slot where a newer one replaces it. Whatever a frame comes from, its masks are blacked out before anything
+//! else sees it: [`Camera::latest`] is the only way out of the slot. A camera that has no frame says why and
+//! is a missing view; it comes back by itself, and a hung one costs nobody anything but its own thread. An [`UploadView`] can only be made from a frame of a camera whose upload is
 //! allowed, and nothing but an [`UploadView`] is ever sent.
 
+mod change;
 mod config;
+mod credential;
 mod darkroom;
 mod dir;
+mod error;
 mod exec;
 mod frame;
+mod http;
+mod live;
 mod mask;
 mod mjpeg;
+mod multipart;
 mod pattern;
 mod slot;
+mod source;
+mod url;
+mod v4l2;
 
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
-
-use trimtab_core::{Bytes, Millis};
-use trimtab_engine::FrameError;
 
 use crate::clock::Clock;
 use darkroom::Darkroom;
+use live::Live;
 
+pub use change::{GRID, Look, NOISE, NOISE_MAX};
 pub use config::{
-    CameraConfig, CameraConfigError, CameraSource, FPS, FPS_RANGE, FRESHNESS, UPLOAD_QUALITY, UPLOAD_WIDTH,
-    UPLOAD_WIDTH_RANGE, Upload,
+    CameraConfig, CameraConfigError, FPS, FPS_RANGE, FRESHNESS, UPLOAD_QUALITY, UPLOAD_WIDTH, UPLOAD_WIDTH_RANGE,
+    Upload, size,
 };
+pub use credential::{CREDENTIAL_BYTES_MAX, Credential};
 pub use darkroom::FRAME_BYTES_MAX;
 pub use dir::FILES_MAX;
+pub use error::CameraError;
 pub use frame::{Frame, UploadView};
 pub use mask::{MASKS_MAX, Mask, POINTS_MAX};
-
-/// Why a camera has no frame, or cannot be opened.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum CameraError {
-    /// A folder of recorded frames without any.
-    #[error("camera {camera}: {path} holds no .jpg or .jpeg file; record some, or set another source")]
-    Empty {
-        /// Which camera.
-        camera: String,
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A file or folder that cannot be read.
-    #[error("camera {camera}: cannot read {path}; make it readable for the runtime's user, or set another source")]
-    Read {
-        /// Which camera.
-        camera: String,
-        /// The file or folder.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// A picture that is truncated, damaged or no picture.
-    #[error("camera {camera}: this frame is not used")]
-    Frame {
-        /// Which camera.
-        camera: String,
-        /// What is wrong with it, and where it came from.
-        #[source]
-        source: FrameError,
-    },
-    /// A picture with too many bytes.
-    #[error("camera {camera}: {origin} has {have}, above the limit of {limit}; lower the resolution or quality")]
-    TooLarge {
-        /// Which camera.
-        camera: String,
-        /// The file or program it came from.
-        origin: String,
-        /// Its size.
-        have: Bytes,
-        /// What is taken.
-        limit: Bytes,
-    },
-    /// Started, but no frame has come.
-    #[error("camera {camera}: no frame from {origin} yet")]
-    Waiting {
-        /// Which camera.
-        camera: String,
-        /// The program.
-        origin: String,
-    },
-    /// The newest frame is too old.
-    #[error(
-        "camera {camera}: the newest frame from {origin} is {age} old, {freshness} are allowed; check the source, or raise freshness"
-    )]
-    Stale {
-        /// Which camera.
-        camera: String,
-        /// The program.
-        origin: String,
-        /// Since when there is nothing newer.
-        age: Millis,
-        /// What the configuration allows.
-        freshness: Millis,
-    },
-    /// A program that does not run, or does not deliver. It is started again, later each time.
-    #[error("camera {camera}: {program} {trouble}; it is started again by itself")]
-    Program {
-        /// Which camera.
-        camera: String,
-        /// The program.
-        program: String,
-        /// What happened.
-        trouble: String,
-    },
-    /// The system gave no thread for it.
-    #[error("camera {camera}: no thread to read its source; raise the limit of tasks")]
-    Thread {
-        /// Which camera.
-        camera: String,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-}
+pub use source::CameraSource;
+pub use trimtab_v4l2::PixelFormat;
+pub use url::StreamUrl;
+pub use v4l2::CAPTURE_FPS;
 
 /// How a camera has done since it was opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -130,11 +56,13 @@ pub struct CameraCounts {
     pub unseen: u64,
     /// Frames that could not be used: damaged, truncated or too large.
     pub bad: u64,
-    /// Times its program was started again.
+    /// Frames that the driver of a camera had no room for.
+    pub lost: u64,
+    /// Times its source was started again.
     pub restarts: u64,
 }
 
-/// One camera. Shared by reference; dropping it ends its program.
+/// One camera. Shared by reference; dropping it ends its program and its thread.
 pub struct Camera {
     config: CameraConfig,
     source: Source,
@@ -142,20 +70,29 @@ pub struct Camera {
 
 enum Source {
     Dir(dir::Recording),
-    Exec(exec::Program),
+    Live(Live),
     Pattern(pattern::Picture),
 }
 
 impl Camera {
     /// Opens a camera. A source that does not work is no failure here: it is told by [`Camera::latest`], every time.
     pub fn open(config: CameraConfig, clock: Arc<dyn Clock>) -> Result<Self, CameraError> {
-        let darkroom = Darkroom::new(&config);
+        let (darkroom, freshness) = (Darkroom::new(&config), config.freshness());
         let source = match config.source() {
             CameraSource::Dir { path } => {
                 Source::Dir(dir::Recording::new(path.clone(), config.playback(), darkroom, clock))
             }
+            CameraSource::Device { path } => {
+                let feed = v4l2::Node::new(path.clone(), *config.wish());
+                Source::Live(Live::start(path.display().to_string(), freshness, darkroom, clock, feed)?)
+            }
+            CameraSource::Http { url } => {
+                let feed = http::NetworkCamera::new(url.clone(), config.credential().cloned());
+                Source::Live(Live::start(url.to_string(), freshness, darkroom, clock, feed)?)
+            }
             CameraSource::Exec { program, args } => {
-                Source::Exec(exec::Program::start(program, args, config.freshness(), darkroom, clock)?)
+                let feed = exec::Program::new(program, args, config.raw_layout());
+                Source::Live(Live::start(program.clone(), freshness, darkroom, clock, feed)?)
             }
             CameraSource::Pattern => Source::Pattern(pattern::Picture::new(config.playback(), darkroom, clock)),
         };
@@ -179,8 +116,26 @@ impl Camera {
     pub fn latest(&self) -> Result<Frame, CameraError> {
         match &self.source {
             Source::Dir(recording) => recording.latest(),
-            Source::Exec(program) => program.latest(),
+            Source::Live(live) => live.latest(),
             Source::Pattern(picture) => picture.latest(),
+        }
+    }
+
+    /// Why there is no frame, if there is none. Cheaper than [`Self::latest`]: what comes by itself is not developed.
+    #[must_use]
+    pub fn fault(&self) -> Option<CameraError> {
+        match &self.source {
+            Source::Live(live) => live.fault(),
+            Source::Dir(_) | Source::Pattern(_) => self.latest().err(),
+        }
+    }
+
+    /// What a source was set to, for people; none where it says so in every picture.
+    #[must_use]
+    pub fn mode(&self) -> Option<String> {
+        match &self.source {
+            Source::Live(live) => live.mode(),
+            Source::Dir(_) | Source::Pattern(_) => None,
         }
     }
 
@@ -190,7 +145,7 @@ impl Camera {
         match &self.source {
             Source::Dir(recording) => recording.step_to(index),
             Source::Pattern(picture) => picture.step_to(index),
-            Source::Exec(_) => false,
+            Source::Live(_) => false,
         }
     }
 
@@ -199,7 +154,7 @@ impl Camera {
     pub fn counts(&self) -> CameraCounts {
         match &self.source {
             Source::Dir(recording) => recording.counts(),
-            Source::Exec(program) => program.counts(),
+            Source::Live(live) => live.counts(),
             Source::Pattern(picture) => picture.counts(),
         }
     }

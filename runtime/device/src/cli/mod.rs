@@ -10,6 +10,7 @@
 //! | 5 | no such turn |
 //! | 78 | the configuration is wrong |
 
+mod cameras;
 mod meter;
 mod models;
 mod run;
@@ -134,6 +135,9 @@ enum Command {
     /// Show what is left of every budget
     #[command(after_help = "Example:\n  trimtab budget")]
     Budget,
+    /// List cameras and try them
+    #[command(subcommand)]
+    Cameras(cameras::CamerasCommand),
     /// Work on model folders
     #[command(subcommand)]
     Models(models::ModelsCommand),
@@ -179,6 +183,7 @@ fn execute(common: &Common, command: Command) -> Result<(), Failure> {
             run::run(Config::load(common.config.as_deref())?)
         }
         Command::Config(ConfigCommand::Check) => check(common),
+        Command::Cameras(command) => cameras::execute(common, &command),
         Command::Meter(command) => meter::execute(common, command),
         Command::Models(command) => models::execute(common, command),
         Command::Ask { prompt, conversation, max_tokens } => on_runtime(async {

@@ -83,6 +83,11 @@ pub(super) fn status(status: &Value, as_json: bool) {
         };
         line(&format!("camera   {}  {state}", text(&camera["name"])));
     }
+    let encodes = &status["encodes"];
+    line(&format!(
+        "views    {} encoded, {} had not changed, which saved {} uJ",
+        encodes["done"], encodes["unchanged"], encodes["saved_uj"]
+    ));
     line(&format!("policy   {}", status["policy"].as_str().unwrap_or("none: the default rule decides")));
     energy(&status["energy"]);
     let thermal = &status["thermal"];

@@ -11,13 +11,14 @@ use trimtab_mqtt::TlsFiles;
 use trimtab_wire::limits::TOKENS_MAX;
 use trimtab_wire::{DeviceId, FleetId, ViewName};
 
+use super::camera::camera;
 use super::raw::{RawBudget, RawCamera, RawConfig, RawMqtt, RawPreference};
 use super::source::Source;
 use super::{
     API_SOCKET, Config, ConfigError, LM_THREADS_MAX, MQTT_PORTS, MqttConfig, SESSION_EXPIRY, TEST_CAMERA,
     TURN_TIME_MAX, quantity,
 };
-use crate::camera::{CameraConfig, CameraSource, Mask};
+use crate::camera::{CameraConfig, CameraSource};
 use crate::local::LocalSource;
 
 impl Config {
@@ -168,39 +169,10 @@ impl Config {
     }
 }
 
-fn camera(raw: &RawCamera, source: &Source) -> Result<CameraConfig, ConfigError> {
-    let name = source.checked("camera.name", &raw.name, |name| ViewName::new(name))?;
-    let place = source.beside("");
-    let from = source
-        .checked("camera.source", &raw.source, |text| text.parse::<CameraSource>().map(|from| from.beside(&place)))?;
-    let mut camera = CameraConfig::new(name, from);
-    if let Some(freshness) = &raw.freshness {
-        let span = source.checked("camera.freshness", freshness, |text| quantity::millis(text))?;
-        camera = source.checked("camera.freshness", freshness, |_| camera.with_freshness(span))?;
-    }
-    if let Some(fps) = &raw.fps {
-        camera = source.checked("camera.fps", fps, |fps| camera.with_fps(*fps))?;
-    }
-    if let Some(upload) = &raw.upload {
-        camera = camera.with_upload(source.checked("camera.upload", upload, |text| text.parse())?);
-    }
-    if let Some(width) = &raw.upload_width {
-        camera = source.checked("camera.upload_width", width, |width| camera.with_upload_width(*width))?;
-    }
-    if let Some(quality) = &raw.upload_quality {
-        camera = source.checked("camera.upload_quality", quality, |quality| camera.with_upload_quality(*quality))?;
-    }
-    for mask in &raw.mask {
-        let polygon = source.checked("camera.mask", mask, |points| Mask::new(points.clone()))?;
-        camera = source.checked("camera.mask", mask, |_| camera.with_mask(polygon))?;
-    }
-    Ok(camera)
-}
-
 /// Written in place of a path: there is none.
 const NONE: &str = "none";
 
-fn path(source: &Source, key: &str, raw: &Spanned<String>) -> Result<PathBuf, ConfigError> {
+pub(super) fn path(source: &Source, key: &str, raw: &Spanned<String>) -> Result<PathBuf, ConfigError> {
     source.checked(key, raw, |text| match text.trim() {
         "" => Err("the path is empty; write one, relative to this file or absolute"),
         text => Ok(source.beside(text)),

@@ -2,6 +2,7 @@
 //! their names; what a later file says replaces what an earlier one said, cameras and budgets by name. An unknown key is an
 //! error. Every default is a constant of this module, so that an empty file is a complete configuration.
 
+mod camera;
 mod check;
 pub mod quantity;
 mod raw;

@@ -49,6 +49,16 @@ pub(super) struct RawCamera {
     #[serde(default)]
     pub(super) fps: Option<Spanned<f64>>,
     #[serde(default)]
+    pub(super) format: Text,
+    #[serde(default)]
+    pub(super) size: Text,
+    #[serde(default)]
+    pub(super) credential_env: Text,
+    #[serde(default)]
+    pub(super) credential_file: Text,
+    #[serde(default)]
+    pub(super) noise: Option<Spanned<u8>>,
+    #[serde(default)]
     pub(super) upload: Text,
     #[serde(default)]
     pub(super) upload_width: Option<Spanned<u32>>,

@@ -53,8 +53,13 @@ pub fn inspect(config: &Config) -> Inspection {
         Err(fault) => found.faults.push(crate::fault_text(&fault)),
     }
     for camera in &config.cameras {
-        // A program needs time for its first frame; whether it runs is seen in `trimtab status`.
-        if matches!(camera.source(), CameraSource::Exec { .. }) {
+        // What comes by itself needs time for its first frame: `trimtab cameras test` waits for it, `trimtab status` shows it.
+        if camera.source().is_live() {
+            if let CameraSource::Device { path } = camera.source()
+                && let Err(fault) = trimtab_v4l2::Device::open(path)
+            {
+                found.faults.push(format!("camera {}: {}", camera.name(), crate::fault_text(&fault)));
+            }
             continue;
         }
         let clock = Arc::new(ActiveClock::new(Millis::ZERO));

@@ -1,12 +1,12 @@
 //! What the device sees: the newest fresh frame of every camera, encoded when it changed, and the prompt beside it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::{Inner, lock};
-use crate::camera::{Camera, CameraConfig, CameraError, Frame, Upload, UploadView};
+use crate::camera::{Camera, CameraConfig, CameraError, Frame, Look, Upload, UploadView};
 use crate::clock::Clock;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use trimtab_core::limits::{PROMPT_FEATURES, VIEWS_MAX};
 use trimtab_core::{Bytes, Joules};
 use trimtab_engine::{Embedding, Encoder, Fingerprint, Tokenizer};
@@ -18,12 +18,24 @@ pub(super) struct Eyes {
     encoder: Option<Encoder>,
     /// What each camera showed when it was last encoded.
     seen: Mutex<Vec<Option<Encoded>>>,
+    encodes: Encodes,
 }
 
 #[derive(Clone)]
 struct Encoded {
-    digest: [u8; 32],
+    look: Look,
     embedding: Embedding,
+    /// What encoding took, by the meter.
+    cost: Joules,
+}
+
+/// Views that were encoded, and those that had not changed.
+#[derive(Default)]
+struct Encodes {
+    done: AtomicU64,
+    unchanged: AtomicU64,
+    /// What encoding the unchanged ones took when it was done, in microjoules.
+    saved: AtomicU64,
 }
 
 /// The frames that one turn decided on; what is uploaded is what was looked at.
@@ -56,7 +68,7 @@ impl Eyes {
             .map(|camera| Camera::open(camera.clone(), Arc::clone(clock)))
             .collect::<Result<_, _>>()?;
         let seen = Mutex::new(vec![None; cameras.len()]);
-        Ok(Self { cameras, encoder, seen })
+        Ok(Self { cameras, encoder, seen, encodes: Encodes::default() })
     }
 
     pub(super) fn cameras(&self) -> &[Camera] {
@@ -74,10 +86,30 @@ impl Eyes {
     /// How the cameras are.
     pub(super) fn status(&self) -> Vec<Value> {
         let state = |camera: &Camera| {
-            let trouble = camera.latest().err().map(|fault| crate::fault_text(&fault));
-            json!({"name": camera.name(), "available": trouble.is_none(), "trouble": trouble})
+            let trouble = camera.fault().map(|fault| crate::fault_text(&fault));
+            let counts = camera.counts();
+            json!({
+                "name": camera.name(),
+                "available": trouble.is_none(),
+                "trouble": trouble,
+                "mode": camera.mode(),
+                "frames": counts.frames,
+                "unseen": counts.unseen,
+                "lost": counts.lost,
+                "bad": counts.bad,
+                "restarts": counts.restarts,
+            })
         };
         self.cameras.iter().map(state).collect()
+    }
+
+    /// How many views were encoded, how many had not changed, and what that saved.
+    pub(super) fn encodes(&self) -> Value {
+        json!({
+            "done": self.encodes.done.load(Ordering::Relaxed),
+            "unchanged": self.encodes.unchanged.load(Ordering::Relaxed),
+            "saved_uj": self.encodes.saved.load(Ordering::Relaxed),
+        })
     }
 
     /// Encodes what is new and says how prompt and views go together. Blocks. A camera without a usable frame is a missing
@@ -91,7 +123,7 @@ impl Eyes {
         let task = encoder.task(&text);
         let (mut views, mut uploads) = (Vec::new(), Vec::new());
         for (index, camera) in self.cameras.iter().enumerate() {
-            let (view, upload) = match self.frame(encoder, index, camera) {
+            let (view, upload) = match self.frame(inner, encoder, index, camera) {
                 Ok((embedding, frame)) => seen_view(encoder, &text, camera, &embedding, &frame),
                 Err(fault) => {
                     tracing::warn!(camera = camera.name(), %fault, "a view is missing");
@@ -117,18 +149,30 @@ impl Eyes {
         Ok((Sight { uploads }, observation))
     }
 
-    /// The newest frame and its embedding: the known one where the picture is the same.
-    fn frame(&self, encoder: &Encoder, index: usize, camera: &Camera) -> Result<(Embedding, Frame), String> {
+    /// The newest frame and its embedding: the known one where the view has not changed since.
+    fn frame(
+        &self,
+        inner: &Inner,
+        encoder: &Encoder,
+        index: usize,
+        camera: &Camera,
+    ) -> Result<(Embedding, Frame), String> {
         let frame = camera.latest().map_err(|fault| crate::fault_text(&fault))?;
-        let digest: [u8; 32] = Sha256::digest(frame.jpeg()).into();
+        let noise = camera.config().noise();
+        let look = Look::at(&frame, noise).map_err(|fault| crate::fault_text(&fault))?;
         let known = lock(&self.seen).get(index).cloned().flatten();
-        if let Some(known) = known.filter(|known| known.digest == digest) {
+        if let Some(known) = known.filter(|known| look.is_like(&known.look, noise)) {
+            self.encodes.unchanged.fetch_add(1, Ordering::Relaxed);
+            self.encodes.saved.fetch_add(known.cost.micro(), Ordering::Relaxed);
             return Ok((known.embedding, frame));
         }
         let pixels = frame.pixels().map_err(|fault| crate::fault_text(&fault))?;
+        let before = inner.energy.now();
         let embedding = encoder.embed_image(pixels).map_err(|fault| crate::fault_text(&fault))?;
+        let cost = inner.energy.now().minus(before);
+        self.encodes.done.fetch_add(1, Ordering::Relaxed);
         if let Some(place) = lock(&self.seen).get_mut(index) {
-            *place = Some(Encoded { digest, embedding: embedding.clone() });
+            *place = Some(Encoded { look, embedding: embedding.clone(), cost });
         }
         Ok((embedding, frame))
     }

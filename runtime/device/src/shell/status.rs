@@ -85,6 +85,7 @@ impl Inner {
             "local_engine": self.lm.as_ref().map(|lm| lm.engine().name()),
             "explore": self.config.api.explore,
             "cameras": self.eyes.status(),
+            "encodes": self.eyes.encodes(),
             "link": {
                 "configured": self.link.is_some(),
                 "up": link.up,

@@ -1,6 +1,5 @@
 //! The server that a model comes from: HTTP or HTTPS, with redirects to where large files lie.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,13 +8,12 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_LENGTH, ETAG, HOST, LOCATION, USER_AGENT};
 use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::PullError;
-use crate::client::{Stream, speak};
+use crate::client::{Stream, public_tls, speak};
 
 /// Most redirects of one file.
 const REDIRECTS_MAX: usize = 5;
@@ -165,20 +163,7 @@ const fn remedy(status: StatusCode) -> &'static str {
 }
 
 fn tls(url: &str) -> Result<TlsConnector, PullError> {
-    let fault = |cause: String| PullError::Unreachable { url: url.to_owned(), cause };
-    let found = rustls_native_certs::load_native_certs();
-    if found.certs.is_empty() {
-        return Err(fault("this system has no certificates of authorities; install ca-certificates".to_owned()));
-    }
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(found.certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|cause| fault(cause.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(TlsConnector::from(Arc::new(config)))
+    public_tls().map_err(|cause| PullError::Unreachable { url: url.to_owned(), cause })
 }
 
 #[cfg(test)]

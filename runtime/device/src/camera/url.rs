@@ -1,0 +1,104 @@
+//! The address of a camera of the network.
+
+use std::fmt;
+
+use hyper::Uri;
+
+use super::config::CameraConfigError;
+
+/// Longest address, bytes.
+const URL_BYTES_MAX: usize = 2048;
+
+/// `http://HOST:PORT/PATH?QUERY`, or the same with `https`. Shown without its query, which may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StreamUrl {
+    is_secret: bool,
+    authority: String,
+    host: String,
+    port: u16,
+    target: String,
+}
+
+impl StreamUrl {
+    pub(super) fn parse(text: &str) -> Result<Self, CameraConfigError> {
+        let fault = |problem| CameraConfigError::Url { problem };
+        if text.len() > URL_BYTES_MAX {
+            return Err(fault("it is longer than 2048 bytes"));
+        }
+        let uri: Uri = text.parse().map_err(|_| fault("it is no URL"))?;
+        let authority = uri.authority().ok_or_else(|| fault("it names no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(fault(
+                "a password does not belong into a configuration: write user:password into a file or a variable, and name it by credential_file or credential_env",
+            ));
+        }
+        let is_secret = match uri.scheme_str() {
+            Some("https") => true,
+            Some("http") => false,
+            _ => return Err(fault("it names no host")),
+        };
+        let host = authority.host().trim_matches(['[', ']']);
+        if host.is_empty() {
+            return Err(fault("it names no host"));
+        }
+        Ok(Self {
+            is_secret,
+            authority: authority.as_str().to_owned(),
+            host: host.to_owned(),
+            port: authority.port_u16().unwrap_or(if is_secret { 443 } else { 80 }),
+            target: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
+        })
+    }
+
+    pub(super) const fn is_secret(&self) -> bool {
+        self.is_secret
+    }
+
+    /// Host and port as written, for the server.
+    pub(super) fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// Where to connect to.
+    pub(super) fn address(&self) -> (&str, u16) {
+        (&self.host, self.port)
+    }
+
+    /// Path and query.
+    pub(super) fn target(&self) -> &str {
+        &self.target
+    }
+}
+
+impl fmt::Display for StreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_secret { "https" } else { "http" };
+        let path = self.target.split('?').next().unwrap_or_default();
+        let query = if self.target.contains('?') { "?…" } else { "" };
+        write!(f, "{scheme}://{}{path}{query}", self.authority)
+    }
+}
+
+impl fmt::Debug for StreamUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_taken_apart_and_never_show_a_password() {
+        let url = StreamUrl::parse("http://[::1]:81/video?user=a&pwd=hush").unwrap();
+        assert_eq!((url.address(), url.target()), (("::1", 81), "/video?user=a&pwd=hush"));
+        assert_eq!(format!("{url} {url:?}"), "http://[::1]:81/video?… http://[::1]:81/video?…");
+        assert_eq!(StreamUrl::parse("https://door").unwrap().address(), ("door", 443));
+        let error = StreamUrl::parse("http://a:hush@door/").unwrap_err().to_string();
+        assert!(error.contains("credential_file") && !error.contains("hush"), "{error}");
+        for text in ["http:", "http://", "http:///path", "http://:80/", "http://bad host/"] {
+            assert!(StreamUrl::parse(text).is_err(), "{text}");
+        }
+    }
+}
