@@ -96,9 +96,8 @@ impl EnergyBook {
     }
 
     /// Closes a span and says what it took.
-    pub fn close(&mut self, at: Duration, total: Joules, span: SpanId) -> SpanEnergy {
+    pub fn close(&mut self, at: Duration, total: Joules, SpanId(id): SpanId) -> SpanEnergy {
         self.look(at, total);
-        let SpanId(id) = span;
         let Some(place) = self.open.iter().position(|span| span.id == id) else { return SpanEnergy::default() };
         let span = self.open.remove(place);
         let idle = Joules::from_micro(u64::try_from(span.idle / PICO).unwrap_or(u64::MAX));

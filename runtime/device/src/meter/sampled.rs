@@ -208,3 +208,56 @@ impl Sampler {
         *place = now;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meter::MeterKind;
+
+    #[derive(Debug)]
+    struct Constant(Watts);
+
+    impl PowerSensor for Constant {
+        fn kind(&self) -> MeterKind {
+            MeterKind::Hwmon
+        }
+        fn name(&self) -> String {
+            "hwmon ina3221/1".to_owned()
+        }
+        fn reads(&self) -> Vec<String> {
+            Vec::new()
+        }
+        fn power(&mut self) -> Result<Watts, MeterError> {
+            Ok(self.0)
+        }
+    }
+
+    #[test]
+    fn a_stuck_sensor_is_told_for_as_long_as_it_is_and_still_counts() {
+        let power = Watts::from_milli(3_000);
+        let sampling = Sampling { period: Millis::new(10_000), peak: None, peak_floor: Watts::from_milli(6_000) };
+        let meter = Sampled::start(Box::new(Constant(power)), sampling).unwrap();
+        assert_eq!((meter.peak(), meter.health()), (Watts::from_milli(7_500), MeterHealth::default()));
+        let shared = Arc::clone(&meter.shared);
+        let sampler = Sampler {
+            sensor: Box::new(Constant(power)),
+            name: "hwmon ina3221/1".to_owned(),
+            plausible: Plausible::new(None),
+            period: Duration::from_secs(10),
+            shared: Arc::clone(&shared),
+        };
+        sampler.enter(&mut shared.lock(), Duration::from_secs(1), Ok(power), |_| true);
+        let told = meter.health().stuck.unwrap();
+        assert!(told.contains("the sensor reads 3.000 W whatever the processor does"), "{told}");
+        assert!(meter.energy().unwrap() >= Joules::from_micro(3_000_000) && meter.health().assumed.is_zero());
+        sampler.enter(&mut shared.lock(), Duration::from_secs(2), Ok(power), |_| false);
+        assert_eq!(meter.health().stuck, None);
+    }
+
+    #[test]
+    fn a_sensor_that_cannot_be_one_of_a_board_is_not_begun_with() {
+        let sampling = Sampling { period: Millis::new(50), peak: None, peak_floor: Watts::ZERO };
+        let fault = Sampled::start(Box::new(Constant(Watts::from_micro(4_000))), sampling).unwrap_err().to_string();
+        assert!(fault.starts_with("hwmon ina3221/1: 0.004 W is not what a running board draws"), "{fault}");
+    }
+}
