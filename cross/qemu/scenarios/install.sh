@@ -1,6 +1,6 @@
 # The package installs by dpkg alone, makes its user and starts its unit, which tells the service manager that it is ready.
 dpkg -i /run/board/trimtab.deb
-dpkg --audit | grep . && fail "the package is half installed"
+[ "$(dpkg-query -W -f '${db:Status-Status}' trimtab)" = installed ] || fail "the package is half installed"
 within 60 active
 for expected in Type=notify SubState=running User=trimtab UnitFileState=enabled NotifyAccess=main NRestarts=0; do
     [ "$(property "${expected%%=*}")" = "${expected#*=}" ] || fail "not $expected but $(property "${expected%%=*}")"

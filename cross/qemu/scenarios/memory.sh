@@ -1,8 +1,8 @@
 # The ceiling holds under load: with the kernel's limit a tenth above it, 200 turns with the shipped models kill nothing.
-ceiling=60000000
+ceiling=50000000
 configure memory <<END
 [memory]
-ceiling = "60 MB"
+ceiling = "50 MB"
 END
 limit MemoryHigh=infinity MemoryMax=$((ceiling * 11 / 10)) MemorySwapMax=0
 [ "$(status | jq -c .faults)" = '[]' ] || fail "$(status)"

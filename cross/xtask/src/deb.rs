@@ -19,11 +19,12 @@ const FOLDER: &str = "deb";
 /// Models that a robot runs; the stand-ins of the clouds stay in the repository.
 const MODELS: [&str; 3] = ["encoder", "lm", "policy"];
 /// Files of the repository, and where they go.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     ("cross/debian/trimtab.toml", "etc/trimtab/trimtab.toml"),
     ("cross/systemd/trimtab.service", "usr/lib/systemd/system/trimtab.service"),
     ("cross/systemd/trimtab.sysusers", "usr/lib/sysusers.d/trimtab.conf"),
     ("cross/udev/60-trimtab.rules", "usr/lib/udev/rules.d/60-trimtab.rules"),
+    ("runtime/device/trimtab.example.toml", "usr/share/doc/trimtab/examples/trimtab.toml"),
     ("cross/debian/copyright", "usr/share/doc/trimtab/copyright"),
 ];
 /// What runs while the package comes and goes.

@@ -39,7 +39,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 16] = [
+const NEEDS: [Need; 17] = [
     Need { package: "build-essential", why: "C compiler for ring and SQLite", present: || on_path("cc") },
     Need { package: "cmake", why: "builds llama.cpp", present: || on_path("cmake") },
     Need { package: "libclang-dev", why: "reads llama.cpp's headers", present: has_libclang },
@@ -62,6 +62,7 @@ const NEEDS: [Need; 16] = [
     Need { package: "e2fsprogs", why: "makes its disks", present: || on_path("mke2fs") },
     Need { package: "fakeroot", why: "makes the files on them root's", present: || on_path("fakeroot") },
     Need { package: "kmod", why: "orders its kernel's modules", present: || on_path("depmod") },
+    Need { package: "xz-utils", why: "opens its kernel's source", present: || on_path("xz") },
     Need { package: "python3", why: "an ordinary OpenAI client", present: || on_path("python3") },
     Need { package: "python3-venv", why: "a private place for its packages", present: venv_works },
 ];

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::clock::{Clock, must};
 use crate::dist::BOARD_TARGET;
-use crate::{setup, size};
+use crate::{qemu, setup, size};
 
 /// Tells the end-to-end tests where the programs are that the build step has made.
 const PROGRAMS_VARIABLE: &str = "TRIMTAB_PROGRAMS";
@@ -43,6 +43,7 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
         let mut tests = cargo("test --release --locked --workspace --no-fail-fast");
         must(tests.env(PROGRAMS_VARIABLE, root.join("target/release")))
     })?;
+    clock.step("emulated board", || qemu::board(root, &qemu::Scenarios::all()))?;
     // Last, because the programs that the other tests start are then built with llama.cpp as well.
     let with_llama = "test --release --locked --workspace --features trimtab-device/gguf --test runtime gguf";
     clock.step("device with llama.cpp", || must(&mut cargo(with_llama)))

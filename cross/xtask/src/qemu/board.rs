@@ -25,10 +25,13 @@ const fn scenario(name: &'static str, seconds: u64) -> Scenario {
     Scenario { name, limit: Duration::from_secs(seconds) }
 }
 
-const SCENARIOS: [Scenario; 5] = [
+const SCENARIOS: [Scenario; 8] = [
     scenario("install", 300),
     scenario("service", 300),
     scenario("turn", 180),
+    scenario("cameras", 600),
+    scenario("sensors", 300),
+    scenario("battery", 300),
     scenario("memory", 900),
     scenario("purge", 120),
 ];

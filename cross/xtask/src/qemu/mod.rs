@@ -24,13 +24,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-pub(crate) use board::run as board;
+pub(crate) use board::{Arguments as Scenarios, run as board};
 
 /// What is done on the emulated board.
 #[derive(clap::Subcommand)]
 pub(crate) enum Task {
     /// Install the package and run every scenario; the last line is JSON
-    Board(board::Arguments),
+    Board(Scenarios),
 }
 
 /// Does it.

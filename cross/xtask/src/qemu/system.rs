@@ -13,13 +13,14 @@ use crate::clock::must;
 use crate::{deb, dist};
 
 /// What the system is made of; apt adds what they depend on.
-const PACKAGES: [&str; 27] = [
+const PACKAGES: [&str; 28] = [
     "base-files",
     "base-passwd",
     "bash",
     "busybox-static",
     "coreutils",
     "dash",
+    "diffutils",
     "dpkg",
     "findutils",
     "grep",

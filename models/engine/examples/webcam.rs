@@ -2,15 +2,17 @@
 //!
 //! `webcam FILE [PICTURES]`
 
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use trimtab_rig::recording::{FrameSize, Recording};
-use trimtab_scenes::Split;
+use trimtab_engine::RgbFrame;
+use trimtab_scenes::{Conversation, Split};
 
 const SEED: u64 = 7;
 const PICTURES: usize = 4;
+const WIDTH: usize = 640;
+const HEIGHT: usize = 480;
+const QUALITY: u8 = 85;
 
 fn main() -> ExitCode {
     match run() {
@@ -29,10 +31,10 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         Some(text) => text.to_string_lossy().parse()?,
         None => PICTURES,
     };
-    let recording = Recording::generate(SEED, Split::Train, pictures, FrameSize::default())?;
-    let mut frames: Vec<PathBuf> =
-        fs::read_dir(recording.frames(0))?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
-    frames.sort();
-    let stream = frames.iter().map(fs::read).collect::<std::io::Result<Vec<_>>>()?.concat();
-    Ok(fs::write(file, stream)?)
+    let mut stream = Vec::new();
+    for turn in Conversation::generate(SEED, Split::Train, pictures).turns {
+        let picture = turn.scene.render(0, WIDTH, HEIGHT)?;
+        stream.extend(RgbFrame::new(WIDTH as u32, HEIGHT as u32, picture.rgb)?.to_jpeg(QUALITY)?);
+    }
+    Ok(std::fs::write(file, stream)?)
 }
