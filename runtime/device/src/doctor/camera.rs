@@ -66,7 +66,11 @@ fn first_frame(config: CameraConfig) -> Result<String, CameraError> {
         match camera.latest() {
             Ok(frame) => {
                 let (source, after) = (camera.config().source(), began.elapsed().as_millis());
-                return Ok(format!("{}: a frame of {} from {source} after {after} ms", camera.name(), frame.bytes()));
+                let pixels = frame
+                    .pixels()
+                    .map_err(|source| CameraError::Frame { camera: frame.camera().to_owned(), source })?;
+                let (name, width, height) = (camera.name(), pixels.width(), pixels.height());
+                return Ok(format!("{name}: a picture of {width}x{height} from {source} after {after} ms"));
             }
             Err(fault) if began.elapsed() >= FRAME_WITHIN => return Err(fault),
             Err(_) => std::thread::sleep(LOOK_EVERY),
