@@ -109,7 +109,7 @@ impl Sim {
         let now = self.world.now();
         let past = self.store.past(conversation, now)?;
         // Some are in a hurry.
-        let most = if self.world.chance.happens(0.1) { 800 } else { 9_000 };
+        let most = if self.world.chance.happens(0.3) { 1_200 } else { 9_000 };
         let time = Millis::new(self.world.chance.within(150, most));
         let opening = Opening {
             id: turn,
@@ -241,7 +241,7 @@ impl Sim {
                 let tokens = chance.around(14.0, 0.9).clamp(1.0, 400.0) as u32;
                 live.local = Some(Run {
                     step_ends: self.world.time + 1,
-                    reading: chance.around(5.0, 0.6) as u32,
+                    reading: chance.around(5.0, 0.6) as u32 * if chance.happens(0.05) { 20 } else { 1 },
                     tokens: tokens.min(max_tokens),
                     until_energy,
                     until,
