@@ -73,6 +73,13 @@ impl Quantile {
         (middle * (1.0 + self.reach * self.spread)).clamp(RATIO_MIN, RATIO_MAX)
     }
 
+    fn of_base(self, before: u64, now: u64) -> Self {
+        if self.seen == 0 || before == 0 || now == 0 {
+            return self;
+        }
+        Self { level: (self.level * before as f32 / now as f32).clamp(RATIO_MIN, RATIO_MAX), ..self }
+    }
+
     /// Learns what was taken of `base`; of what was `cut` only that it would have been more, if it is known to be above.
     pub(crate) fn learn(&mut self, views: usize, base: u64, taken: u64, cut: bool) {
         if base == 0 || taken == 0 {
@@ -126,6 +133,14 @@ impl Calibration {
     pub(crate) fn learn(&mut self, views: usize, base: &Cost, taken: &Cost, cut: bool) {
         self.latency.learn(views, base.latency.get(), taken.latency.get(), cut);
         self.energy.learn(views, base.energy.micro(), taken.energy.micro(), cut);
+    }
+
+    /// The same, relative to another base.
+    pub(crate) fn of_base(self, before: &Cost, now: &Cost) -> Self {
+        Self {
+            latency: self.latency.of_base(before.latency.get(), now.latency.get()),
+            energy: self.energy.of_base(before.energy.micro(), now.energy.micro()),
+        }
     }
 
     /// Observations with as many views; none: what is quoted is a prior.

@@ -66,7 +66,7 @@ pub struct KnownNode {
     pub profile: NodeProfile,
     /// Why nothing may go there, if so.
     pub closed: Option<Reason>,
-    track: CloudTrack,
+    pub(crate) track: CloudTrack,
 }
 
 /// More nodes than one turn can choose from.
@@ -119,12 +119,14 @@ pub struct Governor {
     link: LinkEstimate,
     cloud: Vec<KnownNode>,
     /// What deciding should take, and what it takes.
-    decision: Cost,
-    deciding: Calibration,
+    pub(crate) decision: Cost,
+    pub(crate) deciding: Calibration,
     /// What local answers take: whole ones, and so many tokens.
-    answering: Calibration,
-    speed: Calibration,
-    coverage: Coverage,
+    pub(crate) answering: Calibration,
+    pub(crate) speed: Calibration,
+    pub(crate) coverage: Coverage,
+    /// What an earlier runtime learnt of nodes that are not offered yet.
+    pub(crate) recalled: Vec<(String, CloudTrack)>,
     /// What local answers take in percent of what they should, while the board is slowed or about to be.
     slowness: u64,
     #[serde(skip)]
@@ -150,6 +152,7 @@ impl Governor {
             speed: Calibration::NEW,
             coverage: Coverage::default(),
             slowness: 100,
+            recalled: Vec::new(),
             journal: Journal::default(),
         }
     }
@@ -166,7 +169,9 @@ impl Governor {
         }
         // By name, so that action numbers do not depend on which bridge spoke first.
         let place = self.cloud.partition_point(|node| node.name.as_str() < name);
-        self.cloud.insert(place, KnownNode { name: name.into(), profile, closed: None, track: CloudTrack::NEW });
+        let recalled = self.recalled.iter().position(|(known, _)| known == name);
+        let track = recalled.map_or(CloudTrack::NEW, |index| self.recalled.remove(index).1);
+        self.cloud.insert(place, KnownNode { name: name.into(), profile, closed: None, track });
         Ok(())
     }
     /// A node's offer has expired or its bridge is gone: nothing goes there until it is offered again.

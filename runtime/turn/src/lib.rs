@@ -20,6 +20,7 @@ mod course;
 mod event;
 mod governor;
 mod journal;
+mod learnt;
 mod quoting;
 mod record;
 mod replay;

@@ -359,6 +359,9 @@ fn quotes_cover_what_drifts_and_reserve_little_more() {
         let told = governor.coverage();
         assert!(told.actions >= u64::from(acted) && told.above >= u64::from(above) / 2, "{told:?}");
         assert!(governor.seen(Action::LOCAL) > 100);
+        let mut next = crate::governor();
+        assert!(next.recall(&governor.learnt()) && !next.recall(&[1, 2, 3]));
+        assert_eq!((next.decision_cost(), next.least_local()), (governor.decision_cost(), governor.least_local()));
     }
 }
 

@@ -132,6 +132,7 @@ impl Sim {
             if since >= STAMP_EVERY.get() {
                 self.stamped = self.stamped.plus(Millis::new(since - since % STAMP_EVERY.get()));
                 self.governor.advance(self.stamped);
+                self.store.keep_learnt(self.stamped, &self.governor.learnt())?;
                 self.store.stamp(self.stamped)?;
             }
             if dies_at <= self.world.time {
@@ -439,6 +440,8 @@ fn governor(store: &mut Store, world: &World, limits: &[Budget]) -> Result<Gover
     for (at, node) in NODES.iter().enumerate() {
         governor.offer(node, offer(at, 1.0))?;
     }
+    let learnt = store.learnt()?;
+    anyhow::ensure!(learnt.is_empty() || governor.recall(&learnt), "what was learnt cannot be read");
     governor.record_events();
     Ok(governor)
 }

@@ -108,6 +108,9 @@ impl Sim {
         let conversation = ConversationId::of(&conversation_name);
         let now = self.world.now();
         let past = self.store.past(conversation, now)?;
+        // Some are in a hurry.
+        let most = if self.world.chance.happens(0.3) { 1_200 } else { 9_000 };
+        let time = Millis::new(self.world.chance.within(150, most));
         let opening = Opening {
             id: turn,
             conversation,
@@ -115,7 +118,7 @@ impl Sim {
             prompt: "what colour is the mug on the table".into(),
             context_bytes: self.world.chance.within(0, 400),
             turns_before: u16::try_from(past.turns).unwrap_or(u16::MAX),
-            time: Millis::new(self.world.chance.within(2_000, 9_000)),
+            time,
             max_tokens: TOKENS_MAX,
             only: Vec::new(),
             spent_before: past.spent,
@@ -238,7 +241,7 @@ impl Sim {
                 let tokens = chance.around(14.0, 0.9).clamp(1.0, 400.0) as u32;
                 live.local = Some(Run {
                     step_ends: self.world.time + 1,
-                    reading: chance.around(5.0, 0.6) as u32,
+                    reading: chance.around(5.0, 0.6) as u32 * if chance.happens(0.05) { 20 } else { 1 },
                     tokens: tokens.min(max_tokens),
                     until_energy,
                     until,

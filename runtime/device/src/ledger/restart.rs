@@ -4,9 +4,14 @@ use trimtab_core::budget::TooManyBudgets;
 use trimtab_core::{Budget, Budgets, Cost, Joules, Millis, Placement, TaskKind, TurnId, ViewSet};
 use trimtab_turn::{EnergySource, Finish, TurnRecord};
 
-use super::Unfinished;
+use serde_json::json;
+
 use super::error::LedgerError;
 use super::store::Store;
+use super::{Setting, Unfinished};
+
+/// The setting under which it is kept what quotes have learnt, by the time at which it was.
+const LEARNT: &str = "learnt";
 
 /// Why budgets could not be rebuilt.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +49,20 @@ impl Store {
         budgets.set_limits(limits).map_err(RestoreError::Budgets)?;
         budgets.advance(now);
         Ok(budgets)
+    }
+
+    /// Keeps what was learnt of latency and energy.
+    pub fn keep_learnt(&mut self, now: Millis, learnt: &[u8]) -> Result<(), LedgerError> {
+        let setting = Setting { counter: now.get(), value: json!(learnt) };
+        self.set(now, LEARNT, &setting).map(drop)
+    }
+
+    /// What an earlier runtime had learnt; nothing where none did.
+    pub fn learnt(&mut self) -> Result<Vec<u8>, LedgerError> {
+        let kept = self.setting(LEARNT)?.map(|setting| serde_json::from_value(setting.value));
+        kept.transpose()
+            .map(Option::unwrap_or_default)
+            .map_err(|source| self.content("what was learnt".to_owned(), source))
     }
 
     /// Every turn ends in a record, also one that its runtime did not live to see: closes those as lost, their holds left

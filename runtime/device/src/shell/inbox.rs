@@ -140,8 +140,9 @@ pub(super) async fn settle(inner: Arc<Inner>, mut late: mpsc::Receiver<LateAnswe
     }
 }
 
-/// Notes the time in the ledger now and then.
+/// Notes the time in the ledger now and then, and what was learnt meanwhile.
 pub(super) async fn keep_time(inner: Arc<Inner>) {
+    let mut kept = lock(&inner.governor).coverage();
     let mut stop = inner.stop.subscribe();
     let mut stamp = tokio::time::interval(STAMP_EVERY.duration());
     loop {
@@ -150,8 +151,19 @@ pub(super) async fn keep_time(inner: Arc<Inner>) {
             () = stopped(&mut stop) => return,
         }
         let now = inner.clock.now();
-        lock(&inner.governor).advance(now);
-        if let Err(fault) = inner.ledger.with(move |store| store.stamp(now)).await {
+        let news = {
+            let mut governor = lock(&inner.governor);
+            governor.advance(now);
+            let known = std::mem::replace(&mut kept, governor.coverage());
+            (known != kept).then(|| governor.learnt())
+        };
+        let noted = inner.ledger.with(move |store| {
+            if let Some(learnt) = news {
+                store.keep_learnt(now, &learnt)?;
+            }
+            store.stamp(now)
+        });
+        if let Err(fault) = noted.await {
             tracing::warn!(fault = %crate::fault_text(&fault), "the time was not noted");
         }
     }

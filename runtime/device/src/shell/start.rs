@@ -333,6 +333,10 @@ async fn governor(
         Err(RestoreError::Budgets(fault)) => Ok(Err(fault)),
     });
     let budgets = budgets.await?.map_err(StartError::Budgets)?;
+    let learnt = ledger.with(|store| store.learnt()).await.unwrap_or_else(|fault| {
+        tracing::warn!(fault = %crate::fault_text(&fault), "latency and energy are learnt anew");
+        Vec::new()
+    });
     let measured = is_measured(energy);
     let waiting = if measured { energy.peak() } else { config.energy.idle() };
     let meter = MeterFacts {
@@ -357,6 +361,9 @@ async fn governor(
         link: config.link.prior,
         decision_time,
     });
+    if !learnt.is_empty() && !governor.recall(&learnt) {
+        tracing::warn!("what an earlier version learnt of latency and energy cannot be read; it is learnt anew");
+    }
     governor.record_events();
     Ok(governor)
 }
