@@ -205,6 +205,10 @@ impl Governor {
         self.journal.changed(|| Change::Local(local));
         core::mem::replace(&mut self.local, local)
     }
+    /// The device was seen to draw more than it was taken to draw at most.
+    pub fn raise_peak(&mut self, peak: Watts) {
+        self.meter.peak = self.meter.peak.max(peak);
+    }
     /// Quotes of local answers for the turns to come, in percent of what was learnt: more while heat or a weak supply slows the
     /// board, at least 100.
     pub fn set_slowness(&mut self, percent: u64) {

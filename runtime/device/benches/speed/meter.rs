@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use trimtab_device::meter::{Hwmon, PowerSensor};
+use trimtab_device::meter::{BoardSensor, PowerSensor};
 
 use super::{Row, Work, whole};
 
@@ -20,7 +20,7 @@ fn reading(_: &Path) -> Result<Work> {
         fs::write(chip.join(format!("in{channel}_input")), "5000\n")?;
         fs::write(chip.join(format!("curr{channel}_input")), "700\n")?;
     }
-    let mut sensor = Hwmon::open(board.path(), None).context("the board's sensor")?;
+    let mut sensor = BoardSensor::hwmon(board.path(), None).context("the board's sensor")?;
     whole(move || {
         // The folder goes with the last reading.
         let _board = &board;

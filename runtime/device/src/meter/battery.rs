@@ -4,7 +4,8 @@
 //! its gauge says nothing of that, and readings are refused. Drivers disagree about the sign of a discharging current, so its
 //! amount is taken. `power_now` is in microwatts, `current_now` in microamperes, `voltage_now` in microvolts. A gauge with none
 //! of them is followed by its charge (`energy_now` in microwatt-hours, `charge_now` in microampere-hours): the mean power
-//! between two of its steps, which are coarse; that only where the configuration insists on the battery.
+//! between two of its steps, which are coarse; that only where the configuration insists on the battery. Of several batteries
+//! all that discharge add up.
 //!
 //! Source: the kernel's documentation of the `power_supply` class.
 
@@ -26,8 +27,8 @@ pub struct Battery {
     wanted: Option<String>,
     coarse: bool,
     name: String,
-    /// None after a failure: the device may come back.
-    gauge: Option<Gauge>,
+    /// Empty after a failure: the device may come back.
+    gauges: Vec<Gauge>,
 }
 
 #[derive(Debug)]
@@ -55,17 +56,13 @@ struct Charge {
 }
 
 impl Battery {
-    /// Looks under `root`, usually `/sys/class/power_supply`, for the battery of that name, or any that feeds the board.
+    /// Looks under `root`, usually `/sys/class/power_supply`, for the battery of that name, or all that feed the board.
     /// `coarse` accepts a gauge that tells only what is left.
     pub fn open(root: &Path, wanted: Option<&str>, coarse: bool) -> Result<Self, MeterError> {
-        let gauge = find(root, wanted, coarse)?;
-        Ok(Self {
-            root: root.to_owned(),
-            wanted: wanted.map(str::to_owned),
-            coarse,
-            name: format!("battery {}", gauge.name),
-            gauge: Some(gauge),
-        })
+        let gauges = find(root, wanted, coarse)?;
+        let names: Vec<&str> = gauges.iter().map(|gauge| gauge.name.as_str()).collect();
+        let name = format!("battery {}", names.join("+"));
+        Ok(Self { root: root.to_owned(), wanted: wanted.map(str::to_owned), coarse, name, gauges })
     }
 }
 
@@ -79,31 +76,46 @@ impl PowerSensor for Battery {
     }
 
     fn reads(&self) -> Vec<String> {
-        let Some(gauge) = &self.gauge else { return Vec::new() };
-        let mut files = vec![&gauge.status];
-        match &gauge.source {
-            Source::Power(power) => files.push(power),
-            Source::Product { volts, amperes } => files.extend([volts, amperes]),
-            Source::Charge(charge) => files.extend([Some(&charge.left), charge.volts.as_ref()].into_iter().flatten()),
-        }
-        files.into_iter().map(|file| file.path().display().to_string()).collect()
+        self.gauges.iter().flat_map(Gauge::files).map(|file| file.path().display().to_string()).collect()
     }
 
     fn power(&mut self) -> Result<Watts, MeterError> {
-        let mut gauge = match self.gauge.take() {
-            Some(gauge) => gauge,
-            None => find(&self.root, self.wanted.as_deref(), self.coarse)?,
-        };
-        let watts = gauge.watts();
-        // A battery that is being charged, or whose first step is awaited, is still there.
-        if matches!(watts, Ok(_) | Err(MeterError::Charging { .. } | MeterError::Waiting { .. })) {
-            self.gauge = Some(gauge);
+        if self.gauges.is_empty() {
+            self.gauges = find(&self.root, self.wanted.as_deref(), self.coarse)?;
         }
-        Ok(Watts::from_micro((watts? * 1e6).round() as u64))
+        let (mut watts, mut idle) = (None, None);
+        for gauge in &mut self.gauges {
+            match gauge.watts() {
+                Ok(more) => watts = Some(watts.unwrap_or(0.0) + more),
+                // A battery that is being charged, or that waits for its turn, gives nothing.
+                Err(fault @ MeterError::Charging { .. }) => idle = Some(fault),
+                // One whose first step is awaited is still there.
+                Err(fault @ MeterError::Waiting { .. }) => return Err(fault),
+                Err(fault) => {
+                    self.gauges.clear();
+                    return Err(fault);
+                }
+            }
+        }
+        match (watts, idle) {
+            (Some(watts), _) => Ok(Watts::from_micro((watts * 1e6).round() as u64)),
+            (None, Some(fault)) => Err(fault),
+            (None, None) => Err(absent(&self.root)),
+        }
     }
 }
 
 impl Gauge {
+    fn files(&self) -> Vec<&ValueFile> {
+        let mut files = vec![&self.status];
+        match &self.source {
+            Source::Power(power) => files.push(power),
+            Source::Product { volts, amperes } => files.extend([volts, amperes]),
+            Source::Charge(charge) => files.extend([Some(&charge.left), charge.volts.as_ref()].into_iter().flatten()),
+        }
+        files
+    }
+
     fn watts(&mut self) -> Result<f64, MeterError> {
         let status = self.status.text()?;
         if status != "Discharging" {
@@ -141,8 +153,8 @@ impl Charge {
     }
 }
 
-fn find(root: &Path, wanted: Option<&str>, coarse: bool) -> Result<Gauge, MeterError> {
-    let mut coarse_one = None;
+fn find(root: &Path, wanted: Option<&str>, coarse: bool) -> Result<Vec<Gauge>, MeterError> {
+    let (mut gauges, mut coarse_one) = (Vec::new(), None);
     for folder in files::folders(root, wanted.unwrap_or_default())? {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         if wanted.is_some_and(|wanted| wanted != name) || !feeds_the_board(&folder) {
@@ -166,12 +178,17 @@ fn find(root: &Path, wanted: Option<&str>, coarse: bool) -> Result<Gauge, MeterE
             coarse_one = Some(folder.clone());
             continue;
         }
-        return Ok(Gauge { name, status: open("status")?, source });
+        gauges.push(Gauge { name, status: open("status")?, source });
     }
-    Err(coarse_one.map_or_else(
-        || MeterError::Absent { path: root.to_owned(), what: "battery with a gauge" },
-        |path| MeterError::Coarse { path },
-    ))
+    match (gauges.is_empty(), coarse_one) {
+        (false, _) => Ok(gauges),
+        (true, Some(path)) => Err(MeterError::Coarse { path }),
+        (true, None) => Err(absent(root)),
+    }
+}
+
+fn absent(root: &Path) -> MeterError {
+    MeterError::Absent { path: root.to_owned(), what: "battery with a gauge" }
 }
 
 /// Batteries of mice and headsets have the scope of their device.

@@ -4,10 +4,12 @@
 //! there counts. If one of its channels is labelled as the board's input, that one is the draw; otherwise the draw is the
 //! sum of all channels of all chips of that kind that are switched on.
 
+use std::path::{Path, PathBuf};
+
 use trimtab_core::Watts;
 
-use super::MeterError;
-use super::files::ValueFile;
+use super::files::{self, ValueFile};
+use super::{MeterError, MeterKind, PowerSensor};
 
 /// Chips that are put on boards to measure the board's own supply, the most telling first.
 const BOARD_CHIPS: [&str; 21] = [
@@ -37,6 +39,76 @@ const BOARD_CHIPS: [&str; 21] = [
 const INPUT_LABELS: [&str; 5] = ["VDD_IN", "POM_5V_IN", "VIN", "5V_IN", "TOTAL"];
 /// A channel without load may read so far below zero, in microwatts: the sensor's own offset.
 const OFFSET_MICROWATTS: i64 = 20_000;
+
+/// How the kernel shows sensors of one kind.
+#[derive(Debug)]
+pub(super) struct Interface {
+    pub(super) kind: MeterKind,
+    /// How the folders of its chips begin; their numbers follow.
+    pub(super) prefix: &'static str,
+    /// The channels of the chip of that name in that folder that are switched on.
+    pub(super) channels: fn(&Path, &str) -> Result<Vec<Channel>, MeterError>,
+}
+
+/// The board's draw by the sensors that are on it.
+#[derive(Debug)]
+pub struct BoardSensor {
+    interface: &'static Interface,
+    root: PathBuf,
+    wanted: Option<ChannelChoice>,
+    name: String,
+    /// None after a failure: the device may come back under another number.
+    board: Option<Board>,
+}
+
+impl BoardSensor {
+    pub(super) fn open(
+        interface: &'static Interface,
+        root: &Path,
+        wanted: Option<&ChannelChoice>,
+    ) -> Result<Self, MeterError> {
+        let board = find(interface, root, wanted)?;
+        let name = board.name.clone();
+        Ok(Self { interface, root: root.to_owned(), wanted: wanted.cloned(), name, board: Some(board) })
+    }
+}
+
+impl PowerSensor for BoardSensor {
+    fn kind(&self) -> MeterKind {
+        self.interface.kind
+    }
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn reads(&self) -> Vec<String> {
+        self.board.as_ref().map(Board::files).unwrap_or_default()
+    }
+
+    fn power(&mut self) -> Result<Watts, MeterError> {
+        let board = match self.board.take() {
+            Some(board) => board,
+            None => find(self.interface, &self.root, self.wanted.as_ref())?,
+        };
+        let power = board.power()?;
+        self.board = Some(board);
+        Ok(power)
+    }
+}
+
+fn find(interface: &Interface, root: &Path, wanted: Option<&ChannelChoice>) -> Result<Board, MeterError> {
+    let mut chips = Vec::new();
+    for folder in files::folders(root, interface.prefix)? {
+        // A chip without a name is none that could be asked for.
+        let Ok(name) = files::text(&folder.join("name")) else { continue };
+        let channels = (interface.channels)(&folder, &name)?;
+        let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        chips.push(Chip { name, folder, channels });
+    }
+    let absent = || MeterError::Absent { path: root.to_owned(), what: "power sensor of a board" };
+    Board::choose(interface.kind.name(), chips, wanted)?.ok_or_else(absent)
+}
 
 /// A value of the kernel with its unit: `(number + offset) * scale`, in volts, amperes or watts.
 #[derive(Debug)]
@@ -108,11 +180,11 @@ impl Channel {
 
 /// A chip with the channels that are switched on.
 #[derive(Debug)]
-pub(super) struct Chip {
-    pub(super) name: String,
+struct Chip {
+    name: String,
     /// The folder's own name.
-    pub(super) folder: String,
-    pub(super) channels: Vec<Channel>,
+    folder: String,
+    channels: Vec<Channel>,
 }
 
 /// Which channels the configuration wants: `ina3221`, `ina3221/VDD_IN`, `ina3221/1+2`, or a folder's name instead of the chip's.
@@ -144,19 +216,15 @@ impl std::fmt::Display for ChannelChoice {
 
 /// The channels whose sum is the board's draw.
 #[derive(Debug)]
-pub(super) struct Board {
-    pub(super) name: String,
+struct Board {
+    name: String,
     channels: Vec<Channel>,
     key: &'static str,
 }
 
 impl Board {
     /// Picks from what was found; `key` is the key of the configuration that chooses otherwise.
-    pub(super) fn choose(
-        key: &'static str,
-        chips: Vec<Chip>,
-        wanted: Option<&ChannelChoice>,
-    ) -> Result<Option<Self>, MeterError> {
+    fn choose(key: &'static str, chips: Vec<Chip>, wanted: Option<&ChannelChoice>) -> Result<Option<Self>, MeterError> {
         match wanted {
             Some(wanted) => Self::wanted(key, chips, wanted).map(Some),
             None => Self::best(key, chips),
@@ -201,12 +269,12 @@ impl Board {
         Self { name: format!("{key} {chip}/{}", names.join("+")), channels, key }
     }
 
-    pub(super) fn power(&self) -> Result<Watts, MeterError> {
+    fn power(&self) -> Result<Watts, MeterError> {
         let sum = self.channels.iter().map(|channel| channel.microwatts(self.key)).sum::<Result<u64, _>>()?;
         Ok(Watts::from_micro(sum))
     }
 
-    pub(super) fn files(&self) -> Vec<String> {
+    fn files(&self) -> Vec<String> {
         self.channels.iter().flat_map(Channel::files).collect()
     }
 }

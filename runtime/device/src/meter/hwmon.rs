@@ -5,72 +5,22 @@
 
 use std::path::{Path, PathBuf};
 
-use trimtab_core::Watts;
-
-use super::channel::{Board, Channel, ChannelChoice, Chip, Source, Value};
+use super::channel::{BoardSensor, Channel, ChannelChoice, Interface, Source, Value};
 use super::files::{self, ValueFile};
-use super::{MeterError, MeterKind, PowerSensor};
+use super::{MeterError, MeterKind};
 
 /// Channels of a chip that are looked for: 0 to this.
 const CHANNELS_MAX: usize = 16;
 /// The ina3221 has three; what is numbered higher are its shunts and their sum.
 const INA3221_CHANNELS: usize = 3;
-/// The key of the configuration that chooses channels.
-const KEY: &str = "hwmon";
-
 /// The board's draw by hwmon.
-#[derive(Debug)]
-pub struct Hwmon {
-    root: PathBuf,
-    wanted: Option<ChannelChoice>,
-    name: String,
-    /// None after a failure: the device may come back under another number.
-    board: Option<Board>,
-}
+static INTERFACE: Interface = Interface { kind: MeterKind::Hwmon, prefix: "hwmon", channels };
 
-impl Hwmon {
-    /// Looks under `root`, usually `/sys/class/hwmon`.
-    pub fn open(root: &Path, wanted: Option<&ChannelChoice>) -> Result<Self, MeterError> {
-        let board = find(root, wanted)?;
-        Ok(Self { root: root.to_owned(), wanted: wanted.cloned(), name: board.name.clone(), board: Some(board) })
+impl BoardSensor {
+    /// By hwmon; looks under `root`, usually `/sys/class/hwmon`.
+    pub fn hwmon(root: &Path, wanted: Option<&ChannelChoice>) -> Result<Self, MeterError> {
+        Self::open(&INTERFACE, root, wanted)
     }
-}
-
-impl PowerSensor for Hwmon {
-    fn kind(&self) -> MeterKind {
-        MeterKind::Hwmon
-    }
-
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn reads(&self) -> Vec<String> {
-        self.board.as_ref().map(Board::files).unwrap_or_default()
-    }
-
-    fn power(&mut self) -> Result<Watts, MeterError> {
-        let board = match self.board.take() {
-            Some(board) => board,
-            None => find(&self.root, self.wanted.as_ref())?,
-        };
-        let power = board.power()?;
-        self.board = Some(board);
-        Ok(power)
-    }
-}
-
-fn find(root: &Path, wanted: Option<&ChannelChoice>) -> Result<Board, MeterError> {
-    let mut chips = Vec::new();
-    for folder in files::folders(root, "hwmon")? {
-        // A chip without a name is none that could be asked for.
-        let Ok(name) = files::text(&folder.join("name")) else { continue };
-        let channels = channels(&folder, &name)?;
-        let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        chips.push(Chip { name, folder, channels });
-    }
-    let absent = || MeterError::Absent { path: root.to_owned(), what: "power sensor of a board" };
-    Board::choose(KEY, chips, wanted)?.ok_or_else(absent)
 }
 
 /// The channels that are switched on. Where a chip tells power itself, that is taken.
@@ -115,7 +65,7 @@ fn label(folder: &Path, what: &str, number: usize) -> Option<String> {
 /// A channel that says it has no data is switched off.
 fn usable(channel: Channel) -> Result<Option<Channel>, MeterError> {
     let no_data = rustix::io::Errno::NODATA.raw_os_error();
-    match channel.microwatts(KEY) {
+    match channel.microwatts(INTERFACE.kind.name()) {
         Err(MeterError::Read { source, .. }) if source.raw_os_error() == Some(no_data) => Ok(None),
         // What is wrong with a reading is said when it counts, not while looking round.
         Ok(_) | Err(_) => Ok(Some(channel)),

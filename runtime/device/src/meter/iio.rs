@@ -3,75 +3,25 @@
 //!
 //! Source: the kernel's documentation of the IIO sysfs interface.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use trimtab_core::Watts;
-
-use super::channel::{Board, Channel, ChannelChoice, Chip, Source, Value};
+use super::channel::{BoardSensor, Channel, ChannelChoice, Interface, Source, Value};
 use super::files::{self, ValueFile};
-use super::{MeterError, MeterKind, PowerSensor};
+use super::{MeterError, MeterKind};
 
 /// Channels of a device that are looked for: 0 to this.
 const CHANNELS_MAX: usize = 16;
-/// The key of the configuration that chooses channels.
-const KEY: &str = "iio";
-
 /// The board's draw by industrial I/O.
-#[derive(Debug)]
-pub struct Iio {
-    root: PathBuf,
-    wanted: Option<ChannelChoice>,
-    name: String,
-    /// None after a failure: the device may come back under another number.
-    board: Option<Board>,
-}
+static INTERFACE: Interface = Interface { kind: MeterKind::Iio, prefix: "iio:device", channels };
 
-impl Iio {
-    /// Looks under `root`, usually `/sys/bus/iio/devices`.
-    pub fn open(root: &Path, wanted: Option<&ChannelChoice>) -> Result<Self, MeterError> {
-        let board = find(root, wanted)?;
-        Ok(Self { root: root.to_owned(), wanted: wanted.cloned(), name: board.name.clone(), board: Some(board) })
+impl BoardSensor {
+    /// By industrial I/O; looks under `root`, usually `/sys/bus/iio/devices`.
+    pub fn iio(root: &Path, wanted: Option<&ChannelChoice>) -> Result<Self, MeterError> {
+        Self::open(&INTERFACE, root, wanted)
     }
 }
 
-impl PowerSensor for Iio {
-    fn kind(&self) -> MeterKind {
-        MeterKind::Iio
-    }
-
-    fn name(&self) -> String {
-        self.name.clone()
-    }
-
-    fn reads(&self) -> Vec<String> {
-        self.board.as_ref().map(Board::files).unwrap_or_default()
-    }
-
-    fn power(&mut self) -> Result<Watts, MeterError> {
-        let board = match self.board.take() {
-            Some(board) => board,
-            None => find(&self.root, self.wanted.as_ref())?,
-        };
-        let power = board.power()?;
-        self.board = Some(board);
-        Ok(power)
-    }
-}
-
-fn find(root: &Path, wanted: Option<&ChannelChoice>) -> Result<Board, MeterError> {
-    let mut chips = Vec::new();
-    for folder in files::folders(root, "iio:device")? {
-        // A device without a name is none that could be asked for.
-        let Ok(name) = files::text(&folder.join("name")) else { continue };
-        let channels = channels(&folder)?;
-        let folder = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        chips.push(Chip { name, folder, channels });
-    }
-    let absent = || MeterError::Absent { path: root.to_owned(), what: "power sensor of a board" };
-    Board::choose(KEY, chips, wanted)?.ok_or_else(absent)
-}
-
-fn channels(folder: &Path) -> Result<Vec<Channel>, MeterError> {
+fn channels(folder: &Path, _chip: &str) -> Result<Vec<Channel>, MeterError> {
     let mut found = Vec::new();
     for number in 0..=CHANNELS_MAX {
         if let Some(power) = value(folder, "power", number)? {

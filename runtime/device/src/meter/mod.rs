@@ -29,7 +29,7 @@ use trimtab_turn::EnergySource;
 pub use account::PowerAccount;
 pub use battery::Battery;
 pub use book::{EnergyBook, SPANS_MAX, SpanEnergy, SpanId};
-pub use channel::ChannelChoice;
+pub use channel::{BoardSensor, ChannelChoice};
 pub use check::{POWER_MAX, POWER_MIN, StuckWatch};
 pub use config::{
     EnergyConfig, EnergyConfigError, IDLE_WATTS, MeterChoice, PERIOD_MAX, PERIOD_MIN, RawEnergy, SYSFS,
@@ -37,8 +37,6 @@ pub use config::{
 };
 pub use elsewhere::WorkElsewhere;
 pub use estimate::{CpuTime, Estimate, OnCpu, Uplink};
-pub use hwmon::Hwmon;
-pub use iio::Iio;
 pub use pmic::Pmic;
 pub use powercap::{Powercap, ZONES_MAX};
 pub use probe::{Candidate, Found, MeterSources, Probed, cores, mean, probe, survey};

@@ -9,8 +9,8 @@ use trimtab_core::{Joules, Millis, Watts};
 use trimtab_turn::EnergySource;
 
 use super::{
-    Battery, Counters, EnergyConfig, Estimate, Hwmon, Iio, Meter, MeterChoice, MeterError, MeterKind, MeterPaths, Pmic,
-    PowerSensor, Powercap, Sampled, Sampling,
+    Battery, BoardSensor, Counters, EnergyConfig, Estimate, Meter, MeterChoice, MeterError, MeterKind, MeterPaths,
+    Pmic, PowerSensor, Powercap, Sampled, Sampling,
 };
 
 /// How long a counter is watched for its power.
@@ -159,8 +159,8 @@ fn sensor(
     }
     let paths = &sources.paths;
     match kind {
-        MeterKind::Hwmon => Some(boxed(Hwmon::open(&paths.hwmon(), config.hwmon.as_ref()))),
-        MeterKind::Iio => Some(boxed(Iio::open(&paths.iio(), config.iio.as_ref()))),
+        MeterKind::Hwmon => Some(boxed(BoardSensor::hwmon(&paths.hwmon(), config.hwmon.as_ref()))),
+        MeterKind::Iio => Some(boxed(BoardSensor::iio(&paths.iio(), config.iio.as_ref()))),
         MeterKind::Pmic => Some(boxed(Pmic::open(&paths.vcgencmd))),
         MeterKind::Battery => {
             let insisted = config.meter == MeterChoice::Only(MeterKind::Battery);

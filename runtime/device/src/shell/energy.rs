@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use trimtab_core::{Joules, Millis, Watts};
 use trimtab_turn::EnergySource;
 
-use super::{Inner, stopped};
+use super::{Inner, lock, stopped};
 use crate::meter::{EnergyBook, Meter, SpanEnergy, SpanId};
 use crate::operator::source_name;
 
@@ -165,5 +165,8 @@ pub(super) async fn follow(inner: Arc<Inner>) {
             () = stopped(&mut stop) => return,
         }
         inner.energy.now();
+        // Guards are made of it.
+        let peak = inner.energy.peak();
+        lock(&inner.governor).raise_peak(peak);
     }
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
 use trimtab_core::{Joules, Watts};
-use trimtab_device::meter::{EnergyBook, Hwmon, PowerAccount, PowerSensor};
+use trimtab_device::meter::{BoardSensor, EnergyBook, PowerAccount, PowerSensor};
 
 use crate::board::Board;
 
@@ -81,7 +81,7 @@ fn spans_and_idle_time_sum_to_the_whole_within_one_percent() {
         board.ina3221("hwmon0", BUS_MILLIVOLTS, 500);
         let file = board.root().join("class/hwmon/hwmon0/curr1_input");
         let amperes = File::options().write(true).open(file).unwrap();
-        let mut sensor = Hwmon::open(&board.root().join("class/hwmon"), None).unwrap();
+        let mut sensor = BoardSensor::hwmon(&board.root().join("class/hwmon"), None).unwrap();
         let mut account = PowerAccount::new(Watts::from_milli(25_000), PERIOD, Duration::from_secs(1));
         let mut book = EnergyBook::default();
         let mut read = |at: Duration, account: &mut PowerAccount| {

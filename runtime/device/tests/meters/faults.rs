@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use trimtab_core::{Joules, Millis, Watts};
-use trimtab_device::meter::{Hwmon, Meter, Sampled, Sampling};
+use trimtab_device::meter::{BoardSensor, Meter, Sampled, Sampling};
 
 use crate::board::Board;
 
@@ -11,7 +11,7 @@ const PEAK: Watts = Watts::from_milli(20_000);
 const WAIT_MAX: Duration = Duration::from_secs(20);
 
 fn meter(board: &Board) -> Sampled {
-    let sensor = Hwmon::open(&board.root().join("class/hwmon"), None).unwrap();
+    let sensor = BoardSensor::hwmon(&board.root().join("class/hwmon"), None).unwrap();
     let sampling = Sampling { period: Millis::new(10), peak: Some(PEAK), peak_floor: Watts::ZERO };
     Sampled::start(Box::new(sensor), sampling).unwrap()
 }
@@ -96,7 +96,7 @@ fn more_than_the_peak_is_believed_and_told() {
 fn a_sampling_thread_costs_less_than_half_a_percent_of_a_core() {
     let board = Board::new();
     board.ina3221("hwmon0", 5_000, 800);
-    let sensor = Hwmon::open(&board.root().join("class/hwmon"), None).unwrap();
+    let sensor = BoardSensor::hwmon(&board.root().join("class/hwmon"), None).unwrap();
     let sampling = Sampling { period: Millis::new(50), peak: None, peak_floor: PEAK };
     let before = meter_threads();
     let meter = Sampled::start(Box::new(sensor), sampling).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use trimtab_core::{Joules, Millis, Watts};
-use trimtab_device::meter::{Battery, Hwmon, Iio, Meter, MeterError, MeterKind, PowerSensor, probe, survey};
+use trimtab_device::meter::{Battery, BoardSensor, Meter, MeterError, MeterKind, PowerSensor, probe, survey};
 use trimtab_turn::EnergySource;
 
 use crate::board::{Board, PMIC, energy};
@@ -150,14 +150,14 @@ fn industrial_io_has_scales_offsets_and_products() {
         &[("name", "pac1934"), ("in_voltage1_raw", "1030"), ("in_voltage_scale", "5.0"), ("in_voltage1_offset", "-30")],
     );
     let root = board.root().join("bus/iio/devices");
-    assert!(matches!(Iio::open(&root, None), Err(MeterError::Absent { .. })));
+    assert!(matches!(BoardSensor::iio(&root, None), Err(MeterError::Absent { .. })));
     board.set_all(folder, &[("in_current1_raw", "700"), ("in_current1_scale", "0.5")]);
-    let mut sensor = Iio::open(&root, None).unwrap();
+    let mut sensor = BoardSensor::iio(&root, None).unwrap();
     // (1030 - 30) * 5 mV times 700 * 0.5 mA.
     assert_eq!(sensor.power().unwrap(), Watts::from_milli(1_750));
     assert_eq!(sensor.name(), "iio pac1934/1");
     board.set(&format!("{folder}/in_power1_input"), 2_500);
-    assert_eq!(Iio::open(&root, None).unwrap().power().unwrap(), Watts::from_milli(2_500));
+    assert_eq!(BoardSensor::iio(&root, None).unwrap().power().unwrap(), Watts::from_milli(2_500));
 }
 
 #[test]
@@ -193,6 +193,13 @@ fn a_battery_tells_the_draw_only_while_it_discharges() {
     assert_eq!(taken(&board, "").unwrap(), "estimate");
     board.set("class/power_supply/test_battery/status", "Discharging");
     assert_eq!(battery.power().unwrap(), Watts::from_milli(5_100));
+    // A second pack adds to it while it discharges.
+    let second = "class/power_supply/BAT1";
+    board.set_all(second, &[("type", "Battery"), ("status", "Not charging"), ("power_now", "2000000")]);
+    let mut both = open(false).unwrap();
+    assert_eq!((both.name().as_str(), both.power().unwrap()), ("battery BAT1+test_battery", Watts::from_milli(5_100)));
+    board.set(&format!("{second}/status"), "Discharging");
+    assert_eq!(both.power().unwrap(), Watts::from_milli(7_100));
     assert!(matches!(Battery::open(&root, Some("BAT7"), true), Err(MeterError::Absent { .. })));
 }
 
@@ -221,6 +228,6 @@ fn a_gauge_in_the_wrong_unit_is_passed_over_with_the_reason() {
     board.ina3221("hwmon0", 5_000, 700);
     board.set("class/hwmon/hwmon0/in2_input", 5_000);
     board.set("class/hwmon/hwmon0/curr2_input", -2);
-    let mut sensor = Hwmon::open(&board.root().join("class/hwmon"), None).unwrap();
+    let mut sensor = BoardSensor::hwmon(&board.root().join("class/hwmon"), None).unwrap();
     assert_eq!(sensor.power().unwrap(), Watts::from_milli(3_500));
 }

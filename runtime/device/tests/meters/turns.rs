@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use trimtab_core::{Joules, Placement};
+use trimtab_core::{Joules, Placement, Watts};
 use trimtab_device::config::Config;
 use trimtab_device::shell::{Ask, Chooser, Device, Parts};
 use trimtab_turn::{EnergyPhase, EnergySource, TurnRecord};
@@ -70,6 +70,14 @@ async fn a_turn_settles_with_the_joules_of_the_sensor_and_tells_its_phases() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(energy(&device).await["power_uw"], 6_000_000);
     let busy = ask(&device).await;
+    // More than the most is believed, and guards grow with it.
+    board.set("class/hwmon/hwmon0/curr1_input", 1_900);
+    let begun = Instant::now();
+    while device.with_governor(|governor| governor.meter().peak) != Watts::from_milli(9_500) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{}", energy(&device).await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(energy(&device).await["warnings"][0].as_str().unwrap().contains("set [energy] peak_watts"));
     assert_eq!((busy.placement, &busy.energy_source), (Placement::Local, &calm.energy_source));
 
     // It goes away: turns go on, at peak power, and the status says so.
