@@ -54,6 +54,15 @@ answer=$(trimtab --json ask "what would you put away from the floor?")
 play
 within 90 see 5
 
+# Unplugged while they stream, and plugged in again.
+driver=/sys/bus/platform/drivers/vivid
+echo vivid.0 >"$driver/unbind"
+within 60 see 1
+answer=$(trimtab --json ask "what would you put away from the floor?")
+[ "$(record "$answer" | jq -c '[.views[] | select(.available) | .name]')" = '["mjpg"]' ] || fail "mjpg suffers from the others"
+echo vivid.0 >"$driver/bind"
+within 120 see 5
+
 standard
 kill "$feeder"
 modprobe -r vivid

@@ -81,6 +81,7 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
 
     let mut machine = Machine::start(&kernel, &disk, &payload, &place, arguments.console)?;
     if arguments.console {
+        println!("`dpkg -i /run/board/trimtab.deb` installs the package, `poweroff -f` ends the board");
         return machine.wait();
     }
     let begun = Instant::now();

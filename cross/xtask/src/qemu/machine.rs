@@ -48,7 +48,8 @@ impl Machine {
             .arg("-chardev")
             .arg(format!("socket,id=agent,server=on,wait=off,path={}", agent_socket(&sockets).display()));
         if by_hand {
-            command.args(["-serial", "stdio"]);
+            // An interrupt from the keyboard is for the board's shell.
+            command.args(["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"]);
         } else {
             command.arg("-serial").arg(format!("file:{}", console.display())).stdin(Stdio::null());
         }
