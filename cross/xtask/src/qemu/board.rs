@@ -2,7 +2,6 @@
 //! the board after the functions of `cross/qemu/lib.sh`; it fails where a command in it fails, and skips with code 77 and a
 //! reason. They run in order, because the first installs the package and the last takes it off.
 
-use std::cell::OnceCell;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,10 +9,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::agent::Agent;
-use super::debian::Debian;
-use super::machine::Machine;
-use super::{kernel, system};
-use crate::{dist, setup};
+use super::machine::{Disks, Machine};
+use super::{Ready, system};
+use crate::dist;
 
 /// A scenario and the time after which it counts as hung: ten times what it takes where nothing else runs.
 struct Scenario {
@@ -69,17 +67,11 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let chosen = chosen(&arguments.scenarios)?;
     let place = dist::target(root).join("qemu");
     fs::create_dir_all(&place)?;
-    let cache = setup::tool_cache()?.join("board");
-    let debian = OnceCell::new();
-    let debian = || match debian.get() {
-        Some(debian) => Ok(debian),
-        None => Debian::open(&cache.join("apt")).map(|opened| debian.get_or_init(|| opened)),
-    };
-    let kernel = kernel::ready(root, &cache, &debian)?;
-    let disk = system::ready(root, &cache, &kernel, &debian)?;
+    let Ready { kernel, system } = Ready::new(root)?;
     let payload = system::payload(root, &place)?;
+    let disks = Disks { system: &system, payload: &payload, more: &[] };
 
-    let mut machine = Machine::start(&kernel, &disk, &payload, &place, arguments.console)?;
+    let mut machine = Machine::start(&kernel, &disks, &place, arguments.console)?;
     if arguments.console {
         println!("`dpkg -i /run/board/trimtab.deb` installs the package, `poweroff -f` ends the board");
         return machine.wait();

@@ -18,6 +18,14 @@ const BOOT_LIMIT: Duration = Duration::from_secs(240);
 /// Lines of the console that are shown after a failure.
 const LINES: usize = 40;
 
+/// The board's system, and what is tested on it.
+pub(super) struct Disks<'a> {
+    pub(super) system: &'a Path,
+    pub(super) payload: &'a Path,
+    /// What QEMU is told of further ones.
+    pub(super) more: &'a [&'a str],
+}
+
 /// A running board, ended when dropped.
 pub(super) struct Machine {
     qemu: Child,
@@ -27,8 +35,8 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    /// Starts it. Both disks stay as they are: what the board writes is thrown away.
-    pub(super) fn start(kernel: &Kernel, system: &Path, payload: &Path, place: &Path, by_hand: bool) -> Result<Self> {
+    /// Starts it. Its first two disks stay as they are: what the board writes is thrown away.
+    pub(super) fn start(kernel: &Kernel, disks: &Disks<'_>, place: &Path, by_hand: bool) -> Result<Self> {
         let console = place.join("console.log");
         let sockets = std::env::temp_dir().join(format!("trimtab-board-{}", std::process::id()));
         fs::create_dir_all(&sockets)?;
@@ -38,11 +46,12 @@ impl Machine {
         command.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(&kernel.first);
         let shell = if by_hand { " board.console" } else { "" };
         command.arg("-append").arg(format!("console=ttyAMA0 panic=-1 quiet systemd.unit=multi-user.target{shell}"));
-        for (disk, file) in [("system", system), ("payload", payload)] {
+        for (disk, file) in [("system", disks.system), ("payload", disks.payload)] {
             let file = file.display();
             command.arg("-drive").arg(format!("if=none,id={disk},format=raw,snapshot=on,file={file}"));
             command.arg("-device").arg(format!("virtio-blk-pci,drive={disk}"));
         }
+        command.args(disks.more);
         command.args(["-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=trimtab.board"]);
         command
             .arg("-chardev")

@@ -9,6 +9,7 @@
 //! | `machine` | QEMU: started, watched, ended |
 //! | `agent` | runs scripts on the board over a serial port of their own |
 //! | `board` | the scenarios and their report |
+//! | `powercut` | power cuts while the ledger is written |
 //!
 //! What is fetched and built but for the program is kept in the tool cache, and made anew when its recipe changes.
 
@@ -17,26 +18,55 @@ mod board;
 mod debian;
 mod kernel;
 mod machine;
+mod powercut;
 mod system;
 
+use std::cell::OnceCell;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::setup;
+use debian::Debian;
+
 pub(crate) use board::{Arguments as Scenarios, run as board};
+pub(crate) use powercut::{Arguments as Cuts, run as powercut};
 
 /// What is done on the emulated board.
 #[derive(clap::Subcommand)]
 pub(crate) enum Task {
     /// Install the package and run every scenario; the last line is JSON
     Board(Scenarios),
+    /// Cut the power of a board that writes its ledger, at random points, and judge what is left
+    Powercut(Cuts),
 }
 
 /// Does it.
 pub(crate) fn run(root: &Path, task: &Task) -> Result<()> {
     match task {
         Task::Board(arguments) => board(root, arguments),
+        Task::Powercut(arguments) => powercut(root, arguments),
+    }
+}
+
+/// What every board starts from: fetched and built once.
+struct Ready {
+    kernel: kernel::Kernel,
+    system: PathBuf,
+}
+
+impl Ready {
+    fn new(root: &Path) -> Result<Self> {
+        let cache = setup::tool_cache()?.join("board");
+        let debian = OnceCell::new();
+        let debian = || match debian.get() {
+            Some(debian) => Ok(debian),
+            None => Debian::open(&cache.join("apt")).map(|opened| debian.get_or_init(|| opened)),
+        };
+        let kernel = kernel::ready(root, &cache, &debian)?;
+        let system = system::ready(root, &cache, &kernel, &debian)?;
+        Ok(Self { kernel, system })
     }
 }
 

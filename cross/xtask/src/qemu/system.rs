@@ -78,7 +78,6 @@ pub(super) fn payload(root: &Path, place: &Path) -> Result<PathBuf> {
     let folder = place.join("payload");
     empty(&folder)?;
     fs::copy(&package, folder.join("trimtab.deb"))?;
-    fs::copy(root.join("cross/qemu/agent"), folder.join("agent"))?;
     let mut compile = Command::new("aarch64-linux-gnu-gcc");
     compile.args(["-O2", "-Wall", "-Wextra", "-Werror", "-static", "-o"]).arg(folder.join("feeder"));
     must(compile.arg(root.join("cross/qemu/feeder.c")))?;
@@ -86,13 +85,18 @@ pub(super) fn payload(root: &Path, place: &Path) -> Result<PathBuf> {
     let words = ["build", "--release", "--locked", "--workspace", "--example", "webcam"];
     must(Command::new("cargo").current_dir(root).args(words))?;
     must(Command::new(dist::target(root).join("release/examples/webcam")).arg(folder.join("webcam.mjpeg")))?;
+    disk_of(root, &folder, place)
+}
 
+/// Makes a disk of a folder and the agent, which the board runs from it.
+pub(super) fn disk_of(root: &Path, folder: &Path, place: &Path) -> Result<PathBuf> {
+    fs::copy(root.join("cross/qemu/agent"), folder.join("agent"))?;
     let mut bytes = SPARE;
-    for entry in fs::read_dir(&folder)? {
+    for entry in fs::read_dir(folder)? {
         bytes += entry?.metadata()?.len();
     }
     let image = place.join("payload.img");
     fs::File::create(&image)?.set_len(bytes.next_multiple_of(4096))?;
-    must(tool("mke2fs").args(["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d"]).arg(&folder).arg(&image))?;
+    must(tool("mke2fs").args(["-q", "-F", "-t", "ext4", "-O", "^has_journal", "-d"]).arg(folder).arg(&image))?;
     Ok(image)
 }

@@ -30,6 +30,25 @@ impl Default for Retention {
     }
 }
 
+/// What a call that has returned survives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Durability {
+    /// A power cut: every device runs so.
+    #[default]
+    Full,
+    /// The end of the process alone: to measure what the other costs, and to see that a test of it finds losses.
+    Off,
+}
+
+impl Durability {
+    pub(super) const fn pragma(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// A turn that a dead runtime left without a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unfinished {

@@ -24,7 +24,7 @@ mod schema;
 mod store;
 mod turns;
 
-pub use entry::{BYTES_KEPT, DAYS_KEPT, Outgoing, Past, Retention, Setting, TURNS_KEPT, Unfinished};
+pub use entry::{BYTES_KEPT, DAYS_KEPT, Durability, Outgoing, Past, Retention, Setting, TURNS_KEPT, Unfinished};
 pub use error::LedgerError;
 pub use examine::{Examined, examine};
 pub use handle::{JOBS_MAX, Ledger};

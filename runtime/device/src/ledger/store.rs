@@ -10,7 +10,7 @@ use trimtab_core::budget::HoldId;
 
 use super::error::LedgerError;
 use super::holds::{HOUR, limit_orphans};
-use super::{Retention, schema};
+use super::{Durability, Retention, schema};
 
 /// How often a runtime notes the time, in active time, so that a power cut loses no more than this of it.
 pub const STAMP_EVERY: Millis = Millis::new(10_000);
@@ -44,6 +44,11 @@ pub(super) struct Kept {
 impl Store {
     /// Opens or creates the file and begins a new boot.
     pub fn open(path: &Path, retention: Retention) -> Result<Self, LedgerError> {
+        Self::open_with(path, retention, Durability::Full)
+    }
+
+    /// The same, as durable as that says.
+    pub fn open_with(path: &Path, retention: Retention, durability: Durability) -> Result<Self, LedgerError> {
         let lock = lock(path)?;
         let sql = |source| LedgerError::of(path, source);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -51,7 +56,7 @@ impl Store {
         db.busy_timeout(BUSY).map_err(sql)?;
         for (name, value) in [
             ("journal_mode", "wal".to_owned()),
-            ("synchronous", "full".to_owned()),
+            ("synchronous", durability.pragma().to_owned()),
             ("wal_autocheckpoint", CHECKPOINT_PAGES.to_string()),
             ("cache_size", (-CACHE_KIB).to_string()),
         ] {
