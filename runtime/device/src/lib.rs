@@ -12,10 +12,8 @@
 //! | [`camera`] | frames of every view, newest first |
 //! | [`meter`] | joules, measured or estimated, never silently absent |
 //! | [`thermal`] | heat and undervoltage, and by how much they widen quotes |
-//! | [`ledger`] | one SQLite file: holds, records, outbox, wishes |
 //! | [`memory`] | the one ceiling and who is admitted under it |
 //! | [`clock`] | active time |
-//! | [`replay`] | decides again what a ledger recorded |
 //!
 //! Requests to bridges, the operator's topics and what the service manager is told are private to the running device.
 
@@ -26,7 +24,6 @@ pub mod client;
 pub mod clock;
 pub mod config;
 pub mod doctor;
-pub mod ledger;
 pub mod local;
 mod lock;
 mod log;
@@ -35,7 +32,6 @@ pub mod meter;
 mod offload;
 mod operator;
 mod program;
-pub mod replay;
 mod service;
 pub mod shell;
 pub mod thermal;

@@ -6,7 +6,7 @@ use serde_json::json;
 use tempfile::TempDir;
 use trimtab_core::budget::{HoldId, OpenHold};
 use trimtab_core::{Action, ConversationId, Cost, Joules, Millis, Placement, TaskKind, TurnId, Usd, ViewSet};
-use trimtab_device::ledger::{LedgerError, Outgoing, Retention, Setting, Store};
+use trimtab_ledger::{LedgerError, Outgoing, Retention, Setting, Store};
 use trimtab_turn::{EnergySource, Finish, TurnRecord};
 use trimtab_wire::RequestId;
 

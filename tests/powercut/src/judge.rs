@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use trimtab_core::budget::HoldId;
 use trimtab_core::{Cost, Millis, TurnId};
-use trimtab_device::ledger::{RECENT_MAX, Retention, Store};
+use trimtab_ledger::{RECENT_MAX, Retention, Store};
 
 use crate::mark::Mark;
 use crate::script::{HOUR_LIMIT, KEPT};

@@ -9,7 +9,7 @@ use trimtab_core::observation::LinkEstimate;
 use trimtab_core::{
     Budget, Bytes, ConversationId, Cost, Joules, Millis, NodeProfile, Preference, Shield, TurnId, Usd, Watts, Window,
 };
-use trimtab_device::ledger::{Durability, Retention, Store};
+use trimtab_ledger::{Durability, Retention, Store};
 use trimtab_sim::chance::Chance;
 use trimtab_turn::{
     Course, EnergySource, Event, Finish, Governor, LocalEngine, MeterFacts, Observation, Opening, Outcome, Setup, Step,

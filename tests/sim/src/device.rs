@@ -13,8 +13,8 @@ use trimtab_core::{
     Budget, Bytes, ConversationId, Cost, Joules, Millis, NodeProfile, Preference, Resource, Shield, TurnId, Usd, Watts,
     Window,
 };
-use trimtab_device::ledger::{Retention, STAMP_EVERY, Setting, Store};
-use trimtab_device::replay::Player;
+use trimtab_ledger::replay::Player;
+use trimtab_ledger::{Retention, STAMP_EVERY, Setting, Store};
 use trimtab_turn::{Event, Governor, Late, LocalEngine, MeterFacts, Setup, Upper};
 use trimtab_wire::RequestId;
 

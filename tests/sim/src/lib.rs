@@ -89,7 +89,7 @@ fn finish(mut sim: Sim) -> Result<Report> {
     for overshoot in sim.tally.told() {
         report.tell(overshoot.clone());
     }
-    let (beside, of_file) = (sim.player.replayed(), trimtab_device::replay::replay(&sim.path)?);
+    let (beside, of_file) = (sim.player.replayed(), trimtab_ledger::replay::replay(&sim.path)?);
     report.decided_again = beside.same;
     report.states = beside.states;
     for replayed in [beside, &of_file] {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use anyhow::Result;
 use trimtab_core::limits::PROMPT_FEATURES;
 use trimtab_core::{Budget, Bytes, ConversationId, Cost, Joules, Millis, Placement, TurnId, Usd};
-use trimtab_device::ledger::Outgoing;
+use trimtab_ledger::Outgoing;
 use trimtab_turn::{
     CloudAnswer, CloudRefusal, Course, EnergySource, Event, Finish, Observation, Opening, Outcome, SeenView, Step,
     TurnRecord,

@@ -199,7 +199,7 @@ fn execute(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Models(command) => models::execute(common, command),
         Command::Replay { ledger } => {
             let replayed =
-                crate::replay::replay(&ledger).map_err(|fault| Failure::Failed(crate::fault_text(&fault)))?;
+                trimtab_ledger::replay::replay(&ledger).map_err(|fault| Failure::Failed(crate::fault_text(&fault)))?;
             show::replayed(&replayed, common.json);
             if replayed.is_same() {
                 Ok(())

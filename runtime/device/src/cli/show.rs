@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use crate::client::Answer;
 use crate::config::Config;
-use crate::replay::{Difference, Replayed};
 use crate::shell::Inspection;
+use trimtab_ledger::replay::{Difference, Replayed};
 
 /// One line on standard output.
 pub(super) fn line(text: &str) {

@@ -8,8 +8,8 @@ use trimtab_core::Bytes;
 use super::files::{entries, name, sized, text};
 use super::{Finding, Places};
 use crate::config::Config;
-use crate::ledger::{BYTES_KEPT, examine as look_at};
 use crate::shell::LEDGER_FILE;
+use trimtab_ledger::{BYTES_KEPT, examine as look_at};
 
 /// Room below which the ledger may soon not grow any more.
 const ROOM_LOW: Bytes = Bytes::new(BYTES_KEPT.get() * 4);

@@ -21,9 +21,9 @@ use trimtab_core::{Bytes, TurnId, Usd};
 use trimtab_mqtt::{DeliveryError, Incoming, Link, Publication, Qos};
 use trimtab_wire::{DeviceId, Down, FleetId, RequestId, decode_down};
 
-use crate::ledger::Ledger;
 use crate::meter::Uplink;
 use estimate::LinkMeter;
+use trimtab_ledger::Ledger;
 
 pub(crate) use offers::{Change, OfferBook};
 pub(crate) use request::{Asked, Heard};
@@ -135,7 +135,7 @@ impl Offload {
     }
 
     /// Waits for the answers to requests of an earlier runtime; all of them are late.
-    pub(crate) async fn resume(&self) -> Result<usize, crate::ledger::LedgerError> {
+    pub(crate) async fn resume(&self) -> Result<usize, trimtab_ledger::LedgerError> {
         let open = self.0.ledger.with(|store| store.outbox()).await?;
         let count = open.len();
         let mut routes = self.routes();

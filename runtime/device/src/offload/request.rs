@@ -22,7 +22,7 @@ use trimtab_wire::{Answer, Body, Down, Message, NodeName, Refusal, RequestId, To
 use super::{HEARD_MAX, LateAnswer, Offload, Route, publication_bytes};
 use crate::camera::UploadView;
 use crate::clock::Clock;
-use crate::ledger::{LedgerError, Outgoing};
+use trimtab_ledger::{LedgerError, Outgoing};
 
 /// Publications of one request.
 const ATTEMPTS_MAX: u16 = 4;

@@ -10,8 +10,8 @@ use trimtab_wire::operator::{AskCommand, AskResult, CommandAnswer, ExplainComman
 use trimtab_wire::{CommandName, Topic};
 
 use super::{decision, encoded, publish, unix_ms};
-use crate::ledger::Setting;
 use crate::shell::{Ask, Device, Inner, lock};
+use trimtab_ledger::Setting;
 
 /// Ids of commands that are remembered, so that none is carried out twice.
 pub(crate) const COMMAND_IDS_MAX: usize = 128;

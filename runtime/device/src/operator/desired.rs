@@ -7,8 +7,8 @@ use trimtab_wire::operator::{BudgetDesired, BudgetReported, Limit, Payload, Pref
 use trimtab_wire::topics::Subject;
 
 use super::{budget_states, encoded, publish};
-use crate::ledger::{LedgerError, Setting};
 use crate::shell::{Inner, lock};
+use trimtab_ledger::{LedgerError, Setting};
 
 /// Names under which wishes are kept in the ledger.
 const BUDGET: &str = "budget";

@@ -9,9 +9,9 @@ use trimtab_wire::operator::{Offers, Payload};
 use trimtab_wire::{BridgeId, Topic};
 
 use super::{Inner, lock, stopped};
-use crate::ledger::STAMP_EVERY;
 use crate::offload::{Change, LateAnswer, OfferBook};
 use crate::operator;
+use trimtab_ledger::STAMP_EVERY;
 
 /// How often offers are looked at for their end, and the link's estimate is handed to the governor.
 const TICK: Duration = Duration::from_millis(500);

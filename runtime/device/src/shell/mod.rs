@@ -31,12 +31,12 @@ use trimtab_wire::limits::PROMPT_BYTES_MAX;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::ledger::{Ledger, LedgerError};
 use crate::memory::{Admission, Memory, Rung};
 use crate::meter::{CpuTime, Uplink};
 use crate::offload::{LateAnswer, Offload};
 use crate::operator::OperatorBook;
 use crate::thermal::Condition;
+use trimtab_ledger::{Ledger, LedgerError};
 
 pub use ask::{Ask, AskError, Decided, News, TURNS_WAITING_MAX, TurnStream, action, view_names};
 pub use chooser::{Choice, Chooser, FixedRule};

@@ -24,12 +24,12 @@ use super::{Chooser, Device, Inner, heat, inbox, strain, turn};
 use crate::camera::CameraError;
 use crate::clock::{ActiveClock, Clock};
 use crate::config::{Config, ModelsConfig, MqttConfig};
-use crate::ledger::{Ledger, LedgerError, RestoreError, Retention};
 use crate::local::weight_bytes;
 use crate::memory::{Accounting, Admission, Memory, MemoryError, MemoryPaths};
 use crate::meter::{Counters, Meter, MeterError, MeterKind, MeterSources, probe};
 use crate::offload::{LATE_MAX, Offload, Way};
 use crate::operator::{self, OperatorBook};
+use trimtab_ledger::{Ledger, LedgerError, RestoreError, Retention};
 
 /// The ledger's file in the state folder.
 pub const LEDGER_FILE: &str = "ledger.sqlite";

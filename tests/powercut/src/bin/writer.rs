@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use rustix::fs::OFlags;
-use trimtab_device::ledger::Durability;
+use trimtab_ledger::Durability;
 use trimtab_powercut::mark::{MARK_BYTES, MARKS_MAX, Mark};
 use trimtab_powercut::script::Script;
 

@@ -20,7 +20,7 @@ use crate::command::progress;
 use crate::command::prompts::encoder;
 
 /// Bytes of the name that a score's source can have, less those of `judge:`.
-const MODEL_BYTES_MAX: usize = trimtab_device::ledger::SOURCE_BYTES_MAX - "judge:".len();
+const MODEL_BYTES_MAX: usize = trimtab_ledger::SOURCE_BYTES_MAX - "judge:".len();
 
 /// Who scores.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -14,9 +14,7 @@ use trimtab_core::{
     Account, Action, Budget, Budgets, Bytes, ConversationId, Cost, Hold, Joules, Millis, Placement, Settlement,
     TaskKind, TurnId, Usd, ViewSet, Window,
 };
-use trimtab_device::ledger::{
-    FEEDBACK_MAX, Ledger, LedgerError, ORPHANS_MAX, OUTBOX_MAX, Outgoing, Retention, Setting, Store,
-};
+use trimtab_ledger::{FEEDBACK_MAX, Ledger, LedgerError, ORPHANS_MAX, OUTBOX_MAX, Outgoing, Retention, Setting, Store};
 use trimtab_turn::{EnergySource, Feedback, Finish, Late, TurnRecord};
 use trimtab_wire::RequestId;
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use trimtab_core::TurnId;
 use trimtab_turn::{Found, Replay, ReplayError, TurnRecord};
 
-use crate::ledger::{LedgerError, Recording};
+use super::{LedgerError, Recording};
 
 /// Differences that are told in words.
 pub const TOLD_MAX: usize = 20;

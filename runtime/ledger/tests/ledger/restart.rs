@@ -2,7 +2,7 @@
 
 use trimtab_core::budget::{HoldId, OpenHold};
 use trimtab_core::{Millis, TurnId};
-use trimtab_device::ledger::{LedgerError, Recording, Retention, Store};
+use trimtab_ledger::{LedgerError, Recording, Retention, Store};
 use trimtab_turn::Late;
 
 use crate::{DAY, HOUR, STOVE, hold, money, open, record};

@@ -19,6 +19,7 @@ mod handle;
 mod holds;
 mod outbox;
 mod recorded;
+pub mod replay;
 mod restart;
 mod schema;
 mod store;

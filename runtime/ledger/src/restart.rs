@@ -15,7 +15,6 @@ const LEARNT: &str = "learnt";
 
 /// Why budgets could not be rebuilt.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum RestoreError {
     /// The file.
     #[error(transparent)]
