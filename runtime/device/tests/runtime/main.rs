@@ -8,3 +8,4 @@ mod cloud;
 mod gguf;
 mod home;
 mod local;
+mod views;
