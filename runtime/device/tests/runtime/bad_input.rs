@@ -58,7 +58,7 @@ fn the_example_is_a_configuration() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("trimtab.example.toml");
     let config = Config::load(Some(&example)).unwrap();
     let names: Vec<&str> = config.cameras.iter().map(trimtab_device::camera::CameraConfig::name).collect();
-    assert_eq!(names, ["wrist", "doorway"]);
+    assert_eq!(names, ["wrist", "doorway", "front", "gate"]);
     let standard = Config::standard();
     // What it calls a default is one.
     assert_eq!((config.energy, config.preference, config.link), (standard.energy, standard.preference, standard.link));

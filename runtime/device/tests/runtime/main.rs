@@ -10,3 +10,4 @@ mod home;
 mod local;
 mod memory;
 mod replay;
+mod views;
