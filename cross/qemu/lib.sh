@@ -46,9 +46,10 @@ restart() {
     systemctl restart trimtab || { journalctl -u trimtab --no-pager -q -n 30; fail "the service does not start"; }
 }
 
-# Back to what the package installs.
+# Back to what the package installs, but for the time of a turn: what was measured while the host was busy must not refuse one.
 standard() {
     rm -f /etc/trimtab/config.d/*.toml
+    printf '[turn]\ntime = "10 min"\n' >/etc/trimtab/config.d/board.toml
     rm -rf /etc/systemd/system/trimtab.service.d
     systemctl daemon-reload
     restart

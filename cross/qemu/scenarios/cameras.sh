@@ -1,7 +1,7 @@
 # Five cameras of the kernel at once, each with another pixel format, all seen by one turn: four of the driver `vivid`, and one
 # that sends MJPEG, whose pictures a program of the board writes. One that stops is a missing view, and comes back.
 modprobe vivid n_devs=4 node_types=0x1,0x1,0x1,0x1 num_inputs=1,1,1,1 input_types=0,0,0,0
-modprobe v4l2loopback video_nr=9 exclusive_caps=1
+modprobe v4l2loopback video_nr=9
 udevadm settle
 play() {
     /run/board/feeder /dev/video9 /run/board/webcam.mjpeg 640 480 15 &

@@ -19,3 +19,4 @@ pid=$(property MainPID)
 [ "$(awk '/^CapBnd/ {print $2}' "/proc/$pid/status")" = 0000000000000000 ] || fail "keeps capabilities"
 [ "$(awk '/^Seccomp:/ {print $2}' "/proc/$pid/status")" = 2 ] || fail "no filter of system calls"
 note "$(dpkg-query -W -f 'installed ${Installed-Size} KiB' trimtab), $(systemd-analyze security trimtab --no-pager 2>/dev/null | tail -n 1 | sed 's/^.* Overall/overall/')"
+standard

@@ -4,7 +4,8 @@ dpkg -r trimtab
 [ ! -e /usr/bin/trimtab ] || fail "the program is still there"
 [ -e /etc/trimtab/trimtab.toml ] && [ -e /var/lib/trimtab/ledger.sqlite ] || fail "a removal takes configuration or ledger"
 pgrep -x trimtab && fail "the service still runs"
-rm /etc/trimtab/config.d/mine.toml
+[ -e /etc/trimtab/config.d/mine.toml ] || fail "a removal takes what is the administrator's"
+rm /etc/trimtab/config.d/*.toml
 
 dpkg -P trimtab
 left=$(find / -xdev -path '*trimtab*' ! -path '/proc/*' ! -path '/var/lib/systemd/*' ! -path '/dev/*' 2>/dev/null || true)

@@ -45,7 +45,9 @@ impl Machine {
         command.args(["-smp", "2", "-m", MEMORY, "-display", "none", "-monitor", "none", "-nic", "none", "-no-reboot"]);
         command.arg("-kernel").arg(&kernel.image).arg("-initrd").arg(&kernel.first);
         let shell = if by_hand { " board.console" } else { "" };
-        command.arg("-append").arg(format!("console=ttyAMA0 panic=-1 quiet systemd.unit=multi-user.target{shell}"));
+        command.arg("-append").arg(format!(
+            "console=ttyAMA0 panic=-1 loglevel=5 systemd.show_status=yes systemd.unit=multi-user.target{shell}"
+        ));
         for (disk, file) in [("system", disks.system), ("payload", disks.payload)] {
             let file = file.display();
             command.arg("-drive").arg(format!("if=none,id={disk},format=raw,snapshot=on,file={file}"));
