@@ -10,7 +10,7 @@ use super::error::LedgerError;
 use super::store::Store;
 use super::{Setting, Unfinished};
 
-/// The setting under which it is kept what quotes have learnt, by the time at which it was.
+/// The setting that keeps what quotes have learnt; its counter is the time at which they had.
 const LEARNT: &str = "learnt";
 
 /// Why budgets could not be rebuilt.

@@ -111,6 +111,11 @@ fn as_of_now(event: Event, spent: Joules) -> Event {
     match event {
         Event::Tick { .. } => Event::Tick { energy: spent },
         Event::LedgerFailed { detail, .. } => Event::LedgerFailed { detail, energy: spent },
+        Event::Observed(mut observation) => {
+            observation.energy = spent;
+            Event::Observed(observation)
+        }
+        Event::ObserveFailed { detail, .. } => Event::ObserveFailed { detail, energy: spent },
         Event::CloudAnswered(mut answer) => {
             answer.energy = spent;
             Event::CloudAnswered(answer)

@@ -251,7 +251,7 @@ fn play(governor: &mut Governor, number: u32, now: u64, truth: &Truth, chance: &
             return course.turn().record().clone();
         }
         if let Some(event) = course.pending() {
-            course.hear(Millis::new(now), event, Joules::ZERO, governor);
+            course.hear(Millis::new(now), event, truth.decision.energy, governor);
             continue;
         }
         let at = |event: Option<u64>| event.unwrap_or(u64::MAX);

@@ -388,7 +388,7 @@ fn offer(at: usize, price: f64) -> NodeProfile {
 
 /// A limit on everything in every window; each of them binds now and then.
 fn configured() -> Vec<Budget> {
-    let windows = [(Window::Turn, 1), (Window::Conversation, 25), (Window::Hour, 30), (Window::Day, 450)];
+    let windows = [(Window::Turn, 1), (Window::Conversation, 25), (Window::Hour, 45), (Window::Day, 1_000)];
     let of = |(window, turns): (Window, u64)| {
         let some = |most: u64, usual: u64| if turns == 1 { most } else { usual * turns };
         [

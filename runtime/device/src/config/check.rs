@@ -24,7 +24,8 @@ use crate::local::LocalSource;
 impl Config {
     /// Puts one file's keys in force on top of what holds already.
     pub(super) fn apply(&mut self, raw: RawConfig, source: &Source) -> Result<(), ConfigError> {
-        let RawConfig { device, api, camera, models, energy, memory, budget, preference, link, mqtt, turn } = raw;
+        let RawConfig { device, api, camera, models, energy, memory, budget, preference, link, mqtt, turn, ledger } =
+            raw;
         if let Some(id) = &device.id {
             self.id = source.checked("device.id", id, |id| DeviceId::new(id))?;
         }
@@ -70,6 +71,15 @@ impl Config {
         }
         if let Some(ceiling) = &memory.ceiling {
             self.memory_ceiling = Some(source.checked("memory.ceiling", ceiling, |text| quantity::bytes(text))?);
+        }
+        if let Some(turns) = &ledger.turns {
+            self.ledger.turns = within(source, "ledger.turns", turns, 1..=u32::MAX)?;
+        }
+        if let Some(bytes) = &ledger.bytes {
+            self.ledger.bytes = source.checked("ledger.bytes", bytes, |text| quantity::bytes(text))?;
+        }
+        if let Some(days) = &ledger.days {
+            self.ledger.days = within(source, "ledger.days", days, 1..=u32::MAX)?;
         }
         for budget in budget {
             self.budget(&budget, source)?;

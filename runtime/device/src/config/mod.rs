@@ -19,6 +19,7 @@ use trimtab_wire::{DeviceId, FleetId};
 pub use source::{CONFIG_BYTES_MAX, ConfigError};
 
 use crate::camera::CameraConfig;
+use crate::ledger::Retention;
 use crate::local::{LocalOptions, LocalSource};
 use crate::meter::EnergyConfig;
 use source::Source;
@@ -95,6 +96,8 @@ pub struct Config {
     pub mqtt: Option<MqttConfig>,
     /// Bounds of a turn.
     pub turn: TurnConfig,
+    /// How much of the past is kept.
+    pub ledger: Retention,
 }
 
 /// Where the local API listens.
@@ -186,6 +189,7 @@ impl Config {
             },
             mqtt: None,
             turn: TurnConfig { time: TURN_TIME, max_tokens: MAX_TOKENS, view_threshold: None },
+            ledger: Retention::default(),
         }
     }
 

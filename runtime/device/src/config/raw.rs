@@ -21,6 +21,15 @@ pub(super) struct RawConfig {
     pub(super) link: RawLink,
     pub(super) mqtt: Option<RawMqtt>,
     pub(super) turn: RawTurn,
+    pub(super) ledger: RawLedger,
+}
+
+#[derive(Deserialize, Debug, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLedger {
+    pub(super) turns: Option<Spanned<u32>>,
+    pub(super) bytes: Text,
+    pub(super) days: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize, Debug, Default)]

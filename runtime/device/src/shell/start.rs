@@ -171,8 +171,8 @@ impl Device {
     /// still awaited.
     pub async fn start(config: Config, parts: Parts) -> Result<Self, StartError> {
         let ledger = {
-            let folder = config.state_dir.clone();
-            tokio::task::spawn_blocking(move || open_ledger(&folder)).await??
+            let (folder, retention) = (config.state_dir.clone(), config.ledger);
+            tokio::task::spawn_blocking(move || open_ledger(&folder, retention)).await??
         };
         let clock: Arc<dyn Clock> = match parts.clock {
             Some(clock) => clock,
@@ -292,10 +292,10 @@ impl Device {
     }
 }
 
-fn open_ledger(folder: &Path) -> Result<Ledger, StartError> {
+fn open_ledger(folder: &Path, retention: Retention) -> Result<Ledger, StartError> {
     let fault = |cause| StartError::StateDir { path: folder.to_owned(), cause };
     std::fs::create_dir_all(folder).map_err(fault)?;
-    Ok(Ledger::open(&folder.join(LEDGER_FILE), Retention::default())?)
+    Ok(Ledger::open(&folder.join(LEDGER_FILE), retention)?)
 }
 
 /// Meters that are there and do not work; those that are not there are no news.

@@ -32,6 +32,7 @@ fn a_configuration_is_faulted_by_file_line_and_remedy() {
         ),
         ("[[budget]]\nresource = \"energy\"\nwindow = \"day\"\nlimit = \"1 USD\"\n", "budget.limit"),
         ("[preference]\nquality = 1.5\n", "preference.quality: 1.5 is not within 0 and 1"),
+        ("[ledger]\ndays = 0\n", "ledger.days: 0 is not within 1 and"),
         ("[[camera]]\nname = \"a/b\"\nsource = \"pattern:\"\n", "camera.name"),
         ("[[camera]]\nname = \"a\"\nsource = \"telepathy\"\n", "camera.source: \"telepathy\" is no source"),
         ("[mqtt]\nhost = \"\"\n", "mqtt.host: the host is empty"),
@@ -62,7 +63,8 @@ fn the_example_is_a_configuration() {
     let standard = Config::standard();
     // What it calls a default is one.
     assert_eq!((config.energy, config.preference, config.link), (standard.energy, standard.preference, standard.link));
-    assert_eq!((config.turn, config.api.listen), (standard.turn, standard.api.listen));
+    assert_eq!((config.turn, config.ledger), (standard.turn, standard.ledger));
+    assert_eq!(config.api.listen, standard.api.listen);
 }
 
 fn copy_models(from: &Path, to: &Path, leave_out: &str) {
