@@ -19,10 +19,10 @@ use trimtab_wire::{DeviceId, FleetId};
 pub use source::{CONFIG_BYTES_MAX, ConfigError};
 
 use crate::camera::CameraConfig;
-use crate::ledger::Retention;
 use crate::local::{LocalOptions, LocalSource};
 use crate::meter::EnergyConfig;
 use source::Source;
+use trimtab_ledger::Retention;
 
 /// Where the configuration is, unless `--config` names another file.
 pub const CONFIG_PATH: &str = "/etc/trimtab/trimtab.toml";
