@@ -80,17 +80,22 @@ impl Quantile {
         Self { level: (self.level * before as f32 / now as f32).clamp(RATIO_MIN, RATIO_MAX), ..self }
     }
 
-    /// Learns what was taken of `base`; of what was `cut` only that it would have been more, if it is known to be above.
+    /// Learns what was taken of `base`. What was `cut` would have been more, nobody knows how much: if it is known to be above,
+    /// that widens the reach, no further than to what was waited for, so that what is tried for as long is tried again.
     pub(crate) fn learn(&mut self, views: usize, base: u64, taken: u64, cut: bool) {
         if base == 0 || taken == 0 {
             return;
         }
         let ratio = (taken as f32 / base as f32).clamp(RATIO_MIN, RATIO_MAX);
         let above = ratio > self.upper(views);
-        if cut && !above {
+        let Relative { ratio: relative, seen } = self.relative(views);
+        if cut {
+            if above && self.seen > 0 && self.spread > 0.0 {
+                let needed = (ratio / (self.level * relative) - 1.0) / self.spread;
+                self.reach = (self.reach + STEP * COVERED).min(needed).clamp(REACH_MIN, REACH_MAX);
+            }
             return;
         }
-        let Relative { ratio: relative, seen } = self.relative(views);
         self.seen = self.seen.saturating_add(1);
         if self.seen == 1 {
             (self.level, self.spread) = (ratio, SPREAD_FIRST);
@@ -189,5 +194,17 @@ mod tests {
         assert!((0.01..0.03).contains(&share), "above {share}");
         assert!(reserve < 1.6, "reserve {reserve}");
         assert!(quantile.upper(0) > 1.0, "what is known of any number of views holds for others");
+    }
+
+    #[test]
+    fn what_was_cut_is_tried_again_for_as_long() {
+        let mut quantile = Quantile::NEW;
+        quantile.learn(1, 1000, 2400, true);
+        assert_eq!(quantile.upper(1), 1.0, "of a first answer that never came nothing is known");
+        quantile.learn(1, 1000, 1000, false);
+        for _ in 0..100 {
+            quantile.learn(1, 1000, 2400, true);
+        }
+        assert!((2.0..=2.401).contains(&quantile.upper(1)), "{}", quantile.upper(1));
     }
 }

@@ -195,6 +195,12 @@ impl Sim {
                 self.pass(before, live)?;
                 if self.world.chance.happens(0.002) {
                     self.report.ledger_faults += 1;
+                    if self.governor.budgets().open().iter().any(|open| !open.orphan) {
+                        // The hold of the local model is there already, and pays.
+                        live.pays = true;
+                        let owed = std::mem::replace(&mut live.unpaid, Cost::ZERO);
+                        self.tally.spent(&live.account(self.world.now()), &owed, &live.limits);
+                    }
                     let energy = live.spent(&self.world);
                     return Ok(Outcome::Failed(Event::LedgerFailed { detail: "disk full".into(), energy }));
                 }
