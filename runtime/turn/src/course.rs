@@ -13,7 +13,7 @@ pub enum Outcome {
     On,
     /// The same, and this happened.
     Then(Event),
-    /// This happened, and what else was to be done is void.
+    /// This happened, and what else was to be done is void, but for the record of a turn that is over.
     Failed(Event),
 }
 
@@ -52,7 +52,8 @@ impl Course {
             Outcome::On => {}
             Outcome::Then(event) => self.heard.push_back(event),
             Outcome::Failed(event) => {
-                self.steps.clear();
+                // A record is no act under a hold: a turn that is over has it all the same.
+                self.steps.retain(|step| matches!(step, Step::Close { .. }));
                 self.heard.push_front(event);
             }
         }

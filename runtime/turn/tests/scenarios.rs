@@ -8,8 +8,8 @@ use trimtab_core::{
     TurnId, Usd, ViewSet, Watts,
 };
 use trimtab_turn::{
-    CloudAnswer, CloudRefusal, EnergySource, Event, Finish, Governor, LocalEngine, MeterFacts, Observation, Opening,
-    SeenView, Setup, Step, Turn, TurnRecord, Upper,
+    CloudAnswer, CloudRefusal, Course, EnergySource, Event, Finish, Governor, LocalEngine, MeterFacts, Observation,
+    Opening, Outcome, SeenView, Setup, Step, Turn, TurnRecord, Upper,
 };
 
 const CONVERSATION: ConversationId = ConversationId::of("test");
@@ -501,6 +501,33 @@ fn with_too_little_left_for_a_whole_answer_a_part_of_one_is_better_than_none() {
     assert_eq!(*until_energy, Joules::from_micro(300_000 - 15_000 - 120_000));
     assert_eq!(run.turn.record().reason, "energy_budget");
     assert_eq!(with(290_000).record().placement, Placement::Refused, "too little for a few words");
+}
+
+#[test]
+fn a_turn_that_ends_while_the_ledger_fails_is_closed_all_the_same() {
+    // Neither another second of waiting nor a local answer is left.
+    let mut governor = governor(&[]);
+    governor.set_local(None);
+    let mut course = Course::open(Millis::ZERO, opening(), &mut governor);
+    let mut closed = 0;
+    let mut play = |course: &mut Course, fails: bool| {
+        while let Some(step) = course.step() {
+            closed += usize::from(matches!(step, Step::Close { .. }));
+            let persists = matches!(step, Step::Persist { .. });
+            let fault = Event::LedgerFailed { detail: "disk full: free some space".into(), energy: Joules::ZERO };
+            course.went(if fails && persists { Outcome::Failed(fault) } else { Outcome::On });
+        }
+    };
+    play(&mut course, false);
+    let scores = prefer(&governor, 3, "good", 0b001);
+    for (now, event) in [(10, Event::Observed(Box::new(observation()))), (12, scores)] {
+        course.hear(Millis::new(now), event, Joules::from_micro(100), &mut governor);
+        play(&mut course, false);
+    }
+    course.hear(Millis::new(8000), tick(0), Joules::from_micro(100), &mut governor);
+    play(&mut course, true);
+    assert!(course.is_over());
+    assert_eq!(closed, 1);
 }
 
 #[test]

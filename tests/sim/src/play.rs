@@ -186,7 +186,8 @@ impl Sim {
     fn execute(&mut self, step: Step, live: &mut Live) -> Result<Outcome> {
         match step {
             Step::Persist { hold, turn, action, prompt } => {
-                live.pays = !hold.orphan;
+                // A hold that is not durable pays for nothing; once it is, also for what that took.
+                live.pays = false;
                 if !hold.orphan {
                     live.limits = Rc::clone(&self.limits);
                     self.tally.granted(&live.account(hold.opened), &hold.cost, &live.limits);
@@ -209,6 +210,7 @@ impl Sim {
                     self.report.begun += 1;
                 }
                 self.holds.insert(hold.id, hold);
+                live.pays = !hold.orphan;
                 if hold.orphan {
                     self.limit_orphans();
                 }
