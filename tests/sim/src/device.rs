@@ -105,8 +105,7 @@ impl Sim {
             let cost =
                 Cost { energy: Joules::from_micro(self.world.draw * some), latency: Millis::new(some), ..Cost::ZERO };
             if live.pays {
-                let owed = std::mem::replace(&mut live.unpaid, Cost::ZERO);
-                self.tally.spent(&live.account(now), &cost.plus(owed), &live.limits);
+                self.tally.spent(&live.account(now), &cost, &live.limits);
             } else {
                 live.unpaid = live.unpaid.plus(cost);
             }

@@ -197,10 +197,8 @@ impl Sim {
                 if self.world.chance.happens(0.002) {
                     self.report.ledger_faults += 1;
                     if self.governor.budgets().open().iter().any(|open| !open.orphan) {
-                        // The hold of the local model is there already, and pays.
-                        live.pays = true;
-                        let owed = std::mem::replace(&mut live.unpaid, Cost::ZERO);
-                        self.tally.spent(&live.account(self.world.now()), &owed, &live.limits);
+                        // The turn settles what the attempt took.
+                        self.pays(live);
                     }
                     let energy = live.spent(&self.world);
                     return Ok(Outcome::Failed(Event::LedgerFailed { detail: "disk full".into(), energy }));
@@ -210,9 +208,10 @@ impl Sim {
                     self.report.begun += 1;
                 }
                 self.holds.insert(hold.id, hold);
-                live.pays = !hold.orphan;
                 if hold.orphan {
                     self.limit_orphans();
+                } else {
+                    self.pays(live);
                 }
                 if let Some(request) =
                     live.request.and_then(|id| self.world.requests.get_mut(&id)).filter(|r| r.hold == hold.id)
@@ -279,6 +278,13 @@ impl Sim {
                 Ok(Outcome::On)
             }
         }
+    }
+
+    /// A hold pays from now on, also for what was taken before.
+    fn pays(&mut self, live: &mut Live) {
+        live.pays = true;
+        let owed = std::mem::replace(&mut live.unpaid, Cost::ZERO);
+        self.tally.spent(&live.account(self.world.now()), &owed, &live.limits);
     }
 
     /// Encodes prompt and views; the meter may be a period late where it is asked whether enough is used up.
