@@ -51,7 +51,7 @@ impl Recording {
     }
 
     /// The next of what was recorded, in its order; nothing after the last.
-    pub fn next(&mut self) -> Result<Vec<Recorded>, LedgerError> {
+    pub fn more(&mut self) -> Result<Vec<Recorded>, LedgerError> {
         let read = |after: i64| -> rusqlite::Result<Vec<(i64, Recorded)>> {
             self.db
                 .prepare(

@@ -132,7 +132,7 @@ pub fn replay(path: &Path) -> Result<Replayed, LedgerError> {
     let mut player = Player::default();
     player.replayed.without_events = recording.without_events()?;
     loop {
-        let rows = recording.next()?;
+        let rows = recording.more()?;
         if rows.is_empty() {
             return Ok(player.replayed);
         }

@@ -19,7 +19,7 @@ fn records_go_with_their_age_and_with_them_what_they_were_decided_from() {
     }
     let kept: Vec<u32> = ledger.recent(100).unwrap().iter().map(|record| record.turn.number).collect();
     assert_eq!(kept, [6, 5, 4]);
-    let rows = Recording::open(&path).unwrap().next().unwrap();
+    let rows = Recording::open(&path).unwrap().more().unwrap();
     let events: Vec<(u32, u8)> = rows.iter().map(|row| (row.turn.number, row.events[0])).collect();
     assert_eq!(events, [(4, 4), (5, 5), (6, 6)]);
     assert_eq!(ledger.past(STOVE, Millis::new(6 * DAY)).unwrap().turns, 6);
@@ -41,7 +41,7 @@ fn a_ledger_of_the_first_schema_is_brought_up_to_date_and_loses_nothing() {
     assert_eq!(ledger.record(turn).unwrap().unwrap().turn, turn);
     ledger.close_with(&record(TurnId { boot: 2, number: 1 }, STOVE, Millis::new(2)), &[1]).unwrap();
     let mut recording = Recording::open(&path).unwrap();
-    assert_eq!((recording.without_events().unwrap(), recording.next().unwrap().len()), (1, 1));
+    assert_eq!((recording.without_events().unwrap(), recording.more().unwrap().len()), (1, 1));
 }
 
 /// A runtime that dies after its hour has ended has spent in the new one; so near to the end nobody knows in which.
