@@ -15,8 +15,6 @@ use super::{Ready, empty, system};
 use crate::clock::must;
 use crate::dist::{self, BOARD_TARGET};
 
-/// What the tests cut.
-const CUTS: usize = 200;
 /// The file system, and with the marks behind it the disk, in bytes: as in `tests/powercut/src/mark.rs`.
 const FILE_SYSTEM: u64 = 64 << 20;
 const DISK: u64 = FILE_SYSTEM + (64 << 20);
@@ -39,13 +37,6 @@ pub(crate) struct Arguments {
     /// Seed of what is spent, of the points and of what is lost at each
     #[arg(long, default_value_t = 1)]
     seed: u64,
-}
-
-impl Arguments {
-    /// As the tests do it.
-    pub(crate) fn tested() -> Self {
-        Self { cuts: CUTS, turns: 300, seed: 1 }
-    }
 }
 
 /// Both runs; fails unless the durable ledger survives every cut and the other one does not.

@@ -76,7 +76,7 @@ async fn show_life(manager: Arc<Manager>, device: Device) {
         match device.alive().await {
             Ok(()) => manager.alive(),
             Err(fault) => {
-                tracing::error!(fault = %crate::fault_text(&fault), "no sign of life for the service manager")
+                tracing::error!(fault = %crate::fault_text(&fault), "no sign of life for the service manager");
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Encoder, local model and policy: whether they load and fit, which they are, and whether their files are the pinned ones.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Finding;
 use crate::config::Config;
@@ -34,7 +34,7 @@ fn files(config: &Config) -> Vec<Finding> {
         Some(LocalSource::Gguf(file)) => Some(file.clone()),
         Some(LocalSource::Server(_)) | None => None,
     };
-    file.as_deref().and_then(hashed).into_iter().chain(folders.into_iter().flat_map(pinned)).collect()
+    file.as_deref().and_then(hashed).into_iter().chain(folders.iter().flat_map(|folder| pinned(folder))).collect()
 }
 
 /// None where it cannot be read, which loading it has told.
@@ -43,11 +43,11 @@ fn hashed(file: &Path) -> Option<Finding> {
     Some(Finding::ok(PART, format!("lm {}", pin.sha256)))
 }
 
-fn pinned(folder: PathBuf) -> Vec<Finding> {
-    match Lock::read(&folder) {
+fn pinned(folder: &Path) -> Vec<Finding> {
+    match Lock::read(folder) {
         Ok(None) => Vec::new(),
         Ok(Some(lock)) => {
-            let faults = lock.faults(&folder);
+            let faults = lock.faults(folder);
             if faults.is_empty() {
                 vec![Finding::ok(PART, format!("{}: as pulled, {}@{}", folder.display(), lock.id, lock.revision))]
             } else {
