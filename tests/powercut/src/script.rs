@@ -19,11 +19,11 @@ use trimtab_turn::{
 use crate::mark::Mark;
 
 /// What may be spent in an hour: less than its turns would take.
-pub const HOUR_LIMIT: Joules = Joules::from_micro(20_000_000);
+pub const HOUR_LIMIT: Joules = Joules::from_micro(150_000_000);
 /// Records that the ledger keeps: all.
 pub const KEPT: u32 = 1_000_000;
 /// Time from one turn to the next.
-const PAUSE: Millis = Millis::new(5_000);
+const PAUSE: Millis = Millis::new(30_000);
 /// Conversations that take turns.
 const CONVERSATIONS: u32 = 7;
 

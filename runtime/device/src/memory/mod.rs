@@ -290,6 +290,8 @@ mod tests {
         fs::create_dir_all(paths.proc.join("self")).unwrap();
         fs::write(paths.proc.join("self/statm"), pages).unwrap();
         fs::write(paths.proc.join("self/cgroup"), "0::/system.slice/trimtab\n").unwrap();
+        fs::create_dir_all(&paths.cgroup).unwrap();
+        fs::write(paths.cgroup.join("cgroup.controllers"), "cpu memory\n").unwrap();
         for (group, limit) in limits {
             fs::create_dir_all(paths.cgroup.join(group)).unwrap();
             fs::write(paths.cgroup.join(group).join("memory.max"), limit).unwrap();
