@@ -146,7 +146,7 @@ async fn faults_of_the_configuration_and_of_cameras() {
     robot.says("[camrea]\n", "configuration", State::Fail, &["unknown", "camrea"]).await;
     let camera = |source: &str| format!("[[camera]]\nname = \"front\"\nsource = \"{source}\"\n");
     robot.says(&camera("dir:gone"), "camera", State::Fail, &["front", "gone", "make it readable"]).await;
-    robot.says(&camera("exec:false"), "camera", State::Fail, &["front", "false ended", "started again"]).await;
+    robot.says(&camera("exec:false"), "camera", State::Fail, &["front", "false ended", "tried again"]).await;
     robot.says(&camera("exec:sleep 60"), "camera", State::Fail, &["no frame from sleep yet"]).await;
     robot.write("torn/0.jpg", [0xff, 0xd8, 0xff, 0xe0]);
     robot.says(&camera("dir:torn"), "camera", State::Fail, &["0.jpg"]).await;

@@ -84,7 +84,7 @@ fn written(ready: &Ready, payload: &Path, place: &Path, name: &str, arguments: &
     let more = [
         format!("driver=file,filename={},node-name=plain", disk.display()),
         format!("driver=file,filename={},node-name=notes", run.log.display()),
-        "driver=blklogwrites,file=plain,log=notes,node-name=logged,log-sector-size=512,log-append=off".to_owned(),
+        "driver=blklogwrites,file=plain,log=notes,node-name=logged,log-sector-size=512,log-append=off,log-super-update-interval=1".to_owned(),
     ];
     let more: Vec<&str> = more
         .iter()

@@ -52,8 +52,9 @@ async fn a_turn_settles_with_the_joules_of_the_sensor_and_tells_its_phases() {
     let phases: Vec<EnergyPhase> = calm.phases.iter().map(|phase| phase.phase).collect();
     assert_eq!(phases, [EnergyPhase::Encode, EnergyPhase::Generate]);
     let told: Joules = calm.phases.iter().map(|phase| phase.total).sum();
-    // The hold pays for what was computed, the phases also hold what lies between.
-    assert!(!calm.cost.energy.is_zero() && calm.cost.energy <= told, "{} of {told}", calm.cost.energy);
+    // Holds also pay for what lies between two phases, and are settled a moment before the last of these ends.
+    let (paid, told_at_least) = (calm.cost.energy, told.scaled_up(3, 4));
+    assert!(paid >= told_at_least && paid <= told.times(2), "{paid} of {told}");
     assert!(calm.phases.iter().all(|phase| phase.above_idle <= phase.total), "{:?}", calm.phases);
 
     let status = energy(&device).await;
@@ -131,6 +132,10 @@ async fn a_hot_board_quotes_local_answers_higher_and_says_why() {
         governor.set_slowness(100);
         (slowed, governor.least_local().unwrap())
     });
-    assert_eq!(slowed.latency, ordinary.latency.times(2));
+    // What a stop takes to have its effect, which is part of both, does not grow.
+    assert!(
+        slowed.latency > ordinary.latency && slowed.latency <= ordinary.latency.times(2),
+        "{slowed:?} {ordinary:?}"
+    );
     device.stop().await;
 }
