@@ -44,6 +44,7 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
         must(tests.env(PROGRAMS_VARIABLE, root.join("target/release")))
     })?;
     clock.step("emulated board", || qemu::board(root, &qemu::Scenarios::all()))?;
+    clock.step("power cuts", || qemu::powercut(root, &qemu::Cuts::tested()))?;
     // Last, because the programs that the other tests start are then built with llama.cpp as well.
     let with_llama = "test --release --locked --workspace --features trimtab-device/gguf --test runtime gguf";
     clock.step("device with llama.cpp", || must(&mut cargo(with_llama)))

@@ -39,6 +39,13 @@ pub(crate) struct Arguments {
     seed: u64,
 }
 
+impl Arguments {
+    /// As the tests do it.
+    pub(crate) fn tested() -> Self {
+        Self { cuts: 200, turns: 300, seed: 1 }
+    }
+}
+
 /// Both runs; fails unless the durable ledger survives every cut and the other one does not.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let words = ["build", "--release", "--locked", "--workspace", "--bin", "powercut-judge"];
