@@ -1,8 +1,8 @@
 //! What a runtime finds of the one before it.
 
 use trimtab_core::budget::TooManyBudgets;
-use trimtab_core::{Budget, Budgets, Cost, Joules, Millis, Placement, TaskKind, TurnId, ViewSet};
-use trimtab_turn::{EnergySource, Finish, TurnRecord};
+use trimtab_core::{Budget, Budgets, Millis, TurnId};
+use trimtab_turn::{Finish, TurnRecord};
 
 use serde_json::json;
 
@@ -78,35 +78,11 @@ impl Store {
 
 fn lost_record(lost: Unfinished, now: Millis) -> TurnRecord {
     TurnRecord {
-        turn: lost.turn,
-        conversation: lost.conversation,
-        conversation_name: String::new(),
-        prompt: lost.prompt,
-        started: lost.opened,
         ended: now,
-        task: TaskKind::Unknown,
-        task_mix: [0.0; 4],
-        views: Vec::new(),
-        candidates: Vec::new(),
-        chosen: None,
-        placement: Placement::Refused,
-        node: String::new(),
-        views_used: ViewSet::EMPTY,
-        view_dropped: ViewSet::EMPTY,
         reason: "lost".to_owned(),
         trouble: Some("the runtime died in this turn; what it held counts as spent until it is settled".to_owned()),
-        cost: Cost::ZERO,
-        energy_source: EnergySource::Unknown,
-        decision_energy: Joules::ZERO,
-        phases: Vec::new(),
-        settlements: Vec::new(),
         left_open: lost.holds.iter().map(|hold| hold.id).collect(),
-        answer: String::new(),
-        action: None,
         finish: Finish::Lost,
-        completion_tokens: None,
-        fallback: None,
-        late: None,
-        feedback: Vec::new(),
+        ..TurnRecord::begun(lost.turn, lost.conversation, lost.prompt, lost.opened)
     }
 }

@@ -207,7 +207,10 @@ impl Governor {
     }
     /// The device was seen to draw more than it was taken to draw at most.
     pub fn raise_peak(&mut self, peak: Watts) {
-        self.meter.peak = self.meter.peak.max(peak);
+        if peak > self.meter.peak {
+            self.journal.changed(|| Change::Peak(peak));
+            self.meter.peak = peak;
+        }
     }
     /// Quotes of local answers for the turns to come, in percent of what was learnt: more while heat or a weak supply slows the
     /// board, at least 100.
@@ -369,11 +372,7 @@ impl Governor {
     }
     /// The quote of a local answer; nothing without a local engine.
     pub(crate) fn local_quote(&self, max_tokens: u32) -> Quote {
-        self.calibrated(
-            Action::LOCAL,
-            self.local.map_or(Quote::default(), |local| self.slowed(local.quote(max_tokens))),
-            max_tokens,
-        )
+        self.quote(Action::LOCAL, 0, &[], max_tokens)
     }
     /// What so many tokens take at most.
     fn tokens_cost(&self, tokens: u32) -> Cost {

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use trimtab_core::budget::HoldId;
 use trimtab_core::observation::LinkEstimate;
-use trimtab_core::{Budget, Cost, Millis, NodeProfile, Preference, Shield, TurnId};
+use trimtab_core::{Budget, Cost, Millis, NodeProfile, Preference, Shield, TurnId, Watts};
 
 /// Bytes that are kept until they are taken; beyond them the turns that are going on cannot be replayed.
 pub const JOURNAL_BYTES_MAX: usize = 256 * 1024;
@@ -32,6 +32,7 @@ pub(crate) enum Change {
     Preference(Preference),
     Link(LinkEstimate),
     Slowness(u64),
+    Peak(Watts),
     Late { now: Millis, hold: HoldId, cost: Cost },
 }
 

@@ -225,3 +225,42 @@ pub struct TurnRecord {
     /// Scores that the answer was given.
     pub feedback: Vec<Feedback>,
 }
+
+impl TurnRecord {
+    /// A turn that has begun: a refusal without a reason until more is known of it.
+    #[must_use]
+    pub const fn begun(turn: TurnId, conversation: ConversationId, prompt: String, started: Millis) -> Self {
+        Self {
+            turn,
+            conversation,
+            conversation_name: String::new(),
+            prompt,
+            started,
+            ended: started,
+            task: TaskKind::Unknown,
+            task_mix: [0.0; 4],
+            views: Vec::new(),
+            candidates: Vec::new(),
+            chosen: None,
+            placement: Placement::Refused,
+            node: String::new(),
+            views_used: ViewSet::EMPTY,
+            view_dropped: ViewSet::EMPTY,
+            reason: String::new(),
+            trouble: None,
+            cost: Cost::ZERO,
+            energy_source: EnergySource::Unknown,
+            decision_energy: Joules::ZERO,
+            phases: Vec::new(),
+            settlements: Vec::new(),
+            left_open: Vec::new(),
+            answer: String::new(),
+            action: None,
+            finish: Finish::Refused,
+            completion_tokens: None,
+            fallback: None,
+            late: None,
+            feedback: Vec::new(),
+        }
+    }
+}

@@ -161,6 +161,7 @@ fn apply(governor: &mut Governor, change: Change) {
         Change::Preference(preference) => governor.set_preference(preference),
         Change::Link(link) => governor.set_link(link),
         Change::Slowness(percent) => governor.set_slowness(percent),
+        Change::Peak(peak) => governor.raise_peak(peak),
         Change::Late { now, hold, cost } => {
             governor.late(now, hold, cost);
         }

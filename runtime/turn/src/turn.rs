@@ -6,11 +6,11 @@ mod local;
 
 use crate::event::{Event, Opening, Step};
 use crate::governor::Governor;
-use crate::record::{EnergySource, Finish, TurnRecord};
+use crate::record::{Finish, TurnRecord};
 use crate::replay::{DIGEST_FIRST, digest};
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 use cloud::CloudWait;
@@ -18,9 +18,7 @@ use core::mem;
 use deciding::Scoring;
 use local::LocalRun;
 use trimtab_core::budget::HoldId;
-use trimtab_core::{
-    Account, Action, Candidate, Cost, Hold, Joules, Millis, Placement, Proposal, Reason, TaskKind, ViewSet,
-};
+use trimtab_core::{Account, Action, Candidate, Cost, Hold, Millis, Placement, Proposal, Reason};
 
 /// Where a turn stands. Each state carries what only it needs.
 #[derive(Debug)]
@@ -63,7 +61,9 @@ impl Turn {
     /// A prompt has arrived. Without a decision hold the turn is refused before anything is encoded.
     pub fn open(now: Millis, opening: Opening, governor: &mut Governor) -> (Self, Vec<Step>) {
         governor.begin(now, &opening);
-        let record = Box::new(empty_record(now, &opening));
+        let mut record = TurnRecord::begun(opening.id, opening.conversation, opening.prompt.clone(), now);
+        record.conversation_name.clone_from(&opening.conversation_name);
+        let record = Box::new(record);
         let mut turn = Self { opening, phase: Phase::Over, record, pending: None, digest: DIGEST_FIRST };
         let conversation = turn.opening.conversation;
         let known = governor.budgets.open_conversation(conversation, turn.opening.spent_before);
@@ -188,40 +188,5 @@ impl Turn {
 
     const fn time_left(&self, now: Millis) -> Millis {
         self.ends().minus(now)
-    }
-}
-
-fn empty_record(now: Millis, opening: &Opening) -> TurnRecord {
-    TurnRecord {
-        turn: opening.id,
-        conversation: opening.conversation,
-        conversation_name: opening.conversation_name.clone(),
-        prompt: opening.prompt.clone(),
-        started: now,
-        ended: now,
-        task: TaskKind::Unknown,
-        task_mix: [0.0; 4],
-        views: Vec::new(),
-        candidates: Vec::new(),
-        chosen: None,
-        placement: Placement::Refused,
-        node: String::new(),
-        views_used: ViewSet::EMPTY,
-        view_dropped: ViewSet::EMPTY,
-        reason: String::new(),
-        trouble: None,
-        cost: Cost::ZERO,
-        energy_source: EnergySource::Unknown,
-        decision_energy: Joules::ZERO,
-        phases: Vec::new(),
-        settlements: Vec::new(),
-        left_open: Vec::new(),
-        answer: String::new(),
-        action: None,
-        finish: Finish::Refused,
-        completion_tokens: None,
-        fallback: None,
-        late: None,
-        feedback: Vec::new(),
     }
 }

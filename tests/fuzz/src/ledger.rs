@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use serde_json::json;
 use tempfile::TempDir;
 use trimtab_core::budget::{HoldId, OpenHold};
-use trimtab_core::{Action, ConversationId, Cost, Joules, Millis, Placement, TaskKind, TurnId, Usd, ViewSet};
+use trimtab_core::{Action, ConversationId, Cost, Millis, Placement, TaskKind, TurnId, Usd};
 use trimtab_ledger::{LedgerError, Outgoing, Retention, Setting, Store};
-use trimtab_turn::{EnergySource, Finish, TurnRecord};
+use trimtab_turn::{Finish, TurnRecord};
 use trimtab_wire::RequestId;
 
 use crate::Seed;
@@ -96,36 +96,16 @@ fn fill(path: &std::path::Path) -> Result<(), LedgerError> {
 
 fn record(turn: TurnId, ended: Millis) -> TurnRecord {
     TurnRecord {
-        turn,
-        conversation: CONVERSATION,
-        conversation_name: "kitchen".into(),
-        prompt: "Is the stove on?".into(),
-        started: ended,
-        ended,
+        conversation_name: "kitchen".to_owned(),
         task: TaskKind::Query,
         task_mix: [0.0, 0.0, 1.0, 0.0],
-        views: Vec::new(),
-        candidates: Vec::new(),
-        chosen: None,
         placement: Placement::Local,
-        node: "local".into(),
-        views_used: ViewSet::EMPTY,
-        view_dropped: ViewSet::EMPTY,
-        reason: "best_score".into(),
-        trouble: None,
-        cost: Cost::ZERO,
-        energy_source: EnergySource::Unknown,
-        decision_energy: Joules::ZERO,
-        phases: Vec::new(),
-        settlements: Vec::new(),
-        left_open: Vec::new(),
-        answer: "Yes.".into(),
-        action: None,
+        node: "local".to_owned(),
+        reason: "best_score".to_owned(),
+        answer: "Yes.".to_owned(),
         finish: Finish::Stop,
         completion_tokens: Some(2),
-        fallback: None,
-        late: None,
-        feedback: Vec::new(),
+        ..TurnRecord::begun(turn, CONVERSATION, "Is the stove on?".to_owned(), ended)
     }
 }
 

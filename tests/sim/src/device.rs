@@ -167,6 +167,12 @@ impl Sim {
                     live.metered_well = false;
                 }
             }
+            Happening::Heat => {
+                let percent = [100, 125, 200][self.world.chance.pick(3)];
+                self.governor.set_slowness(percent);
+                let peak = PEAK_MW + self.world.chance.within(0, PEAK_MW / 8);
+                self.governor.raise_peak(Watts::from_milli(peak));
+            }
             Happening::WallLeaps => self.report.clock_leaps += 1,
             Happening::Operator => self.wish()?,
             Happening::Offer => {

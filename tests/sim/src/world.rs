@@ -30,6 +30,8 @@ pub(crate) enum Happening {
     Operator,
     /// A node's offer goes away, or comes with other terms.
     Offer,
+    /// The board becomes hot or cool, and may be taken to draw more than it does.
+    Heat,
     /// Somebody sets the wall clock.
     WallLeaps,
     /// What a bridge says to a request arrives.
@@ -110,6 +112,7 @@ impl World {
             (METER_MS, Happening::MeterFails),
             (OPERATOR_MS, Happening::Operator),
             (OFFER_MS, Happening::Offer),
+            (HEAT_MS, Happening::Heat),
             (LEAP_MS, Happening::WallLeaps),
         ];
         for (mean, happening) in first {
@@ -198,6 +201,7 @@ impl World {
                 self.wall_offset = self.chance.within(0, 20 * DAY_MS) as i64 - 10 * DAY_MS as i64;
                 self.plan(LEAP_MS, Happening::WallLeaps);
             }
+            Happening::Heat => self.plan(HEAT_MS, Happening::Heat),
             Happening::Operator => self.plan(OPERATOR_MS, Happening::Operator),
             Happening::Offer => self.plan(OFFER_MS, Happening::Offer),
             Happening::Answer(_) | Happening::Text(_) => {}
@@ -211,5 +215,6 @@ const SLOW_MS: f64 = 1_800_000.0;
 const METER_MS: f64 = 2_400_000.0;
 const OPERATOR_MS: f64 = 3_600_000.0;
 const OFFER_MS: f64 = 2_000_000.0;
+const HEAT_MS: f64 = 1_200_000.0;
 const LEAP_MS: f64 = 9_000_000.0;
 const DAY_MS: u64 = 86_400_000;

@@ -35,7 +35,7 @@ pub enum AskError {
     Full,
     /// Memory is so short that nothing new is begun.
     #[error(
-        "memory is short: no new turn until there is room; ask again in a moment, or raise [memory] ceiling (`trimtab doctor` shows who takes it)"
+        "memory is short: no new turn until there is room; ask again in a moment, or raise [memory] ceiling (`trimtab doctor` says more)"
     )]
     Memory,
     /// The runtime is ending.

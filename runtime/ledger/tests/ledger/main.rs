@@ -11,11 +11,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use trimtab_core::budget::{HoldId, OpenHold};
 use trimtab_core::{
-    Account, Action, Budget, Budgets, Bytes, ConversationId, Cost, Hold, Joules, Millis, Placement, Settlement,
-    TaskKind, TurnId, Usd, ViewSet, Window,
+    Account, Action, Budget, Budgets, Bytes, ConversationId, Cost, Hold, Millis, Placement, Settlement, TaskKind,
+    TurnId, Usd, Window,
 };
 use trimtab_ledger::{FEEDBACK_MAX, Ledger, LedgerError, ORPHANS_MAX, OUTBOX_MAX, Outgoing, Retention, Setting, Store};
-use trimtab_turn::{EnergySource, Feedback, Finish, Late, TurnRecord};
+use trimtab_turn::{Feedback, Finish, Late, TurnRecord};
 use trimtab_wire::RequestId;
 
 const HOUR: u64 = 3_600_000;
@@ -23,36 +23,16 @@ const DAY: u64 = 24 * HOUR;
 
 fn record(turn: TurnId, conversation: ConversationId, ended: Millis) -> TurnRecord {
     TurnRecord {
-        turn,
-        conversation,
         conversation_name: "kitchen".to_owned(),
-        prompt: "Is the stove on?".to_owned(),
-        started: ended,
-        ended,
         task: TaskKind::Query,
         task_mix: [0.0, 0.0, 1.0, 0.0],
-        views: Vec::new(),
-        candidates: Vec::new(),
-        chosen: None,
         placement: Placement::Local,
         node: "local".to_owned(),
-        views_used: ViewSet::EMPTY,
-        view_dropped: ViewSet::EMPTY,
         reason: "best_score".to_owned(),
-        trouble: None,
-        cost: Cost::ZERO,
-        energy_source: EnergySource::Unknown,
-        decision_energy: Joules::ZERO,
-        phases: Vec::new(),
-        settlements: Vec::new(),
-        left_open: Vec::new(),
         answer: "Yes.".to_owned(),
-        action: None,
         finish: Finish::Stop,
         completion_tokens: Some(2),
-        fallback: None,
-        late: None,
-        feedback: Vec::new(),
+        ..TurnRecord::begun(turn, conversation, "Is the stove on?".to_owned(), ended)
     }
 }
 
