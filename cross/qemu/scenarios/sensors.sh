@@ -19,8 +19,8 @@ chosen=$(as_service trimtab --json meter list)
 power() { status | jq -r .energy.power_uw; }
 [ "$(power)" = 9587200 ] || fail "the power is $(power) uW instead of 11.984 V times 800 mA"
 
-# Joules by seconds of a turn, as its record has them. Its time goes on for some milliseconds after the meter was read for the last
-# time, and what a reading does not cover yet counts as the most; so it is near the board's draw, and not the draw.
+# Joules by seconds of a turn, as its record has them. What a reading does not cover yet counts as the most that the board draws, so
+# it may be more than the draw where the machine is busy; less it must not be, but for the milliseconds after the last reading.
 watts() {
     local record
     record=$(record "$(as_service trimtab --json ask "switch the lamp in the kitchen on")")
@@ -29,14 +29,14 @@ watts() {
 }
 between() { awk -v value="$1" -v low="$2" -v high="$3" 'BEGIN { exit !(value >= low && value <= high) }'; }
 first=$(watts)
-between "$first" 7.6 12.5 || fail "a turn was settled with $first W while the board drew 9.6 W"
+between "$first" 9.3 12.5 || fail "a turn was settled with $first W while the board drew 9.6 W"
 
 # Four times the current, under way.
 put 0x01 0x0019 -f
 seen() { [ "$(power)" = 38348800 ]; }
 within 20 seen
 second=$(watts)
-between "$second" 30.0 50.0 || fail "a turn was settled with $second W while the board drew 38.3 W"
+between "$second" 37.2 50.0 || fail "a turn was settled with $second W while the board drew 38.3 W"
 [ "$(status | jq -r .energy.meter_faults)" = 0 ] || fail "$(status | jq -c .energy)"
 note "settled with $first W at 9.59 W, with $second W at 38.35 W"
 
