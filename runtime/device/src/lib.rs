@@ -11,6 +11,7 @@
 //! | [`local`] | the language model that answers here, whatever runs it |
 //! | [`camera`] | frames of every view, newest first |
 //! | [`meter`] | joules, measured or estimated, never silently absent |
+//! | [`supervisor`] | the microcontroller beside the board: its joules, its watch over this runtime |
 //! | [`thermal`] | heat and undervoltage, and by how much they widen quotes |
 //! | [`memory`] | the one ceiling and who is admitted under it |
 //! | [`clock`] | active time |
@@ -34,6 +35,7 @@ mod operator;
 mod program;
 mod service;
 pub mod shell;
+pub mod supervisor;
 pub mod thermal;
 
 /// An error with its causes, outermost first, on one line.

@@ -12,7 +12,7 @@ use trimtab_wire::limits::TOKENS_MAX;
 use trimtab_wire::{DeviceId, FleetId, ViewName};
 
 use super::camera::camera;
-use super::raw::{RawBudget, RawCamera, RawConfig, RawMqtt, RawPreference};
+use super::raw::{RawBudget, RawCamera, RawConfig, RawMqtt, RawPreference, RawSupervisor};
 use super::source::Source;
 use super::{
     API_SOCKET, Config, ConfigError, LM_THREADS_MAX, MQTT_PORTS, MqttConfig, SESSION_EXPIRY, TEST_CAMERA,
@@ -20,12 +20,26 @@ use super::{
 };
 use crate::camera::{CameraConfig, CameraSource};
 use crate::local::LocalSource;
+use crate::supervisor::{BAUD, BAUD_RANGE, PortAddress, SupervisorConfig};
 
 impl Config {
     /// Puts one file's keys in force on top of what holds already.
     pub(super) fn apply(&mut self, raw: RawConfig, source: &Source) -> Result<(), ConfigError> {
-        let RawConfig { device, api, camera, models, energy, memory, budget, preference, link, mqtt, turn, ledger } =
-            raw;
+        let RawConfig {
+            device,
+            api,
+            camera,
+            models,
+            energy,
+            supervisor,
+            memory,
+            budget,
+            preference,
+            link,
+            mqtt,
+            turn,
+            ledger,
+        } = raw;
         if let Some(id) = &device.id {
             self.id = source.checked("device.id", id, |id| DeviceId::new(id))?;
         }
@@ -68,6 +82,9 @@ impl Config {
         }
         if let Some(energy) = energy {
             self.energy = source.checked("energy", &energy, |raw| self.energy.with(raw))?;
+        }
+        if let Some(raw) = supervisor {
+            self.supervisor = Some(microcontroller(&raw, source)?);
         }
         if let Some(ceiling) = &memory.ceiling {
             self.memory_ceiling = Some(source.checked("memory.ceiling", ceiling, |text| quantity::bytes(text))?);
@@ -213,6 +230,17 @@ fn address(text: &str) -> Result<Option<SocketAddr>, String> {
             "{address} is not on loopback, and the API asks nobody who they are; use 127.0.0.1, and MQTT from elsewhere"
         ))
     }
+}
+
+fn microcontroller(raw: &RawSupervisor, source: &Source) -> Result<SupervisorConfig, ConfigError> {
+    let port = source.checked("supervisor.port", &raw.port, |text| {
+        PortAddress::parse(text).ok_or("write a serial device, as in \"/dev/ttyACM0\", or \"unix:\" and the path of a socket")
+    })?;
+    let baud = match &raw.baud {
+        Some(baud) => within(source, "supervisor.baud", baud, BAUD_RANGE)?,
+        None => BAUD,
+    };
+    Ok(SupervisorConfig { port, baud })
 }
 
 fn broker(raw: &RawMqtt, source: &Source) -> Result<MqttConfig, ConfigError> {

@@ -21,6 +21,7 @@ pub use source::{CONFIG_BYTES_MAX, ConfigError};
 use crate::camera::CameraConfig;
 use crate::local::{LocalOptions, LocalSource};
 use crate::meter::EnergyConfig;
+use crate::supervisor::SupervisorConfig;
 use source::Source;
 use trimtab_ledger::Retention;
 
@@ -84,6 +85,8 @@ pub struct Config {
     pub models: ModelsConfig,
     /// Meter.
     pub energy: EnergyConfig,
+    /// The microcontroller beside the board; none: there is none.
+    pub supervisor: Option<SupervisorConfig>,
     /// Ceiling of the whole runtime's memory; none: what the control group or the machine has.
     pub memory_ceiling: Option<Bytes>,
     /// Budgets, until the operator sets others.
@@ -180,6 +183,7 @@ impl Config {
             cameras: Vec::new(),
             models: ModelsConfig::found(),
             energy: EnergyConfig::default(),
+            supervisor: None,
             memory_ceiling: None,
             budgets: Vec::new(),
             preference: Preference::default(),

@@ -15,6 +15,7 @@ pub(super) struct RawConfig {
     pub(super) camera: Vec<RawCamera>,
     pub(super) models: RawModels,
     pub(super) energy: Option<Spanned<RawEnergy>>,
+    pub(super) supervisor: Option<RawSupervisor>,
     pub(super) memory: RawMemory,
     pub(super) budget: Vec<RawBudget>,
     pub(super) preference: RawPreference,
@@ -22,6 +23,14 @@ pub(super) struct RawConfig {
     pub(super) mqtt: Option<RawMqtt>,
     pub(super) turn: RawTurn,
     pub(super) ledger: RawLedger,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawSupervisor {
+    pub(super) port: Spanned<String>,
+    #[serde(default)]
+    pub(super) baud: Option<Spanned<u32>>,
 }
 
 #[derive(Deserialize, Debug, Default)]
