@@ -59,6 +59,8 @@ pub(crate) struct Live {
     pub(crate) unpaid: Cost,
     /// A hold pays for what is taken now.
     pub(crate) pays: bool,
+    /// Nothing of the turn could be made durable, so nothing but the attempt was made: its record pays for that, if there is one.
+    record_pays: bool,
     pub(crate) metered_well: bool,
     said: String,
 }
@@ -135,6 +137,7 @@ impl Sim {
             drawn_before: self.world.drawn,
             unpaid: Cost::ZERO,
             pays: true,
+            record_pays: false,
             metered_well: self.world.meter_ok,
             said: String::new(),
         };
@@ -198,7 +201,11 @@ impl Sim {
                     self.report.ledger_faults += 1;
                     if self.governor.budgets().open().iter().any(|open| !open.orphan) {
                         // The turn settles what the attempt took.
-                        self.pays(live);
+                        if self.unclosed.contains(&turn) {
+                            self.pays(live);
+                        } else {
+                            live.record_pays = true;
+                        }
                     }
                     let energy = live.spent(&self.world);
                     return Ok(Outcome::Failed(Event::LedgerFailed { detail: "disk full".into(), energy }));
@@ -469,7 +476,7 @@ impl Sim {
     }
 
     /// The record is compared with what is known to be true, and written.
-    fn close(&mut self, live: &Live, record: &TurnRecord) -> Result<()> {
+    fn close(&mut self, live: &mut Live, record: &TurnRecord) -> Result<()> {
         self.compare(live, record);
         match record.placement {
             Placement::Cloud => self.report.cloud += 1,
@@ -485,6 +492,9 @@ impl Sim {
             self.governor.take_events();
             self.governor.events_lost();
             return Ok(());
+        }
+        if live.record_pays {
+            self.pays(live);
         }
         let events = self.governor.take_events();
         self.store.close_with(record, &events)?;
@@ -510,7 +520,8 @@ impl Sim {
     }
 
     fn compare(&mut self, live: &Live, record: &TurnRecord) {
-        let drawn = Joules::from_micro(self.world.drawn - live.drawn_before).minus(live.unpaid.energy);
+        let unpaid = if live.record_pays { Joules::ZERO } else { live.unpaid.energy };
+        let drawn = Joules::from_micro(self.world.drawn - live.drawn_before).minus(unpaid);
         let (energy, latency) = (record.cost.energy, record.cost.latency);
         let right = if live.metered_well { energy == drawn } else { energy >= drawn };
         if !right || latency != record.ended.minus(record.started) {
