@@ -320,7 +320,6 @@ impl World {
         let parts = Parts {
             clock: Some(Arc::new(clock.clone())),
             meter: Some(meter),
-            supervisor: None,
             memory: MemoryPaths::default(),
             counters,
             accounting: Accounting::Admitted { runtime: RUNTIME_MEMORY },

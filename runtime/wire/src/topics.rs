@@ -51,6 +51,8 @@ levels! {
         Memory = "memory",
         /// Link estimates.
         Link = "link",
+        /// What the microcontroller beside the board did, one message an event.
+        Supervisor = "supervisor",
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `POST /v1/trimtab/feedback` | a score for a turn's answer |
 //! | `GET /v1/trimtab/explain/<turn>` | the ledger record of a turn |
 //! | `GET /v1/trimtab/status` | the present state |
+//! | `POST /v1/trimtab/supervisor/release` | the sealed release of the microcontroller's trip |
 //! | `GET /healthz` | whether the runtime serves |
 //!
 //! A turn's response carries the headers `x-trimtab-turn`, `-placement`, `-views` and `-reason`; a streamed one sends them

@@ -8,10 +8,13 @@ use serde::Deserialize;
 use serde_json::json;
 
 use trimtab_core::TurnId;
+use trimtab_wire::mcu::{Tag, TripId};
 
 use super::body::{Fault, Reply, json_reply};
 use super::{BODY_BYTES_MAX, BODY_TIME, MODEL, chat};
 use crate::shell::Device;
+use crate::supervisor::ReleaseError;
+use crate::supervisor::status::unhex;
 
 /// Answers one request; there is no request without an answer.
 pub(super) async fn answer(
@@ -26,7 +29,7 @@ pub(super) async fn answer(
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let known: &[Method] = match path.as_str() {
-        "/v1/chat/completions" | "/v1/trimtab/feedback" => &[Method::POST],
+        "/v1/chat/completions" | "/v1/trimtab/feedback" | "/v1/trimtab/supervisor/release" => &[Method::POST],
         "/v1/models" | "/v1/trimtab/status" | "/healthz" => &[Method::GET],
         path if path.starts_with("/v1/trimtab/explain/") || path.starts_with("/v1/models/") => &[Method::GET],
         _ => &[],
@@ -43,6 +46,7 @@ pub(super) async fn answer(
         "/v1/chat/completions" => chat::complete(request, device, connection).await,
         "/v1/models" => Ok(json_reply(StatusCode::OK, &json!({"object": "list", "data": [model()]}))),
         "/v1/trimtab/feedback" => feedback(request, device).await,
+        "/v1/trimtab/supervisor/release" => release(request, device).await,
         "/v1/trimtab/status" => Ok(json_reply(StatusCode::OK, &device.status().await)),
         "/healthz" => Ok(json_reply(StatusCode::OK, &json!({"ok": true}))),
         path => match path.strip_prefix("/v1/trimtab/explain/") {
@@ -154,6 +158,30 @@ async fn feedback(request: Request<Incoming>, device: &Device) -> Result<Respons
             &json!({"turn": turn.to_string(), "score": asked.score, "source": asked.source}),
         )),
         Ok(false) => Err(no_such_turn(turn)),
+        Err(fault) => Err(Fault::server(StatusCode::SERVICE_UNAVAILABLE, fault.to_string())),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReleaseRequest {
+    trip: u32,
+    tag: String,
+}
+
+/// The seal is made by whoever holds the board's key, so nobody needs to be asked here who they are.
+async fn release(request: Request<Incoming>, device: &Device) -> Result<Response<Reply>, Fault> {
+    let body = body(request).await?;
+    let asked: ReleaseRequest = serde_json::from_slice(&body).map_err(|fault| {
+        Fault::bad_request(format!("no release: {fault}; `trimtab supervisor release` writes one"), None)
+    })?;
+    let tag =
+        unhex(&asked.tag).ok_or_else(|| Fault::bad_request("tag is not 64 digits of hexadecimal", Some("tag")))?;
+    match device.release_trip(TripId(asked.trip), Tag(tag)).await {
+        Ok(()) => Ok(json_reply(StatusCode::OK, &json!({"released": asked.trip}))),
+        Err(fault @ ReleaseError::Refused(_)) => {
+            Err(Fault::bad_request(fault.to_string(), None).with_status(StatusCode::FORBIDDEN))
+        }
         Err(fault) => Err(Fault::server(StatusCode::SERVICE_UNAVAILABLE, fault.to_string())),
     }
 }

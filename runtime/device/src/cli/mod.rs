@@ -16,6 +16,7 @@ mod meter;
 mod models;
 mod run;
 mod show;
+mod supervisor;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -154,6 +155,9 @@ enum Command {
     /// Look at energy meters
     #[command(subcommand)]
     Meter(meter::MeterCommand),
+    /// Look at the microcontroller beside the board, and release its trips
+    #[command(subcommand)]
+    Supervisor(supervisor::SupervisorCommand),
     /// Work on the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -196,6 +200,7 @@ fn execute(common: &Common, command: Command) -> Result<(), Failure> {
         Command::Cameras(command) => cameras::execute(common, &command),
         Command::Doctor => doctor::execute(common),
         Command::Meter(command) => meter::execute(common, command),
+        Command::Supervisor(command) => supervisor::execute(common, command),
         Command::Models(command) => models::execute(common, command),
         Command::Replay { ledger } => {
             let replayed =

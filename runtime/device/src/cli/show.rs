@@ -231,3 +231,44 @@ pub(super) fn inspection(config: &Config, found: &Inspection, as_json: bool) {
         line("all is well");
     }
 }
+
+pub(super) fn supervisor(supervisor: &Value, as_json: bool) {
+    if as_json {
+        line(&supervisor.to_string());
+        return;
+    }
+    line(&format!("{}: link {}", text(&supervisor["port"]), text(&supervisor["link"])));
+    if let Some(trouble) = supervisor["trouble"].as_str() {
+        line(&format!("  {trouble}"));
+    }
+    let board = &supervisor["board"];
+    if !board.is_null() {
+        line(&format!(
+            "  board {}, firmware {}, boot {}",
+            text(&board["name"]),
+            text(&board["firmware"]),
+            board["boot"]
+        ));
+    }
+    let telemetry = &supervisor["telemetry"];
+    if !telemetry.is_null() {
+        let of = |key: &str| telemetry[key].as_f64().unwrap_or_default();
+        line(&format!(
+            "  {:.3} W, {:.3} A at {:.3} V, {:.1} °C, {:.3} J so far",
+            of("power_uw") / 1e6,
+            of("current_ma") / 1e3,
+            of("voltage_mv") / 1e3,
+            of("temperature_millicelsius") / 1e3,
+            of("energy_uj") / 1e6
+        ));
+        let cause = telemetry["cause"].as_str().map_or_else(String::new, |cause| format!(" ({cause})"));
+        line(&format!("  state {}{cause}, host {}", text(&telemetry["state"]), text(&telemetry["host"])));
+    }
+    let lists = [&telemetry["doubted"], &supervisor["refused"]];
+    for said in lists.into_iter().filter_map(Value::as_array).flatten() {
+        line(&format!("  {}", text(said)));
+    }
+    if let Some(trip) = supervisor["challenge"]["trip"]["id"].as_u64() {
+        line(&format!("  trip {trip} holds: `trimtab supervisor release --key-file FILE` takes it back"));
+    }
+}

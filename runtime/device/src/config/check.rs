@@ -234,13 +234,25 @@ fn address(text: &str) -> Result<Option<SocketAddr>, String> {
 
 fn microcontroller(raw: &RawSupervisor, source: &Source) -> Result<SupervisorConfig, ConfigError> {
     let port = source.checked("supervisor.port", &raw.port, |text| {
-        PortAddress::parse(text).ok_or("write a serial device, as in \"/dev/ttyACM0\", or \"unix:\" and the path of a socket")
+        PortAddress::parse(text)
+            .ok_or("write a serial device, as in \"/dev/ttyACM0\", or \"unix:\" and the path of a socket")
     })?;
     let baud = match &raw.baud {
         Some(baud) => within(source, "supervisor.baud", baud, BAUD_RANGE)?,
         None => BAUD,
     };
-    Ok(SupervisorConfig { port, baud })
+    let limit = |key, raw: &Option<Spanned<String>>| {
+        let parse = |text: &String| match quantity::joules(text) {
+            Ok(limit) if limit.is_zero() => {
+                Err("nothing may flow at all; write an amount, or leave the key out".to_owned())
+            }
+            Ok(limit) => Ok(limit),
+            Err(fault) => Err(fault.to_string()),
+        };
+        raw.as_ref().map(|raw| source.checked(key, raw, parse)).transpose()
+    };
+    let (hour, day) = (limit("supervisor.hour", &raw.hour)?, limit("supervisor.day", &raw.day)?);
+    Ok(SupervisorConfig { port, baud, hour, day })
 }
 
 fn broker(raw: &RawMqtt, source: &Source) -> Result<MqttConfig, ConfigError> {

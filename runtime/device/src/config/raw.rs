@@ -31,6 +31,10 @@ pub(super) struct RawSupervisor {
     pub(super) port: Spanned<String>,
     #[serde(default)]
     pub(super) baud: Option<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) hour: Text,
+    #[serde(default)]
+    pub(super) day: Text,
 }
 
 #[derive(Deserialize, Debug, Default)]

@@ -5,7 +5,7 @@ use trimtab_core::Resource;
 
 use super::Finding;
 use crate::config::Config;
-use crate::meter::{Counters, MeterChoice, MeterSources, probe};
+use crate::meter::{MeterChoice, MeterSources, probe};
 use crate::operator::source_name;
 
 const PART: &str = "meter";
@@ -27,7 +27,7 @@ fn told(config: &Config, energy: &Value) -> Vec<Finding> {
 }
 
 fn tried(config: &Config) -> Vec<Finding> {
-    match probe(&config.energy, &MeterSources::of(&config.energy, Counters::default())) {
+    match probe(&config.energy, &MeterSources::looking(config)) {
         Ok(probed) => {
             let source = probed.meter.map(|meter| source_name(&meter.source()));
             // What is not there is no fault; what is there and cannot be read is.

@@ -12,6 +12,7 @@ mod energy;
 mod files;
 mod memory;
 mod model;
+mod supervisor;
 mod time;
 
 use std::path::PathBuf;
@@ -138,6 +139,9 @@ pub async fn examine(config: Result<Config, ConfigError>, places: &Places, tell:
         tell(finding);
     }
     for finding in camera::examine(&config, running.as_ref(), places).await {
+        tell(finding);
+    }
+    for finding in supervisor::examine(&config, running.as_ref()) {
         tell(finding);
     }
     for finding in energy::examine(&config, running.as_ref()) {

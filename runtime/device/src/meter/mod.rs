@@ -152,8 +152,14 @@ pub enum MeterError {
         what: &'static str,
     },
     /// No microcontroller is connected.
-    #[error("no supervisor is connected; set [energy] meter to \"auto\" or another")]
+    #[error("no supervisor is configured; write [supervisor] port, or set [energy] meter to \"auto\" or another")]
     NoSupervisor,
+    /// There is one, and it does not speak.
+    #[error("{port}: the supervisor does not answer; `trimtab doctor` looks at its link")]
+    Silent {
+        /// Its port.
+        port: String,
+    },
     /// There is a chip that measures power, but perhaps of a part of the board.
     #[error("{chip} may measure a part and not the board; if it is the board's, write [energy] {key} = {chip:?}")]
     Part {

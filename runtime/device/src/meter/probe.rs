@@ -12,6 +12,8 @@ use super::{
     Battery, BoardSensor, Counters, EnergyConfig, Estimate, Meter, MeterChoice, MeterError, MeterKind, MeterPaths,
     Pmic, PowerSensor, Powercap, Sampled, Sampling,
 };
+use crate::config::Config;
+use crate::supervisor::{FIRST_WORD, Peak, Supervisor};
 
 /// How long a counter is watched for its power.
 const GLANCE: Duration = Duration::from_millis(200);
@@ -23,8 +25,8 @@ pub struct MeterSources {
     pub counters: Counters,
     /// Where the kernel shows its sensors.
     pub paths: MeterPaths,
-    /// A microcontroller that measures by itself, if one is connected.
-    pub supervisor: Option<Arc<dyn Meter>>,
+    /// The microcontroller that measures by itself, if there is one.
+    pub supervisor: Option<Arc<Supervisor>>,
 }
 
 impl MeterSources {
@@ -32,6 +34,18 @@ impl MeterSources {
     #[must_use]
     pub fn of(config: &EnergyConfig, counters: Counters) -> Self {
         Self { counters, paths: MeterPaths { sys: config.sysfs.clone(), ..MeterPaths::default() }, supervisor: None }
+    }
+
+    /// The same with the configured microcontroller, which is given time for its first word, for commands that only look. Blocks.
+    /// While a runtime runs, the port is its own.
+    #[must_use]
+    pub fn looking(config: &Config) -> Self {
+        let supervisor = config.supervisor.as_ref().and_then(|supervisor| Supervisor::start(supervisor, 0).ok());
+        if let Some(supervisor) = &supervisor {
+            // One that does not speak is found to be silent.
+            let _ = supervisor.speaks_within(FIRST_WORD);
+        }
+        Self { supervisor: supervisor.map(Arc::new), ..Self::of(&config.energy, Counters::default()) }
     }
 }
 
@@ -72,17 +86,36 @@ pub fn probe(config: &EnergyConfig, sources: &MeterSources) -> Result<Probed, Me
         MeterChoice::None => Ok(Probed { meter: None, passed_over }),
         MeterChoice::Only(kind) => Ok(Probed { meter: Some(open(kind, config, sources)?), passed_over }),
         MeterChoice::Auto => {
-            for kind in MeterKind::ORDER {
-                match open(kind, config, sources) {
-                    Ok(meter) => return Ok(Probed { meter: Some(meter), passed_over }),
-                    // The estimate is the last, and without it there is nothing to fall back on.
-                    Err(fault) if kind == MeterKind::Estimate => return Err(fault),
-                    Err(fault) => passed_over.push((kind, fault)),
-                }
-            }
-            Ok(Probed { meter: None, passed_over })
+            let best = best(config, sources, &mut passed_over)?;
+            // It stands before whatever else there is, which counts while it is silent.
+            let meter = match &sources.supervisor {
+                Some(supervisor) => Arc::new(supervisor.meter(peak(config), Some(best))?),
+                None => best,
+            };
+            Ok(Probed { meter: Some(meter), passed_over })
         }
     }
+}
+
+/// The best meter of the board itself.
+fn best(
+    config: &EnergyConfig,
+    sources: &MeterSources,
+    passed_over: &mut Vec<(MeterKind, MeterError)>,
+) -> Result<Arc<dyn Meter>, MeterError> {
+    for kind in MeterKind::ORDER.into_iter().filter(|kind| *kind != MeterKind::Supervisor) {
+        match open(kind, config, sources) {
+            Ok(meter) => return Ok(meter),
+            // The estimate is the last, and without it there is nothing to fall back on.
+            Err(fault) if kind == MeterKind::Estimate => return Err(fault),
+            Err(fault) => passed_over.push((kind, fault)),
+        }
+    }
+    Err(MeterError::NoSupervisor)
+}
+
+fn peak(config: &EnergyConfig) -> Peak {
+    Peak { known: config.peak, floor: config.busy(cores()) }
 }
 
 /// Every kind of meter, and what it reads now. Blocks for a moment.
@@ -134,16 +167,16 @@ pub fn mean(took: Joules, span: Duration) -> Option<Watts> {
 
 fn open(kind: MeterKind, config: &EnergyConfig, sources: &MeterSources) -> Result<Arc<dyn Meter>, MeterError> {
     if let Some(sensor) = sensor(kind, config, sources) {
-        let sampling = Sampling {
-            period: config.period.unwrap_or(kind.period()),
-            peak: config.peak,
-            peak_floor: config.busy(cores()),
-        };
+        let Peak { known, floor } = peak(config);
+        let sampling = Sampling { period: config.period.unwrap_or(kind.period()), peak: known, peak_floor: floor };
         return Ok(Arc::new(Sampled::start(sensor?, sampling)?));
     }
     match kind {
         MeterKind::Powercap => Ok(Arc::new(Powercap::open(&sources.paths.powercap(), config.peak)?)),
-        MeterKind::Supervisor => sources.supervisor.clone().ok_or(MeterError::NoSupervisor),
+        MeterKind::Supervisor => {
+            let supervisor = sources.supervisor.as_ref().ok_or(MeterError::NoSupervisor)?;
+            Ok(Arc::new(supervisor.meter(peak(config), None)?))
+        }
         _ => Ok(Arc::new(Estimate::new(config, sources.counters.clone(), &sources.paths.proc)?)),
     }
 }

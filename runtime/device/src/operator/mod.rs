@@ -19,16 +19,20 @@ use trimtab_mqtt::Publication;
 use trimtab_turn::{EnergySource, TurnRecord};
 use trimtab_wire::Topic;
 use trimtab_wire::limits::{CONTENT_TYPE_JSON, VERSION};
+use trimtab_wire::mcu::LogEntry;
 use trimtab_wire::operator::{BudgetState, Decision, Payload, Status};
 use trimtab_wire::topics::Telemetry;
 
 use crate::shell::{Inner, lock, view_names};
+use crate::supervisor::status as supervisor;
 
 pub(crate) use command::on_command;
 pub(crate) use desired::{on_desired, restore};
 
 /// After this, telemetry is of no use to anybody.
 const TELEMETRY_EXPIRY: Duration = Duration::from_secs(60);
+/// What a microcontroller did is worth reading for a day.
+const EVENT_EXPIRY: Duration = Duration::from_secs(86_400);
 
 /// What operators have set, and which commands were carried out.
 #[derive(Debug, Default)]
@@ -119,6 +123,13 @@ pub(crate) async fn tell_readings(inner: &Inner) {
     for (what, value) in readings {
         telemetry(inner, what, value.to_string().into_bytes()).await;
     }
+}
+
+/// Tells an event of the microcontroller's. None of them is of use only for a minute, so each is acknowledged.
+pub(crate) async fn tell_supervisor(inner: &Inner, event: &LogEntry) {
+    let topic = Topic::Telemetry(inner.config.fleet.clone(), inner.config.id.clone(), Telemetry::Supervisor);
+    let payload = supervisor::event(unix_ms(), event).to_string().into_bytes();
+    publish(inner, topic, payload, |publication| publication.expiring(EVENT_EXPIRY)).await;
 }
 
 async fn telemetry(inner: &Inner, what: Telemetry, payload: Vec<u8>) {

@@ -8,7 +8,7 @@ use crate::camera::{Camera, CameraSource};
 use crate::clock::ActiveClock;
 use crate::config::{Config, ModelsConfig};
 use crate::memory::{Accounting, Memory, MemoryPaths};
-use crate::meter::{Counters, MeterSources, probe};
+use crate::meter::{MeterSources, probe};
 use crate::operator::source_name;
 
 use super::Chooser;
@@ -76,7 +76,7 @@ pub fn inspect(config: &Config) -> Inspection {
             found.faults.push(crate::fault_text(&fault));
         }
     }
-    match probe(&config.energy, &MeterSources::of(&config.energy, Counters::default())) {
+    match probe(&config.energy, &MeterSources::looking(config)) {
         Ok(probed) => found.meter = probed.meter.map(|meter| source_name(&meter.source())),
         Err(fault) => found.faults.push(crate::fault_text(&fault)),
     }

@@ -9,6 +9,7 @@ mod heat;
 mod inbox;
 mod inspect;
 mod observe;
+mod overseer;
 mod pace;
 mod presence;
 mod seat;
@@ -28,6 +29,7 @@ use trimtab_engine::Tokenizer;
 use trimtab_mqtt::{Link, LinkState};
 use trimtab_turn::{Feedback, Governor, Late, TurnRecord};
 use trimtab_wire::limits::PROMPT_BYTES_MAX;
+use trimtab_wire::mcu::{Tag, TripId};
 
 use crate::clock::Clock;
 use crate::config::Config;
@@ -35,6 +37,7 @@ use crate::memory::{Admission, Memory, Rung};
 use crate::meter::{CpuTime, Uplink};
 use crate::offload::{LateAnswer, Offload};
 use crate::operator::OperatorBook;
+use crate::supervisor::{ReleaseError, Supervisor};
 use crate::thermal::Condition;
 use trimtab_ledger::{Ledger, LedgerError};
 
@@ -64,6 +67,8 @@ pub(crate) struct Inner {
     pub(crate) memory: Memory,
     pub(crate) operator: OperatorBook,
     energy: EnergyReader,
+    /// The microcontroller that watches this runtime.
+    pub(crate) supervisor: Option<Arc<Supervisor>>,
     /// Heat and undervoltage, as they were seen last.
     condition: Mutex<Condition>,
     cpu: CpuTime,
@@ -211,6 +216,14 @@ impl Device {
     pub async fn alive(&self) -> Result<(), LedgerError> {
         self.with_governor(|_| ());
         self.0.ledger.with(|_| Ok(())).await
+    }
+
+    /// Hands the microcontroller the release of a trip, sealed with its key.
+    pub async fn release_trip(&self, trip: TripId, tag: Tag) -> Result<(), ReleaseError> {
+        match &self.0.supervisor {
+            Some(supervisor) => supervisor.release(trip, tag).await,
+            None => Err(ReleaseError::Away),
+        }
     }
 
     /// What was found wrong at the start; the device runs all the same, and says so in its status.

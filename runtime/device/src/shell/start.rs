@@ -20,7 +20,7 @@ use super::observe::Eyes;
 use super::pace::{self, Pace};
 use super::presence::{self, Presence};
 use super::seat::{LocalSeat, Seated};
-use super::{Chooser, Device, Inner, heat, inbox, strain, turn};
+use super::{Chooser, Device, Inner, heat, inbox, overseer, strain, turn};
 use crate::camera::CameraError;
 use crate::clock::{ActiveClock, Clock};
 use crate::config::{Config, ModelsConfig, MqttConfig};
@@ -29,6 +29,7 @@ use crate::memory::{Accounting, Admission, Memory, MemoryError, MemoryPaths};
 use crate::meter::{Counters, Meter, MeterError, MeterKind, MeterSources, probe};
 use crate::offload::{LATE_MAX, Offload, Way};
 use crate::operator::{self, OperatorBook};
+use crate::supervisor::{FIRST_WORD, Supervisor};
 use trimtab_ledger::{Ledger, LedgerError, RestoreError, Retention};
 
 /// The ledger's file in the state folder.
@@ -42,8 +43,6 @@ pub struct Parts {
     pub clock: Option<Arc<dyn Clock>>,
     /// The meter; none: what the configuration finds.
     pub meter: Option<Arc<dyn Meter>>,
-    /// A microcontroller that measures; where the configuration leaves the choice, it comes before any other meter.
-    pub supervisor: Option<Arc<dyn Meter>>,
     /// What an estimating meter counts.
     pub counters: Counters,
     /// What counts against the memory ceiling.
@@ -59,7 +58,6 @@ impl Default for Parts {
         Self {
             clock: None,
             meter: None,
-            supervisor: None,
             counters: Counters::default(),
             accounting: Accounting::Process,
             memory: MemoryPaths::default(),
@@ -96,6 +94,9 @@ pub enum StartError {
     /// The meter that the configuration insists on.
     #[error(transparent)]
     Meter(#[from] MeterError),
+    /// No thread for the microcontroller's link.
+    #[error("[supervisor] no thread to talk to it; raise the limit of threads")]
+    Supervisor(#[from] std::io::Error),
     /// A camera.
     #[error(transparent)]
     Camera(#[from] CameraError),
@@ -181,14 +182,25 @@ impl Device {
         let memory = Memory::new(config.memory_ceiling, parts.accounting, parts.memory)?;
         let (uplink, cpu) = (parts.counters.uplink.clone(), parts.counters.cpu.clone());
         let mut faults = Vec::new();
+        let supervisor = match &config.supervisor {
+            Some(supervisor) => Some(Arc::new(Supervisor::start(supervisor, ledger.boot())?)),
+            None => None,
+        };
         let energy = match parts.meter {
             Some(meter) => EnergyReader::new(Some(meter), Vec::new()),
             None => {
                 let sources =
-                    MeterSources { supervisor: parts.supervisor, ..MeterSources::of(&config.energy, parts.counters) };
-                // Sensors are opened and read, and a program may be asked.
+                    MeterSources { supervisor: supervisor.clone(), ..MeterSources::of(&config.energy, parts.counters) };
+                // Sensors are opened and read, a program may be asked, and the microcontroller's first word is waited for.
                 let settings = config.energy.clone();
-                let probed = tokio::task::spawn_blocking(move || probe(&settings, &sources)).await??;
+                let probing = move || {
+                    if let Some(supervisor) = &sources.supervisor {
+                        // A silent one is told, and may speak later.
+                        let _ = supervisor.speaks_within(FIRST_WORD);
+                    }
+                    probe(&settings, &sources)
+                };
+                let probed = tokio::task::spawn_blocking(probing).await??;
                 EnergyReader::new(probed.meter, passed_over(&probed.passed_over))
             }
         };
@@ -230,6 +242,7 @@ impl Device {
             memory,
             governor: Mutex::new(governor),
             energy,
+            supervisor,
             condition: Mutex::default(),
             cpu,
             uplink,
@@ -262,6 +275,8 @@ impl Device {
             tokio::spawn(inbox::keep_time(Arc::clone(&inner))),
             tokio::spawn(energy::follow(Arc::clone(&inner))),
             tokio::spawn(heat::follow(Arc::clone(&inner))),
+            tokio::spawn(overseer::live(Arc::clone(&inner))),
+            tokio::spawn(overseer::tell(Arc::clone(&inner))),
             tokio::spawn(presence::follow(Arc::clone(&inner))),
             tokio::spawn(strain::watch(Arc::clone(&inner))),
         ];
@@ -305,14 +320,15 @@ fn passed_over(faults: &[(MeterKind, MeterError)]) -> Vec<String> {
     texts.inspect(|fault| tracing::warn!(%fault, "a better meter was passed over")).collect()
 }
 
-fn is_measured(energy: &EnergyReader) -> bool {
-    matches!(energy.source(), EnergySource::Measured(_))
+/// What is drawn is, or may become, whatever the whole board draws; a microcontroller that is silent now may speak later.
+fn is_measured(config: &Config, energy: &EnergyReader) -> bool {
+    config.supervisor.is_some() || matches!(energy.source(), EnergySource::Measured(_))
 }
 
 /// Power while a model runs on so many cores. A sensor sees whatever the board draws, so its peak bounds every phase; an estimate knows what
 /// it charges for.
 fn busy(config: &Config, energy: &EnergyReader, cores: u32) -> Watts {
-    if is_measured(energy) { energy.peak() } else { config.energy.busy(cores) }
+    if is_measured(config, energy) { energy.peak() } else { config.energy.busy(cores) }
 }
 
 async fn governor(
@@ -337,7 +353,10 @@ async fn governor(
         tracing::warn!(fault = %crate::fault_text(&fault), "latency and energy are learnt anew");
         Vec::new()
     });
-    let measured = is_measured(energy);
+    let measured = is_measured(config, energy);
+    // While a microcontroller is silent, an estimate may count, which charges for bytes.
+    let radio =
+        if measured && config.supervisor.is_none() { Joules::ZERO } else { config.energy.uplink_per_mebibyte() };
     let waiting = if measured { energy.peak() } else { config.energy.idle() };
     let meter = MeterFacts {
         known: energy.is_known(),
@@ -345,7 +364,7 @@ async fn governor(
         period: energy.period(),
         step: local.as_ref().map_or(Millis::ZERO, |local| local.profile.token_time),
         look: decision_time.scaled_up(1, config.cameras.len() as u64 + 1),
-        radio_per_mebibyte: if measured { Joules::ZERO } else { config.energy.uplink_per_mebibyte() },
+        radio_per_mebibyte: radio,
         waiting,
         decision: Joules::of(busy(config, energy, 1), decision_time),
     };

@@ -115,6 +115,7 @@ impl Inner {
             "overruns": self.overruns(),
             "quotes": {"actions": coverage.actions, "above": coverage.above},
             "energy": self.energy.status(),
+            "supervisor": self.supervisor.as_ref().map(|supervisor| supervisor.status()),
             "thermal": self.thermal_status(),
             "memory": self.memory_status(),
             "offload": self.offload().map(|offload| json!({

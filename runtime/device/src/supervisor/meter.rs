@@ -5,27 +5,16 @@ use std::time::{Duration, Instant};
 
 use trimtab_core::{Joules, Millis, Watts};
 use trimtab_turn::EnergySource;
+use trimtab_wire::mcu::{BootNumber, Telemetry, Verdict};
 
 use super::account::Account;
+use super::status::word;
 use super::{SILENT_AFTER, TELEMETRY_PERIOD};
 use crate::meter::{Meter, MeterError, MeterHealth};
 
 /// Where nobody says what the board draws at most, it is taken to be so many tenths of the first reading, or what the estimate
 /// has for all cores at work, whichever is more.
 const PEAK_TENTHS: u64 = 25;
-
-/// What one telemetry says of energy.
-#[derive(Clone, Debug)]
-pub(super) struct Reading {
-    /// Tells one count of the microcontroller from the next: another number means that the counter began anew.
-    pub(super) count: u32,
-    pub(super) energy: Joules,
-    /// How much of that was charged at the worst case, not measured.
-    pub(super) widened: Joules,
-    pub(super) power: Watts,
-    /// A sensor of the microcontroller is not believed.
-    pub(super) trouble: Option<String>,
-}
 
 /// The microcontroller's joules. While it is silent, the next meter's.
 #[derive(Clone)]
@@ -40,7 +29,7 @@ pub struct SupervisorMeter {
 struct State {
     account: Account,
     name: String,
-    last: Option<Reading>,
+    last: Option<Telemetry>,
     peak: Peak,
     faults: u64,
     above_peak: Option<String>,
@@ -76,15 +65,15 @@ impl SupervisorMeter {
     }
 
     /// It has spoken.
-    pub(super) fn told(&self, reading: Reading) {
+    pub(super) fn told(&self, boot: BootNumber, telemetry: Telemetry) {
         let other = self.other();
         let mut state = self.lock();
         if state.peak.known.is_none() && state.last.is_none() {
-            state.peak.floor = state.peak.floor.max(reading.power.scaled_up(PEAK_TENTHS, 10));
+            state.peak.floor = state.peak.floor.max(telemetry.power.scaled_up(PEAK_TENTHS, 10));
         }
         let peak = state.peak.known.unwrap_or(state.peak.floor);
-        if reading.power > peak {
-            let power = reading.power;
+        if telemetry.power > peak {
+            let power = telemetry.power;
             if state.above_peak.is_none() {
                 tracing::warn!(meter = %state.name, "{power} was read, more than the {peak} that the board was taken to draw at most: set [energy] peak_watts");
             }
@@ -93,11 +82,11 @@ impl SupervisorMeter {
             ));
             state.peak = Peak { known: None, floor: power };
         }
-        if reading.trouble.is_some() {
+        if doubt(&telemetry).is_some() {
             state.faults = state.faults.saturating_add(1);
         }
-        state.account.told(self.start.elapsed(), reading.count, reading.energy, other);
-        state.last = Some(reading);
+        state.account.told(self.start.elapsed(), boot.0, telemetry.energy, other);
+        state.last = Some(telemetry);
     }
 
     /// It has not spoken for two periods, or never.
@@ -154,7 +143,7 @@ impl Meter for SupervisorMeter {
         if state.account.is_away(self.start.elapsed()) {
             return self.next.as_ref().and_then(|next| next.power());
         }
-        state.last.as_ref().map(|reading| reading.power)
+        state.last.as_ref().map(|telemetry| telemetry.power)
     }
 
     fn health(&self) -> MeterHealth {
@@ -164,11 +153,21 @@ impl Meter for SupervisorMeter {
             return behind;
         }
         MeterHealth {
-            trouble: state.last.as_ref().and_then(|reading| reading.trouble.clone()),
+            trouble: state.last.as_ref().and_then(doubt),
             faults: state.faults,
-            assumed: state.last.as_ref().map(|reading| reading.widened).unwrap_or_default(),
+            assumed: state.last.as_ref().map(|telemetry| telemetry.widened).unwrap_or_default(),
             stuck: None,
             above_peak: state.above_peak.clone(),
         }
     }
+}
+
+/// A sensor of the microcontroller that it does not believe, of those that energy is made of.
+fn doubt(telemetry: &Telemetry) -> Option<String> {
+    let sensors = [("current", telemetry.plausibility.current), ("voltage", telemetry.plausibility.voltage)];
+    let (name, verdict) = sensors.into_iter().find(|(_, verdict)| *verdict != Verdict::Good)?;
+    let verdict = word(&verdict);
+    Some(format!(
+        "the supervisor does not believe its sensor of {name} ({verdict}) and counts the worst case: check its wiring"
+    ))
 }

@@ -179,3 +179,95 @@ impl Session {
         fits
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use trimtab_wire::mcu::{Challenge, Nonce, Query};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn hello(boot: u32, versions: Versions) -> Greeting {
+        let firmware = FirmwareVersion { major: 0, minor: 1, patch: 0 };
+        Greeting::Hello(Hello { versions, name: Name::try_from("bench").unwrap(), firmware, boot: BootNumber(boot) })
+    }
+
+    fn hear(session: &mut Session, bytes: &[u8]) -> Vec<Heard> {
+        bytes.iter().filter_map(|byte| session.push(*byte)).collect()
+    }
+
+    /// What this end has said, as the microcontroller hears it.
+    fn said(session: &mut Session) -> Vec<Received<ToMcu>> {
+        let mut decoder = Decoder::new();
+        let out = session.outgoing().to_vec();
+        session.sent(out.len());
+        out.iter().filter_map(|byte| decoder.push(*byte)).map(Result::unwrap).collect()
+    }
+
+    fn message(number: u32) -> Vec<u8> {
+        let challenge = FromMcu::Challenge(Challenge { nonce: Nonce([7; 16]), trip: None, has_key: true });
+        encode(1, number, &challenge).unwrap().to_vec()
+    }
+
+    #[test]
+    fn it_greets_until_it_is_answered_and_anew_when_it_is_not_known_any_more() {
+        let mut session = Session::new(4);
+        for tick in [0, 100, 600] {
+            session.tick(Duration::from_millis(tick));
+        }
+        let greetings = said(&mut session);
+        assert!(matches!(&greetings[..], [Received::Greeting { .. }, Received::Greeting { .. }]), "{greetings:?}");
+        assert_eq!(session.send(&ToMcu::Query(Query::Challenge)), None);
+        let answer = encode_greeting(9, &hello(3, Versions::SPOKEN)).unwrap();
+        assert!(matches!(&hear(&mut session, &answer)[..], [Heard::Greeted(hello)] if hello.boot == BootNumber(3)));
+        session.tick(SECOND * 9);
+        assert!(session.is_open() && said(&mut session).is_empty());
+        // It was reset, and greets by itself.
+        let again = encode_greeting(0, &hello(4, Versions::SPOKEN)).unwrap();
+        assert!(matches!(&hear(&mut session, &again)[..], [Heard::Greeted(_)]));
+        assert!(matches!(&said(&mut session)[..], [Received::Greeting { .. }]));
+        let stranger = FromMcu::Nack(Nack { of: 1, reason: NackReason::NotGreeted });
+        hear(&mut session, &encode(1, 1, &stranger).unwrap());
+        assert!(!session.is_open());
+        session.tick(SECOND * 10);
+        assert!(matches!(&said(&mut session)[..], [Received::Greeting { .. }]));
+    }
+
+    #[test]
+    fn another_version_is_refused_by_the_names_of_both() {
+        let mut session = Session::new(1);
+        let newer = encode_greeting(0, &hello(1, Versions { min: 7, max: 9 })).unwrap();
+        let heard = hear(&mut session, &newer);
+        let [Heard::Refused(refusal)] = &heard[..] else { panic!("{heard:?}") };
+        assert_eq!(
+            refusal.to_string(),
+            "this end of the link speaks version 1, the other 7 to 9: update the older end"
+        );
+        let theirs = Greeting::Refusal(Refusal { ours: Versions { min: 2, max: 2 }, theirs: Versions::SPOKEN });
+        let heard = hear(&mut session, &encode_greeting(1, &theirs).unwrap());
+        assert!(matches!(&heard[..], [Heard::Refused(refusal)] if refusal.ours == Versions::SPOKEN), "{heard:?}");
+    }
+
+    #[test]
+    fn garbage_repetitions_and_stragglers_are_counted_and_nothing_else() {
+        let mut session = Session::new(1);
+        hear(&mut session, &encode_greeting(9, &hello(1, Versions::SPOKEN)).unwrap());
+        let garbage: Vec<u8> = (0..10_000_u32).map(|at| (at * 7 % 251) as u8).collect();
+        assert_eq!(hear(&mut session, &garbage), []);
+        let heard: Vec<_> = [10, 12, 12, 11, 13].into_iter().flat_map(|n| hear(&mut session, &message(n))).collect();
+        assert_eq!(heard.len(), 3);
+        let losses = session.losses();
+        assert_eq!((losses.missing, losses.repeated, losses.late), (1, 1, 1));
+        assert!(losses.frames.garbage_bytes > 9_000, "{losses:?}");
+    }
+
+    #[test]
+    fn a_wire_that_takes_nothing_is_given_no_more_than_fits() {
+        let mut session = Session::new(1);
+        hear(&mut session, &encode_greeting(9, &hello(1, Versions::SPOKEN)).unwrap());
+        for count in 0..10_000 {
+            session.send(&ToMcu::Heartbeat { count, uptime_ms: 0 });
+        }
+        assert!(session.outgoing().len() <= OUT_BYTES_MAX && session.losses().unsent > 9_000);
+    }
+}

@@ -6,9 +6,8 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
-use trimtab_wire::mcu::{BudgetWindow, FromMcu, NackReason, Query, Telemetry, ToMcu, Verdict};
+use trimtab_wire::mcu::{BudgetWindow, FromMcu, NackReason, Query, ToMcu};
 
-use super::meter::Reading;
 use super::port::Port;
 use super::session::{Heard, Session};
 use super::shared::{Link, Shared};
@@ -140,9 +139,10 @@ impl<'a> Talk<'a> {
     }
 
     fn beat(&mut self) {
-        if self.session.is_open() && self.beat.elapsed() >= BEAT_EVERY {
+        let count = self.worker.shared.beats.load(Ordering::Relaxed);
+        // A command that only looks has no heart, and must not be taken for a runtime that has died.
+        if count > 0 && self.session.is_open() && self.beat.elapsed() >= BEAT_EVERY {
             self.beat = Instant::now();
-            let count = self.worker.shared.beats.load(Ordering::Relaxed);
             let uptime_ms = u32::try_from(self.worker.shared.start.elapsed().as_millis() % (1 << 32)).unwrap_or(0);
             self.session.send(&ToMcu::Heartbeat { count, uptime_ms });
         }
@@ -194,7 +194,7 @@ impl<'a> Talk<'a> {
     fn message(&mut self, message: FromMcu) {
         let shared = &self.worker.shared;
         match message {
-            FromMcu::Telemetry(telemetry) => shared.telemetry(telemetry, reading(&telemetry)),
+            FromMcu::Telemetry(telemetry) => shared.telemetry(telemetry),
             FromMcu::Event(entry) => {
                 shared.event(entry);
                 // A trip makes a new one.
@@ -251,28 +251,6 @@ impl<'a> Talk<'a> {
                 let _ = answer.send(Err(ReleaseError::Silent));
             }
         }
-    }
-}
-
-/// The part of a telemetry that the meter needs.
-fn reading(telemetry: &Telemetry) -> Reading {
-    let Telemetry { plausibility, boot, .. } = telemetry;
-    let sensors = [
-        ("current", plausibility.current),
-        ("voltage", plausibility.voltage),
-        ("temperature", plausibility.temperature),
-    ];
-    let doubted = sensors.iter().find(|(_, verdict)| *verdict != Verdict::Good);
-    Reading {
-        count: boot.0,
-        energy: telemetry.energy,
-        widened: telemetry.widened,
-        power: telemetry.power,
-        trouble: doubted.map(|(name, verdict)| {
-            format!(
-                "the supervisor does not believe its sensor of {name} ({verdict:?}) and counts the worst case: check its wiring"
-            )
-        }),
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use trimtab_core::{Joules, Millis, Watts};
-use trimtab_device::meter::{Battery, BoardSensor, Meter, MeterError, MeterKind, PowerSensor, probe, survey};
+use trimtab_core::{Joules, Watts};
+use trimtab_device::meter::{Battery, BoardSensor, MeterError, MeterKind, PowerSensor, probe, survey};
+use trimtab_device::supervisor::{BAUD, PortAddress, Supervisor, SupervisorConfig};
 use trimtab_turn::EnergySource;
 
 use crate::board::{Board, PMIC, energy};
@@ -76,31 +77,20 @@ fn the_most_trusted_meter_is_taken_and_the_others_are_told() {
 }
 
 #[test]
-fn a_supervisor_comes_before_everything() {
-    struct Supervisor;
-    impl Meter for Supervisor {
-        fn source(&self) -> EnergySource {
-            EnergySource::Measured("supervisor".to_owned())
-        }
-        fn energy(&self) -> Result<Joules, MeterError> {
-            Ok(Joules::ZERO)
-        }
-        fn peak(&self) -> Watts {
-            Watts::from_milli(12_000)
-        }
-        fn period(&self) -> Millis {
-            Millis::new(10)
-        }
-    }
+fn a_supervisor_that_does_not_speak_leaves_the_next_meter_in_charge() {
     let board = Board::new();
     board.ina3221("hwmon0", 5_000, 600);
     let mut sources = board.sources();
-    sources.supervisor = Some(Arc::new(Supervisor));
+    let port = PortAddress::Socket(board.root().join("mcu.sock"));
+    let nobody = SupervisorConfig { port, baud: BAUD, hour: None, day: None };
+    sources.supervisor = Some(Arc::new(Supervisor::start(&nobody, 1).unwrap()));
     let meter = probe(&energy(""), &sources).unwrap().meter.unwrap();
-    assert_eq!(meter.source(), EnergySource::Measured("supervisor".to_owned()));
-    let chosen = probe(&energy("meter = \"hwmon\""), &sources).unwrap().meter.unwrap();
-    assert_eq!(chosen.source(), EnergySource::Measured("hwmon ina3221/1+2+3".to_owned()));
-    assert!(taken(&board, "meter = \"supervisor\"").unwrap_err().contains("no supervisor is connected"));
+    assert_eq!(meter.source(), EnergySource::Measured("hwmon ina3221/1+2+3".to_owned()));
+    std::thread::sleep(Duration::from_millis(150));
+    assert!(meter.energy().unwrap() >= Joules::from_micro(300_000) && meter.power() == Some(Watts::from_milli(3_000)));
+    assert!(taken(&board, "meter = \"supervisor\"").unwrap_err().contains("no supervisor is configured"));
+    let alone = probe(&energy("meter = \"supervisor\""), &sources).unwrap().meter.unwrap();
+    assert!(alone.energy().unwrap_err().to_string().contains("the supervisor does not answer"));
 }
 
 #[test]

@@ -14,7 +14,8 @@ use trimtab_turn::EnergySource;
 
 use super::super::{Common, Failure, show};
 use super::{failed, meter};
-use crate::meter::{EnergyConfig, Meter, cores, mean};
+use crate::config::Config;
+use crate::meter::{Meter, cores, mean};
 
 /// Of each measurement, the first part is left to the board to get there: one in so many.
 const SETTLE_PART: u32 = 4;
@@ -41,7 +42,7 @@ struct Measured {
     highest: Watts,
 }
 
-pub(super) fn execute(common: &Common, config: &EnergyConfig, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn execute(common: &Common, config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     if let Some(path) = arguments.write.as_ref().filter(|path| path.exists()) {
         return Err(Failure::Failed(format!("{}: is there already; name a file that is not", path.display())));
     }

@@ -5,10 +5,11 @@ use trimtab_core::Watts;
 use trimtab_turn::EnergySource;
 
 use super::super::{Common, Failure, show};
-use crate::meter::{Candidate, Counters, EnergyConfig, MeterSources, survey};
+use crate::config::Config;
+use crate::meter::{Candidate, MeterSources, survey};
 
-pub(super) fn execute(common: &Common, config: &EnergyConfig) -> Result<(), Failure> {
-    let candidates = survey(config, &MeterSources::of(config, Counters::default()));
+pub(super) fn execute(common: &Common, config: &Config) -> Result<(), Failure> {
+    let candidates = survey(&config.energy, &MeterSources::looking(config));
     let chosen = candidates.iter().find(|candidate| candidate.chosen).map(|candidate| candidate.kind.name());
     if common.json {
         let meters: Vec<Value> = candidates.iter().map(as_json).collect();

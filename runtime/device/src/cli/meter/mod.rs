@@ -10,7 +10,7 @@ use clap::Subcommand;
 
 use super::{Common, Failure};
 use crate::config::Config;
-use crate::meter::{Counters, EnergyConfig, Meter, MeterSources, probe};
+use crate::meter::{Meter, MeterSources, probe};
 
 #[derive(Subcommand)]
 pub(super) enum MeterCommand {
@@ -28,7 +28,7 @@ pub(super) enum MeterCommand {
 }
 
 pub(super) fn execute(common: &Common, command: MeterCommand) -> Result<(), Failure> {
-    let config = Config::load(common.config.as_deref())?.energy;
+    let config = Config::load(common.config.as_deref())?;
     match command {
         MeterCommand::List => list::execute(common, &config),
         MeterCommand::Watch(arguments) => watch::execute(common, &config, &arguments),
@@ -37,8 +37,8 @@ pub(super) fn execute(common: &Common, command: MeterCommand) -> Result<(), Fail
 }
 
 /// The meter that the runtime would take.
-fn meter(config: &EnergyConfig) -> Result<Arc<dyn Meter>, Failure> {
-    let probed = probe(config, &MeterSources::of(config, Counters::default())).map_err(|fault| failed(&fault))?;
+fn meter(config: &Config) -> Result<Arc<dyn Meter>, Failure> {
+    let probed = probe(&config.energy, &MeterSources::looking(config)).map_err(|fault| failed(&fault))?;
     let none = "the configuration takes no meter: set [energy] meter to \"auto\"";
     probed.meter.ok_or_else(|| Failure::Failed(none.to_owned()))
 }

@@ -9,7 +9,8 @@ use trimtab_core::{Joules, Watts};
 use super::super::{Common, Failure, show};
 use super::list::label;
 use super::{failed, meter};
-use crate::meter::{EnergyConfig, mean};
+use crate::config::Config;
+use crate::meter::mean;
 
 /// From one line to the next.
 const LINE_EVERY: Duration = Duration::from_secs(1);
@@ -21,7 +22,7 @@ pub(in crate::cli) struct Arguments {
     seconds: Option<u32>,
 }
 
-pub(super) fn execute(common: &Common, config: &EnergyConfig, arguments: &Arguments) -> Result<(), Failure> {
+pub(super) fn execute(common: &Common, config: &Config, arguments: &Arguments) -> Result<(), Failure> {
     let meter = meter(config)?;
     let source = meter.source();
     let (label, by) = label(&source);
