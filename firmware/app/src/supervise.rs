@@ -14,7 +14,7 @@ const CHUNK_BYTES: usize = 64;
 
 /// Runs the supervisor for ever. A serial port that fails is as one that is silent.
 pub async fn supervise(
-    mut supervisor: Supervisor<'_>,
+    supervisor: &mut Supervisor<'_>,
     mut from_host: impl Read,
     mut to_host: impl Write,
     mut pins: impl Pins,

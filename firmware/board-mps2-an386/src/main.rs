@@ -19,6 +19,7 @@ mod time;
 mod watchdog;
 
 use embassy_executor::Spawner;
+use static_cell::StaticCell;
 use trimtab_app::Shared;
 use trimtab_store::Store;
 use trimtab_supervisor::wire::FirmwareVersion;
@@ -60,8 +61,10 @@ async fn start(spawner: Spawner) {
     };
     let stored = store.load().await;
     let boot = Boot { name: NAME, firmware: FIRMWARE, reset, entropy: [0; 16], key: key::read(), stored };
+    static SUPERVISOR: StaticCell<Supervisor<'static>> = StaticCell::new();
+    let supervisor = SUPERVISOR.init_with(|| Supervisor::new(memory, &boot));
     let tasks = (
-        supervise(Supervisor::new(memory, &boot), pins),
+        supervise(supervisor, pins),
         sample(OnBoard::new(Bus::start())),
         keep(store),
     );
@@ -73,7 +76,7 @@ async fn start(spawner: Spawner) {
 }
 
 #[embassy_executor::task]
-async fn supervise(supervisor: Supervisor<'static>, pins: Board) {
+async fn supervise(supervisor: &'static mut Supervisor<'static>, pins: Board) {
     trimtab_app::supervise(supervisor, FromHost, ToHost, pins, &SHARED).await;
 }
 

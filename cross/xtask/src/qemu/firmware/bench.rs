@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use trimtab_wire::mcu::{
     Arrivals, BootNumber, Challenge, Config, Counters, Decoder, FirmwareVersion, FromMcu, Greeting, Hello, Key, LogEntry,
@@ -88,6 +88,8 @@ pub(super) struct Bench {
     /// What the host claims to speak.
     pub(super) versions: Versions,
     version: Option<u8>,
+    /// Whether the host greeted since the board, or it, started over.
+    greeted: bool,
     pub(super) beat: Beat,
     count: u32,
     begun: Instant,
@@ -117,6 +119,7 @@ impl Bench {
             number: 0,
             versions: Versions::SPOKEN,
             version: None,
+            greeted: false,
             beat: Beat::Even,
             count: 0,
             begun: Instant::now(),
@@ -163,7 +166,17 @@ impl Bench {
 
     /// The host starts over: it greets before it says anything else.
     pub(super) const fn forget_version(&mut self) {
-        self.version = None;
+        (self.version, self.greeted) = (None, false);
+    }
+
+    /// Waits until both ends have agreed on a version.
+    fn agree(&mut self) -> Result<()> {
+        let begun = Instant::now();
+        while self.version.is_none() && self.beat != Beat::Mute {
+            ensure!(begun.elapsed() < LIMIT, "the board did not greet within {LIMIT:?}");
+            self.pump()?;
+        }
+        Ok(())
     }
 
     /// Sends bytes as they are.
@@ -195,6 +208,7 @@ impl Bench {
 
     /// Sends a message and waits until it is acknowledged, or not.
     pub(super) fn command(&mut self, message: &ToMcu) -> Result<Result<(), NackReason>> {
+        self.agree()?;
         let number = self.send(message)?;
         let from = self.heard.len();
         self.until(from, &format!("an answer to frame {number}"), |heard| match heard {
@@ -320,7 +334,7 @@ impl Bench {
     /// The sensors are as new after a reset; the world is not.
     fn on_reset(&mut self) -> Result<()> {
         self.heard.push(Heard::Reset);
-        self.version = None;
+        self.forget_version();
         self.set_world(self.world)
     }
 
@@ -338,6 +352,7 @@ impl Bench {
             let number = self.number;
             self.number = number.wrapping_add(1);
             let greeting = encode_greeting(number, &Greeting::Hello(hello))?;
+            self.greeted = true;
             return self.send_raw(&greeting);
         }
         if self.beat != Beat::Silent {
@@ -354,7 +369,10 @@ impl Bench {
         let heard = match received {
             Received::Greeting { number, greeting: Greeting::Hello(hello) } => {
                 self.arrivals.restart(number);
-                self.version = self.versions.agree(hello.versions).ok();
+                if self.greeted {
+                    // What was said before this end greeted was an announcement; what is said from now on finds it greeted.
+                    self.version = self.versions.agree(hello.versions).ok();
+                }
                 Heard::Hello(hello)
             }
             Received::Greeting { greeting: Greeting::Refusal(_), .. } => Heard::Refusal,

@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use trimtab_core::{Joules, Millis};
 use trimtab_wire::mcu::{
-    BootNumber, Budgets, BudgetWindow, Config, FirmwareVersion, Greeting, Hello, Milliamps, NackReason, Name, Query, Tag,
-    Telemetry, ToMcu, encode_greeting,
+    BudgetWindow, Config, Milliamps, NackReason, Query, Tag, Telemetry, ToMcu,
 };
 
 use super::bench::{Beat, Bench, Heard, World};

@@ -18,10 +18,7 @@ impl Debugger {
     pub(super) fn attach(socket: &Path) -> Result<Self> {
         let stream = UnixStream::connect(socket).with_context(|| format!("no debugger at {}", socket.display()))?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
-        let mut debugger = Self(stream);
-        // Says why the board stands still, and that the other end is there.
-        debugger.ask("?")?;
-        Ok(debugger)
+        Ok(Self(stream))
     }
 
     /// Sets the program counter and lets the board run.
@@ -38,18 +35,28 @@ impl Debugger {
     fn ask(&mut self, text: &str) -> Result<String> {
         let sum = text.bytes().fold(0_u8, u8::wrapping_add);
         self.0.write_all(format!("${text}#{sum:02x}").as_bytes())?;
-        let mut answer = Vec::new();
+        loop {
+            let answer = self.packet().with_context(|| format!("no answer to {text:?}"))?;
+            // That the board stands still is said unasked.
+            if !answer.starts_with('T') {
+                return Ok(answer);
+            }
+        }
+    }
+
+    fn packet(&mut self) -> Result<String> {
+        let mut text = Vec::new();
         let mut byte = [0];
         loop {
-            self.0.read_exact(&mut byte).with_context(|| format!("no answer to {text:?}"))?;
+            self.0.read_exact(&mut byte)?;
             match byte[0] {
-                b'$' => answer.clear(),
+                b'$' => text.clear(),
                 b'#' => break,
-                other => answer.push(other),
+                other => text.push(other),
             }
         }
         self.0.read_exact(&mut [0; 2])?;
         self.0.write_all(b"+")?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
+        Ok(String::from_utf8_lossy(&text).into_owned())
     }
 }

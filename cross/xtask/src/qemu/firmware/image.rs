@@ -13,8 +13,8 @@ use crate::clock::must;
 pub(super) const TARGET: &str = "thumbv7em-none-eabihf";
 const PACKAGE: &str = "trimtab-board-mps2-an386";
 const PROGRAM: &str = "supervisor-mps2-an386";
-/// A jump to itself.
-const ENDLESS_LOOP: [u8; 2] = [0xfe, 0xe7];
+/// No operation, and a jump back to it: where the image waits for its watchdog.
+const ENDLESS_LOOP: [u8; 4] = [0x00, 0xbf, 0xfd, 0xe7];
 
 /// An image, and what the bench needs to know of it.
 pub(super) struct Image {
@@ -35,8 +35,8 @@ impl Image {
         let panic = panic.context("the image has no panic handler")?.address() as u32 & !1;
         let text = elf.section_by_name(".text").context("the image has no code")?;
         let code = text.data()?;
-        let place = code.chunks_exact(2).position(|half| half == ENDLESS_LOOP).context("no endless loop in the image")?;
-        let endless_loop = text.address() as u32 + 2 * place as u32;
+        let place = code.windows(4).position(|words| words == ENDLESS_LOOP).context("no endless loop in the image")?;
+        let endless_loop = text.address() as u32 + place as u32;
         Ok(Self { file, endless_loop, panic })
     }
 }

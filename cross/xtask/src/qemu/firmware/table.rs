@@ -241,8 +241,8 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         &[
             AS_IS,
             Current(64_000),
+            Until(Seen::Tripped(CutAccelerator, OverCurrent)),
             Until(Seen::Sensor(Channel::Current, Verdict::Range)),
-            Until(Seen::Tripped(Throttle, SensorLost)),
             Until(Seen::Telemetry(|it| it.current.get() == 60_000 && it.widened.micro() > 0)),
             Counted("impossible currents", |it| it.current.range, 1),
         ],
