@@ -18,7 +18,10 @@ impl Debugger {
     pub(super) fn attach(socket: &Path) -> Result<Self> {
         let stream = UnixStream::connect(socket).with_context(|| format!("no debugger at {}", socket.display()))?;
         stream.set_read_timeout(Some(ANSWER_LIMIT))?;
-        Ok(Self(stream))
+        let mut debugger = Self(stream);
+        // QEMU sets single registers only for those who have asked what registers there are.
+        debugger.ask("qXfer:features:read:target.xml:0,ffb")?;
+        Ok(debugger)
     }
 
     /// Sets the program counter and lets the board run.
