@@ -39,7 +39,7 @@ impl Flash {
 
     fn word(&self, index: usize) -> u32 {
         debug_assert!(index < BYTES / WORD_BYTES);
-        // SAFETY: the board has 64 KiB of memory from `BASE`, of which the linker knows nothing; the index is below its words,
+        // SAFETY: the board has 16 KiB of memory from `BASE`, of which the linker knows nothing; the index is below its words,
         // because every caller's range was checked.
         #[allow(unsafe_code)] // memory by address
         unsafe {

@@ -12,6 +12,8 @@ mod key;
 mod lines;
 mod map;
 mod nvic;
+#[cfg_attr(feature = "course", path = "course.rs")]
+mod outside;
 mod register;
 mod sensors;
 mod serial;
@@ -26,10 +28,9 @@ use trimtab_supervisor::wire::FirmwareVersion;
 use trimtab_supervisor::{Boot, Lines, Supervisor};
 
 use flash::Flash;
-use i2c::Bus;
 use lines::Board;
-use sensors::OnBoard;
-use serial::{FromHost, ToHost};
+use outside::Sensed;
+use serial::ToHost;
 use watchdog::Watchdog;
 
 const NAME: &str = "mps2-an386";
@@ -40,7 +41,7 @@ static SHARED: Shared = Shared::new();
 #[cortex_m_rt::entry]
 fn main() -> ! {
     lines::put(Lines::SAFE);
-    time::start();
+    time::start(outside::clock());
     serial::start();
     executor::run(|spawner| {
         // The only task of its kind, so there is room for it.
@@ -59,29 +60,30 @@ async fn start(spawner: Spawner) {
         // Without them nothing below could run; the watchdog starts the board anew.
         return;
     };
-    let stored = store.load().await;
+    let stored = outside::stored(&mut store).await;
     let boot = Boot { name: NAME, firmware: FIRMWARE, reset, entropy: [0; 16], key: key::read(), stored };
     static SUPERVISOR: StaticCell<Supervisor<'static>> = StaticCell::new();
     let supervisor = SUPERVISOR.init_with(|| Supervisor::new(memory, &boot));
     let tasks = (
         supervise(supervisor, pins),
-        sample(OnBoard::new(Bus::start())),
+        sample(outside::sensors()),
         keep(store),
     );
     if let (Ok(supervise), Ok(sample), Ok(keep)) = tasks {
         spawner.spawn(supervise);
         spawner.spawn(sample);
         spawner.spawn(keep);
+        outside::accompany(spawner);
     }
 }
 
 #[embassy_executor::task]
 async fn supervise(supervisor: &'static mut Supervisor<'static>, pins: Board) {
-    trimtab_app::supervise(supervisor, FromHost, ToHost, pins, &SHARED).await;
+    trimtab_app::supervise(supervisor, outside::host(), ToHost, pins, &SHARED).await;
 }
 
 #[embassy_executor::task]
-async fn sample(sensors: OnBoard) {
+async fn sample(sensors: Sensed) {
     trimtab_app::sample(sensors, &SHARED).await;
 }
 

@@ -41,11 +41,13 @@ embassy_time_driver::time_driver_impl!(static CLOCK: Clock = Clock {
     queue: Mutex::new(RefCell::new(Queue::new())),
 });
 
-/// Starts time from zero.
-pub(crate) fn start() {
+/// Starts time from so many µs.
+pub(crate) fn start(micros: u64) {
+    let ticks = micros.saturating_mul(TICKS_PER_US);
     TIMER0.register(CONTROL).write(STOPPED);
     TIMER0.register(RELOAD).write(u32::MAX);
-    COUNT.write(u32::MAX);
+    CLOCK.wraps.store((ticks >> 32) as u32, Ordering::Relaxed);
+    COUNT.write(u32::MAX - ticks as u32);
     WRAPPED.write(1);
     TIMER0.register(CONTROL).write(RUNNING);
     nvic::unmask(interrupt::TIMER0);

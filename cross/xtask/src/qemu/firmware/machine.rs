@@ -19,8 +19,8 @@ use super::qmp::Qmp;
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// Where the image looks for the board's key.
 const KEY_ADDRESS: u32 = 0x003f_f000;
-/// Where the scenario image looks for what to play.
-const CHOICE_ADDRESS: u32 = 0x0100_8000;
+/// Where the image that plays courses looks for which.
+const CHOICE_ADDRESS: u32 = 0x0100_3000;
 /// The power sensor as QEMU knows it.
 pub(super) const POWER: &str = "power";
 /// The thermometer as QEMU knows it.
@@ -60,12 +60,7 @@ impl Machine {
         command.arg("-serial").arg(format!("unix:{},server=on,wait=off", serial.display()));
         command.arg("-qmp").arg(format!("unix:{},server=on,wait=off", qmp.display()));
         command.arg("-gdb").arg(format!("unix:{},server=on,wait=off", folder.join("gdb").display()));
-        if parts.power {
-            command.arg("-device").arg(format!("adm1272,id={POWER},bus=i2c,address=0x10"));
-        }
-        if parts.heat {
-            command.arg("-device").arg(format!("tmp105,id={HEAT},bus=i2c,address=0x48"));
-        }
+        solder(&mut command, parts);
         if !key.is_empty() {
             let file = folder.join("key");
             command.arg("-device").arg(format!("loader,addr={KEY_ADDRESS:#x},file={},force-raw=on", file.display()));
@@ -114,18 +109,20 @@ impl Drop for Machine {
     }
 }
 
-/// Plays scenario number `choice` of the scenario image in simulated time and returns what it traced.
-pub(super) fn play(image: &Path, choice: u32, limit: Duration) -> Result<String> {
-    let folder = std::env::temp_dir().join(format!("trimtab-mcu-{}-trace", std::process::id()));
+/// Plays course number `choice` in simulated time; returns what came over the serial port, and what the image printed.
+pub(super) fn play(image: &Path, choice: usize, limit: Duration) -> Result<(Vec<u8>, String)> {
+    let folder = std::env::temp_dir().join(format!("trimtab-mcu-{}-course", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let trace = folder.join("trace");
+    let [trace, printed, errors] = ["trace", "printed", "errors"].map(|name| folder.join(name));
     let mut command = emulator();
+    solder(&mut command, Parts::ALL);
     command.args(["-icount", "shift=5,sleep=off", "-semihosting-config", "enable=on,target=native"]);
     let mut to_file = OsString::from("file:");
     to_file.push(&trace);
     command.arg("-serial").arg(to_file);
     command.arg("-device").arg(format!("loader,addr={CHOICE_ADDRESS:#x},data={choice},data-len=4"));
     command.arg("-kernel").arg(image).stdin(Stdio::null());
+    command.stdout(File::create(&printed)?).stderr(File::create(&errors)?);
     let mut qemu = command.spawn().context("cannot start setpriv and qemu-system-arm")?;
     let begun = Instant::now();
     let status = loop {
@@ -135,21 +132,31 @@ pub(super) fn play(image: &Path, choice: u32, limit: Duration) -> Result<String>
         if begun.elapsed() > limit {
             let _ = qemu.kill();
             let _ = qemu.wait();
-            let so_far = fs::read_to_string(&trace).unwrap_or_default();
-            bail!("scenario {choice} of the image did not end within {limit:?}; it traced\n{so_far}");
+            bail!("the course did not end within {limit:?}");
         }
         sleep(Duration::from_millis(5));
     };
-    let text = fs::read_to_string(&trace).context("no trace")?;
+    let text = fs::read_to_string(&printed)? + &fs::read_to_string(&errors)?;
+    ensure!(status.success(), "the course ended with {status}; it printed\n{text}");
+    let bytes = fs::read(&trace).context("no trace")?;
     fs::remove_dir_all(&folder)?;
-    ensure!(status.success(), "scenario {choice} of the image ended with {status}; it traced\n{text}");
-    Ok(text)
+    Ok((bytes, text))
+}
+
+/// Puts sensors on the board's bus.
+fn solder(command: &mut Command, parts: Parts) {
+    if parts.power {
+        command.arg("-device").arg(format!("adm1272,id={POWER},bus=i2c,address=0x10"));
+    }
+    if parts.heat {
+        command.arg("-device").arg(format!("tmp105,id={HEAT},bus=i2c,address=0x48"));
+    }
 }
 
 /// The board without its second serial port, its sensors and its image.
 fn emulator() -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", "qemu-system-arm", "-M", "mps2-an386", "-nic", "none"]);
+    command.args(["--pdeathsig", "KILL", "--", "qemu-system-arm", "-M", "mps2-an386"]);
     command.args(["-display", "none", "-monitor", "none", "-serial", "null"]);
     command
 }

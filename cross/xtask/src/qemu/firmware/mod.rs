@@ -10,9 +10,11 @@
 //! | `bench` | the host end of the link, and all that was heard, in order |
 //! | `scenario` | what a scenario is made of, and how it is played |
 //! | `table`, `checks`, `noise` | the scenarios |
+//! | `courses` | what is played in simulated time, and judged to the microsecond |
 
 mod bench;
 mod checks;
+mod courses;
 mod gdb;
 mod image;
 mod machine;
@@ -27,7 +29,6 @@ use std::time::Instant;
 use anyhow::{Result, ensure};
 
 use image::Image;
-use scenario::Scenario;
 use table::SCENARIOS;
 
 /// Which scenarios.
@@ -50,20 +51,43 @@ impl Arguments {
 
 /// Builds the images, plays the scenarios and prints the report; fails unless every one of them passed.
 pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    let mut report = Report::default();
+    let courses = image::build(root, Some("course"))?;
+    for course in courses::wanted(|name| arguments.wants(name)) {
+        report.add(course.name(), || course.play(&courses));
+    }
     let image = Image::product(root)?;
-    let chosen: Vec<&Scenario> = SCENARIOS.iter().filter(|it| arguments.wants(it.name)).collect();
-    let mut failed = Vec::new();
-    for scenario in &chosen {
+    for scenario in SCENARIOS.iter().filter(|it| arguments.wants(it.name)) {
+        report.add(scenario.name, || scenario::play(scenario, &image));
+    }
+    report.close()
+}
+
+/// What was played, and what of it failed.
+#[derive(Default)]
+struct Report {
+    played: usize,
+    failed: Vec<&'static str>,
+}
+
+impl Report {
+    fn add(&mut self, name: &'static str, play: impl FnOnce() -> Result<()>) {
         let begun = Instant::now();
-        let outcome = scenario::play(scenario, &image);
+        let outcome = play();
         let word = if outcome.is_ok() { "ok" } else { "FAILED" };
-        println!("  {:<48} {:>6.1} s  {word}", scenario.name, begun.elapsed().as_secs_f64());
+        println!("  {name:<48} {:>6.1} s  {word}", begun.elapsed().as_secs_f64());
+        self.played += 1;
         if let Err(fault) = outcome {
             println!("      {fault:#}");
-            failed.push(scenario.name);
+            self.failed.push(name);
         }
     }
-    println!("{{\"scenarios\": {}, \"passed\": {}, \"skipped\": []}}", chosen.len(), chosen.len() - failed.len());
-    ensure!(failed.is_empty(), "failed on the emulated microcontroller: {}", failed.join(", "));
-    Ok(())
+
+    fn close(&self) -> Result<()> {
+        let passed = self.played - self.failed.len();
+        println!("{{\"scenarios\": {}, \"passed\": {passed}, \"skipped\": []}}", self.played);
+        ensure!(self.played > 0, "no scenario has such a name");
+        ensure!(self.failed.is_empty(), "failed on the emulated microcontroller: {}", self.failed.join(", "));
+        Ok(())
+    }
 }
