@@ -27,11 +27,23 @@
     clippy::arithmetic_side_effects
 )]
 
+mod budgets;
+mod commands;
+mod danger;
+mod host;
+mod integrator;
+mod interlock;
+mod link;
 mod memory;
+mod pace;
 mod record;
+mod sampler;
+mod saving;
+mod sealed;
+mod seals;
 mod supervisor;
 
-pub use memory::{MEMORY_BYTES, Memory, note_panic};
+pub use memory::{LOG_LINES, MEMORY_BYTES, Memory, note_panic};
 pub use record::{RECORD_BYTES_MAX, Record, RecordFault, Stored};
 pub use supervisor::{Boot, Input, Lines, Outputs, Sample, Supervisor};
 /// The contract with the host.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::sealed;
 use crate::wire::{BootNumber, Config, Trip, TripId};
 
 /// What the board must know after a power cut.
@@ -22,7 +23,7 @@ pub struct Record {
 /// Longest encoded record, bytes.
 pub const RECORD_BYTES_MAX: usize = 256;
 
-/// Why bytes are no record.
+/// Why bytes are no record, or a record fits in no bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RecordFault;
 
@@ -33,7 +34,7 @@ pub enum Stored {
     Empty,
     /// This, whole.
     Whole(Record),
-    /// This, and the other slot is damaged: the last write was cut off, or flash wears out.
+    /// This, and the other slot is damaged.
     FellBack(Record),
     /// Something was stored and nothing of it can be read.
     Damaged,
@@ -44,13 +45,15 @@ impl Record {
     pub const NEW: Self =
         Self { generation: 0, config: Config::DEFAULT, boot: BootNumber(0), trip: None, next_trip: TripId(1) };
 
-    /// Encodes it for a slot, with a checksum. Gives the bytes that were filled.
+    /// Encodes it for a slot, with its length and a checksum. Gives the bytes that were filled.
     pub fn encode<'b>(&self, out: &'b mut [u8; RECORD_BYTES_MAX]) -> Result<&'b [u8], RecordFault> {
-        postcard::to_slice(self, out).map(|filled| &*filled).map_err(|_| RecordFault)
+        let filled = sealed::seal(self, out).ok_or(RecordFault)?;
+        out.get(..filled).ok_or(RecordFault)
     }
 
-    /// Reads what [`Record::encode`] made. Whether the configuration keeps its rules is for the supervisor to see.
+    /// Reads what [`Record::encode`] made; fails where a byte of it is wrong. Whether the configuration keeps its rules is for
+    /// the supervisor to see.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordFault> {
-        postcard::from_bytes(bytes).map_err(|_| RecordFault)
+        sealed::open(bytes).ok_or(RecordFault)
     }
 }

@@ -88,6 +88,16 @@ impl Window {
             Self::Day => "day",
         }
     }
+
+    /// How long it lasts in active time; none for one that ends with something else.
+    #[must_use]
+    pub const fn length(self) -> Option<Millis> {
+        match self {
+            Self::Turn | Self::Conversation => None,
+            Self::Hour => Some(Millis::new(HOUR)),
+            Self::Day => Some(Millis::new(DAY)),
+        }
+    }
 }
 
 const HOUR: u64 = 3_600_000;

@@ -11,11 +11,14 @@
 //! | `board` | the scenarios and their report |
 //! | `powercut` | power cuts while the ledger is written |
 //!
+//! And the other board, `firmware`: the microcontroller that watches over the robot's computer.
+//!
 //! What is fetched and built but for the program is kept in the tool cache, and made anew when its recipe changes.
 
 mod agent;
 mod board;
 mod debian;
+mod firmware;
 mod kernel;
 mod machine;
 mod powercut;
@@ -31,6 +34,7 @@ use crate::setup;
 use debian::Debian;
 
 pub(crate) use board::{Arguments as Scenarios, run as board};
+pub(crate) use firmware::{Arguments as FirmwareScenarios, run as firmware};
 pub(crate) use powercut::{Arguments as Cuts, run as powercut};
 
 /// What is done on the emulated board.
@@ -40,6 +44,8 @@ pub(crate) enum Task {
     Board(Scenarios),
     /// Cut the power of a board that writes its ledger, at random points, and judge what is left
     Powercut(Cuts),
+    /// Run the supervisor's firmware on an emulated microcontroller, with faults; the last line is JSON
+    Firmware(FirmwareScenarios),
 }
 
 /// Does it.
@@ -47,6 +53,7 @@ pub(crate) fn run(root: &Path, task: &Task) -> Result<()> {
     match task {
         Task::Board(arguments) => board(root, arguments),
         Task::Powercut(arguments) => powercut(root, arguments),
+        Task::Firmware(arguments) => firmware(root, arguments),
     }
 }
 

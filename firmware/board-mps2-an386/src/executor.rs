@@ -1,0 +1,68 @@
+//! Runs tasks, and sleeps where there is nothing to run.
+//!
+//! Embassy's own loop sleeps by an instruction (WFE) that QEMU does not wait at; this one waits for an interrupt (WFI).
+
+use core::ptr;
+#[cfg(feature = "course")]
+use core::sync::atomic::AtomicU32;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use embassy_executor::Spawner;
+use embassy_executor::raw::Executor;
+use static_cell::StaticCell;
+
+/// Whether a task was woken since all were polled last.
+static WOKEN: AtomicBool = AtomicBool::new(true);
+/// Time asleep, in µs; wraps round.
+#[cfg(feature = "course")]
+static ASLEEP: AtomicU32 = AtomicU32::new(0);
+
+// SAFETY: the executor declares this name with this signature, and nothing else defines it.
+#[allow(unsafe_code)] // how the executor calls out
+#[unsafe(export_name = "__pender")]
+fn wake(_: *mut ()) {
+    WOKEN.store(true, Ordering::Release);
+}
+
+/// Runs for ever what `begin` starts, and whatever that starts.
+pub(crate) fn run(begin: impl FnOnce(Spawner)) -> ! {
+    static EXECUTOR: StaticCell<Executor> = StaticCell::new();
+    let executor: &'static Executor = EXECUTOR.init(Executor::new(ptr::null_mut()));
+    begin(executor.spawner());
+    loop {
+        // SAFETY: it is polled here alone, never from an interrupt or from a task.
+        #[allow(unsafe_code)] // the promise that it is not polled twice at a time
+        unsafe {
+            executor.poll();
+        }
+        sleep();
+    }
+}
+
+/// Sleeps unless a task was woken. Interrupts are held off in between, and one that is pending ends the sleep all the same.
+fn sleep() {
+    cortex_m::interrupt::disable();
+    if !WOKEN.swap(false, Ordering::AcqRel) {
+        #[cfg(feature = "course")]
+        let begun = micros();
+        cortex_m::asm::wfi();
+        #[cfg(feature = "course")]
+        ASLEEP.store(asleep_micros().wrapping_add(micros().wrapping_sub(begun)), Ordering::Relaxed);
+    }
+    // SAFETY: this is not inside of a critical section, because the executor has returned.
+    #[allow(unsafe_code)] // the crate's interface
+    unsafe {
+        cortex_m::interrupt::enable();
+    }
+}
+
+/// Time asleep since the start, in µs; wraps round.
+#[cfg(feature = "course")]
+pub(crate) fn asleep_micros() -> u32 {
+    ASLEEP.load(Ordering::Relaxed)
+}
+
+#[cfg(feature = "course")]
+fn micros() -> u32 {
+    embassy_time::Instant::now().as_micros() as u32
+}

@@ -1,0 +1,36 @@
+//! Where the devices of the AN386 image are (Arm DAI 0386, DDI 0479), and their interrupts.
+
+use crate::register::Block;
+
+/// Frequency of processor, timers and watchdog, in Hz.
+pub(crate) const CLOCK_HZ: u32 = 25_000_000;
+
+// SAFETY: the manuals put these devices there, nothing else lives in their pages, and none of them is a bus master. Each block
+// is used by one file of this crate.
+#[allow(unsafe_code)] // the addresses, once
+mod blocks {
+    use super::Block;
+
+    /// Counts up time.
+    pub(crate) const TIMER0: Block = unsafe { Block::at(0x4000_0000) };
+    /// Wakes the next task.
+    pub(crate) const TIMER1: Block = unsafe { Block::at(0x4000_1000) };
+    /// The link to the host.
+    pub(crate) const UART1: Block = unsafe { Block::at(0x4000_5000) };
+    pub(crate) const WATCHDOG: Block = unsafe { Block::at(0x4000_8000) };
+    /// Two lamps beside the processor.
+    pub(crate) const LAMPS: Block = unsafe { Block::at(0x4002_8000) };
+    /// The bus of the sensors.
+    pub(crate) const I2C: Block = unsafe { Block::at(0x4002_a000) };
+    /// Eight more lamps, at the board's edge.
+    pub(crate) const EDGE: Block = unsafe { Block::at(0x4002_f000) };
+}
+pub(crate) use blocks::{EDGE, I2C, LAMPS, TIMER0, TIMER1, UART1, WATCHDOG};
+
+/// Interrupts by number.
+pub(crate) mod interrupt {
+    pub(crate) const UART1_RX: u16 = 2;
+    pub(crate) const UART1_TX: u16 = 3;
+    pub(crate) const TIMER0: u16 = 8;
+    pub(crate) const TIMER1: u16 = 9;
+}
