@@ -12,8 +12,8 @@ use trimtab_app::{Reading, Sensors};
 use trimtab_course::{COURSES, Course, MILLIVOLTS};
 use trimtab_store::Store;
 use trimtab_supervisor::wire::{
-    BootNumber, Config, Encoded, FirmwareVersion, Greeting, Hello, Milliamps, Millicelsius, Millivolts, Name, Query, ToMcu,
-    Versions, encode, encode_greeting,
+    BootNumber, Config, Encoded, FirmwareVersion, Greeting, Hello, Milliamps, Millicelsius, Millivolts, Name, Query,
+    ToMcu, Versions, encode, encode_greeting,
 };
 use trimtab_supervisor::{Record, Stored};
 

@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use trimtab_wire::mcu::{
-    Arrivals, BootNumber, Challenge, Config, Counters, Decoder, FirmwareVersion, FromMcu, Greeting, Hello, Key, LogEntry,
-    LogEnd, NackReason, Name, Query, Received, Telemetry, ToMcu, Versions, encode, encode_greeting,
+    Arrivals, BootNumber, Challenge, Config, Counters, Decoder, FirmwareVersion, FromMcu, Greeting, Hello, Key, LogEnd,
+    LogEntry, NackReason, Name, Query, Received, Telemetry, ToMcu, Versions, encode, encode_greeting,
 };
 
 use super::gdb::Debugger;
 use super::machine::{HEAT, Machine, POWER, Parts};
+use super::qmp::Qmp;
 
 /// Between two heartbeats, and between two greetings that are not answered.
 const BEAT: Duration = Duration::from_millis(50);
@@ -23,7 +24,7 @@ const LOOK: Duration = Duration::from_millis(2);
 /// After so long a board that is silent where it should speak counts as hung.
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
 /// The key that boards on the bench are provisioned with.
-const KEY: [u8; 32] = *b"a key for boards on the bench...";
+pub(super) const KEY: [u8; 32] = *b"a key for boards on the bench...";
 
 const PERMITS: u32 = 0x4002_8000;
 const RESETS: u32 = 0x4002_f004;
@@ -73,6 +74,28 @@ pub(super) struct World {
     pub(super) current: i64,
     pub(super) voltage: i64,
     pub(super) heat: i64,
+}
+
+impl Lines {
+    /// As the lamps show them.
+    pub(super) fn read(qmp: &mut Qmp) -> Result<Self> {
+        let (permits, resets) = (qmp.word(PERMITS)?, qmp.word(RESETS)?);
+        Ok(Self { throttle: permits & 1 == 0, cut: permits & 2 == 0, reset: resets & 1 != 0 })
+    }
+}
+
+impl World {
+    /// Has the sensors that are there see it.
+    pub(super) fn show(self, qmp: &mut Qmp, parts: Parts) -> Result<()> {
+        if parts.power {
+            qmp.set(POWER, "vin", self.voltage)?;
+            qmp.set(POWER, "iout", self.current)?;
+        }
+        if parts.heat {
+            qmp.set(HEAT, "temperature", self.heat)?;
+        }
+        Ok(())
+    }
 }
 
 /// The board and the host end of its link.
@@ -137,20 +160,12 @@ impl Bench {
     /// Sets what the sensors see.
     pub(super) fn set_world(&mut self, world: World) -> Result<()> {
         self.world = world;
-        if self.parts.power {
-            self.machine.qmp.set(POWER, "vin", world.voltage)?;
-            self.machine.qmp.set(POWER, "iout", world.current)?;
-        }
-        if self.parts.heat {
-            self.machine.qmp.set(HEAT, "temperature", world.heat)?;
-        }
-        Ok(())
+        world.show(&mut self.machine.qmp, self.parts)
     }
 
     /// What the lamps show.
     pub(super) fn lines(&mut self) -> Result<Lines> {
-        let (permits, resets) = (self.machine.qmp.word(PERMITS)?, self.machine.qmp.word(RESETS)?);
-        Ok(Lines { throttle: permits & 1 == 0, cut: permits & 2 == 0, reset: resets & 1 != 0 })
+        Lines::read(&mut self.machine.qmp)
     }
 
     /// Presses the board's reset button.

@@ -80,6 +80,11 @@ impl Machine {
         }
     }
 
+    /// Where the serial port's socket is.
+    pub(super) fn serial(&self) -> PathBuf {
+        self.folder.join("serial")
+    }
+
     /// Where the debugger's socket is.
     pub(super) fn debugger(&self) -> PathBuf {
         self.folder.join("gdb")

@@ -10,6 +10,7 @@
 //! | `bench` | the host end of the link, and all that was heard, in order |
 //! | `scenario` | what a scenario is made of, and how it is played |
 //! | `table`, `checks`, `noise` | the scenarios |
+//! | `runtime` | the device's runtime at the other end of the serial port |
 //! | `courses` | what is played in simulated time, and judged to the microsecond |
 
 mod bench;
@@ -20,6 +21,7 @@ mod image;
 mod machine;
 mod noise;
 mod qmp;
+mod runtime;
 mod scenario;
 mod table;
 
@@ -59,6 +61,13 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let image = Image::product(root)?;
     for scenario in SCENARIOS.iter().filter(|it| arguments.wants(it.name)) {
         report.add(scenario.name, || scenario::play(scenario, &image));
+    }
+    let wanted: Vec<_> = runtime::SCENARIOS.iter().filter(|(name, _)| arguments.wants(name)).collect();
+    if !wanted.is_empty() {
+        let program = runtime::program(root)?;
+        for (name, play) in wanted {
+            report.add(name, || play(&image, &program));
+        }
     }
     report.close()
 }
