@@ -227,6 +227,12 @@ impl<'m> Supervisor<'m> {
         &self.record
     }
 
+    /// What outlives a reset, as it is now.
+    #[must_use]
+    pub const fn memory(&self) -> &Memory {
+        self.memory
+    }
+
     /// The configuration in force.
     #[must_use]
     pub const fn config(&self) -> &Config {
