@@ -3,12 +3,13 @@
 use proptest::prelude::*;
 use trimtab_core::Joules;
 use trimtab_supervisor::wire::{
-    BudgetWindow, Config, Greeting, Hello, Micros, Milliamps, Millicelsius, Millivolts, Query, ResetCause, State, Tag,
-    ToMcu, TripId, Versions, encode, encode_greeting,
+    BootNumber, BudgetWindow, Challenge, Config, Decoder, FirmwareVersion, FromMcu, Greeting, Hello, Micros, Milliamps,
+    Millicelsius, Millivolts, Query, Received, ResetCause, State, Tag, ToMcu, TripId, Versions, encode,
+    encode_greeting,
 };
 use trimtab_supervisor::{Input, Memory, Sample, Stored, Supervisor};
 
-use crate::bench::{boot, noise};
+use crate::bench::{boot, key, noise};
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -18,7 +19,10 @@ enum Happening {
     Sample(u32, Option<i32>, Option<i32>, Option<i32>),
     Bytes(Vec<u8>),
     Hello(u32),
-    Say(ToMcu),
+    Say(Box<ToMcu>),
+    /// A release or a configuration, sealed with the right key.
+    Release,
+    Configure(Box<Config>),
     Saved(bool),
     Take(usize),
     Reset(ResetCause),
@@ -41,6 +45,32 @@ fn config() -> impl Strategy<Value = Config> {
         config.current.most = Milliamps::new(reading);
         config
     })
+}
+
+/// One that keeps its rules, whatever else it is.
+fn kept_config() -> impl Strategy<Value = Config> {
+    let spans = (1_u64..1_000, 1_u64..5_000, 100_u64..10_000, 1_u64..60_000);
+    let readings = (2_i32..1_000_000, 2_i32..100_000, 0_u16..3);
+    (spans, readings, prop::array::uniform3(prop::option::of(1..u64::MAX)), any::<u8>()).prop_map(
+        |((period, more, warn, dwell), (current, voltage, stuck), limits, resets_max)| {
+            let mut config = Config::DEFAULT;
+            let millis = trimtab_core::Millis::new;
+            config.sample_period = millis(period);
+            config.sensor_lost = millis(period + more);
+            config.sensor_cut = millis(period + 2 * more);
+            (config.current.most, config.current.jump) = (Milliamps::new(current), Milliamps::new(current / 2));
+            (config.voltage.most, config.voltage.least) = (Millivolts::new(voltage), Millivolts::new(voltage / 2));
+            (config.current.stuck, config.voltage.stuck) = (stuck, stuck);
+            let limits_of_current = &mut config.current_limits;
+            (limits_of_current.soft, limits_of_current.hard) = (Milliamps::new(current - 1), Milliamps::new(current));
+            (limits_of_current.hysteresis, limits_of_current.dwell) = (Milliamps::new(0), millis(dwell));
+            let [hour, day, total] = limits.map(|limit| limit.map(Joules::from_micro));
+            (config.budgets.hour, config.budgets.day, config.budgets.total) = (hour, day, total);
+            (config.host.warn, config.host.resets_max) = (millis(warn), resets_max);
+            (config.host.throttle, config.host.reset) = (millis(warn + more), millis(warn + 2 * more));
+            config
+        },
+    )
 }
 
 fn message() -> impl Strategy<Value = ToMcu> {
@@ -79,7 +109,9 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(off, current, voltage, temperature)| Happening::Sample(off, current, voltage, temperature)),
         2 => prop::collection::vec(any::<u8>(), 0..300).prop_map(Happening::Bytes),
         2 => any::<u32>().prop_map(Happening::Hello),
-        6 => message().prop_map(Happening::Say),
+        6 => message().prop_map(|message| Happening::Say(Box::new(message))),
+        1 => Just(Happening::Release),
+        1 => kept_config().prop_map(|config| Happening::Configure(Box::new(config))),
         2 => any::<bool>().prop_map(Happening::Saved),
         3 => (0_usize..2_000).prop_map(Happening::Take),
         1 => prop::sample::select(resets).prop_map(Happening::Reset),
@@ -120,16 +152,23 @@ impl Life {
                 temperature: temperature.map(Millicelsius::new),
             })),
             Happening::Bytes(bytes) => self.step(Input::Serial(bytes)),
-            Happening::Hello(boot) => {
-                let name = "any".try_into().unwrap_or_default();
-                let (versions, boot) = (Versions { min: 0, max: 1 }, trimtab_supervisor::wire::BootNumber(*boot));
-                let hello = Greeting::Hello(Hello { versions, name, firmware: Default::default(), boot });
-                self.number = self.number.wrapping_add(1);
-                self.step(Input::Serial(&encode_greeting(self.number, &hello).unwrap()))
+            Happening::Hello(boot) => self.greet(*boot),
+            Happening::Say(message) => self.say(message),
+            Happening::Release => {
+                let Challenge { nonce, trip, .. } = self.challenge()?;
+                let Some(trip) = trip else { return Ok(()) };
+                // What the moment itself raises is a new trip, which this does not release.
+                self.step(Input::Tick)?;
+                let same = self.board.record().trip == Some(trip);
+                self.state = if same { State::Normal } else { self.state };
+                self.say(&ToMcu::Release { trip: trip.id, tag: key().release(&nonce, trip.id) })
             }
-            Happening::Say(message) => {
-                self.number = self.number.wrapping_add(1);
-                self.step(Input::Serial(&encode(1, self.number, message).unwrap()))
+            Happening::Configure(config) => {
+                prop_assert_eq!(config.check(), Ok(()));
+                let tag = key().configure(&self.challenge()?.nonce, config);
+                self.say(&ToMcu::SetConfig { config: **config, tag })?;
+                prop_assert_eq!(self.board.config(), &**config);
+                Ok(())
             }
             Happening::Saved(stored) => self.step(Input::Saved { stored: *stored }),
             Happening::Take(bytes) => {
@@ -150,6 +189,34 @@ impl Life {
                 self.step(Input::Tick)
             }
         }
+    }
+
+    fn greet(&mut self, boot: u32) -> Result<(), TestCaseError> {
+        let (versions, boot) = (Versions { min: 0, max: 1 }, BootNumber(boot));
+        let (name, firmware) = ("any".try_into().unwrap(), FirmwareVersion::default());
+        let hello = Greeting::Hello(Hello { versions, name, firmware, boot });
+        self.number = self.number.wrapping_add(1);
+        // What was said before may have been cut off: a zero ends it.
+        self.step(Input::Serial(&encode_greeting(self.number, &hello).unwrap()))
+    }
+
+    fn say(&mut self, message: &ToMcu) -> Result<(), TestCaseError> {
+        self.number = self.number.wrapping_add(1);
+        self.step(Input::Serial(&encode(1, self.number, message).unwrap()))
+    }
+
+    /// What the next seal is made over, as the board says it.
+    fn challenge(&mut self) -> Result<Challenge, TestCaseError> {
+        self.greet(0)?;
+        self.board.transmit(&mut [0; 4_096]);
+        self.say(&ToMcu::Query(Query::Challenge))?;
+        let (mut bytes, mut decoder) = ([0; 4_096], Decoder::<FromMcu>::new());
+        let said = self.board.transmit(&mut bytes);
+        let challenge = bytes[..said].iter().filter_map(|byte| decoder.push(*byte)).find_map(|said| match said {
+            Ok(Received::Message { message: FromMcu::Challenge(challenge), .. }) => Some(challenge),
+            _ => None,
+        });
+        challenge.ok_or_else(|| TestCaseError::fail("the challenge is not told"))
     }
 
     fn step(&mut self, input: Input<'_>) -> Result<(), TestCaseError> {
