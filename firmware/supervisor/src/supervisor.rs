@@ -439,7 +439,7 @@ impl<'m> Supervisor<'m> {
             feed: silent < patience,
             save: self.saving.ask(self.now),
             // Never at once, so that a board that waits for this does nothing else.
-            wake: wake.clamp(self.now.plus(WAKE_MIN), self.now.plus(WAKE_MAX)),
+            wake: wake.max(self.now.plus(WAKE_MIN)).min(self.now.plus(WAKE_MAX)),
         }
     }
 }
