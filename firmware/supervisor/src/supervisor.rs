@@ -227,6 +227,12 @@ impl<'m> Supervisor<'m> {
         &self.record
     }
 
+    /// What outlives a reset, as it is now.
+    #[must_use]
+    pub const fn memory(&self) -> &Memory {
+        self.memory
+    }
+
     /// The configuration in force.
     #[must_use]
     pub const fn config(&self) -> &Config {
@@ -433,7 +439,7 @@ impl<'m> Supervisor<'m> {
             feed: silent < patience,
             save: self.saving.ask(self.now),
             // Never at once, so that a board that waits for this does nothing else.
-            wake: wake.clamp(self.now.plus(WAKE_MIN), self.now.plus(WAKE_MAX)),
+            wake: wake.max(self.now.plus(WAKE_MIN)).min(self.now.plus(WAKE_MAX)),
         }
     }
 }
