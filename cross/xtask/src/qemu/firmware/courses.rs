@@ -177,9 +177,12 @@ fn over_current(course: &Course, trace: &Trace) -> Result<()> {
     let mut config = trimtab_wire::mcu::Config::DEFAULT;
     (course.configure)(&mut config);
     let surge = course.points.last().context("no points")?.at;
-    // It has to last, from the sample that sees it first.
+    // It is seen at a sample, and has lasted at a sample.
     let dwell = config.current_limits.dwell.get() * 1_000;
-    within_a_period("over-current", trace.tripped(State::CutAccelerator, Cause::OverCurrent)?, surge + dwell)
+    let tripped = trace.tripped(State::CutAccelerator, Cause::OverCurrent)?;
+    println!("      cut {} µs after the surge, which must last {dwell} µs", tripped - surge);
+    ensure!((dwell..=dwell + 2 * PERIOD).contains(&(tripped - surge)), "cut {} µs after the surge", tripped - surge);
+    Ok(())
 }
 
 fn absence(course: &Course, trace: &Trace) -> Result<()> {
