@@ -35,6 +35,7 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
     clock.step("dependency rules", || dependency_rules(root))?;
     let lints = "clippy --release --locked --quiet --workspace --all-targets -- -D warnings";
     clock.step("lints", || must(&mut cargo(lints)))?;
+    clock.step("firmware on the host", || firmware(root))?;
     // Programs and tests in one go: the end-to-end tests start the programs, and both must share every dependency.
     clock.step("build", || must(&mut cargo("build --release --locked --workspace --bins --tests")))?;
     clock.step("build for the boards", || size::check_board(root))?;
@@ -50,6 +51,15 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
     clock.step("device with llama.cpp", || must(&mut cargo(with_llama)))
 }
 
+/// The firmware is a workspace of its own. What of it needs no board is tested here, optimised and with every sum checked.
+fn firmware(root: &Path) -> Result<()> {
+    let words = ["fmt --all --check", "clippy --locked --quiet --all-targets -- -D warnings", "test --locked --quiet"];
+    for words in words {
+        must(Command::new("cargo").current_dir(root.join("firmware")).args(words.split(' ')))?;
+    }
+    Ok(())
+}
+
 /// The kernels' own tests on every processor of a board that has instructions of its own, emulated.
 fn kernels_on_boards(root: &Path) -> Result<()> {
     let words = ["test", "--release", "--locked", "--package", "trimtab-kernels", "--target", BOARD_TARGET];
@@ -60,13 +70,20 @@ fn kernels_on_boards(root: &Path) -> Result<()> {
 }
 
 fn dependency_rules(root: &Path) -> Result<()> {
+    let workspaces = [root.to_owned(), root.join("firmware")];
     let check = |rules: &[&str]| {
-        let mut command = Command::new(setup::cargo_deny()?);
-        command.current_dir(root).args(["--offline", "--locked", "check", "--hide-inclusion-graph"]).args(rules);
-        must(&mut command)
+        for workspace in &workspaces {
+            let mut command = Command::new(setup::cargo_deny()?);
+            // One list of rules for both: it is looked for in the folders above, too.
+            command.current_dir(workspace).args(["--offline", "--locked", "check", "--hide-inclusion-graph"]);
+            must(command.args(rules))?;
+        }
+        Ok(())
     };
     // Every crate's source must be there before the licences can be read without a network.
-    must(Command::new("cargo").current_dir(root).args(["fetch", "--locked", "--quiet"]))?;
+    for workspace in &workspaces {
+        must(Command::new("cargo").current_dir(workspace).args(["fetch", "--locked", "--quiet"]))?;
+    }
     check(&["bans", "licenses", "sources"])?;
     if advisory_database().is_some_and(|folder| folder.is_dir()) {
         check(&["advisories"])

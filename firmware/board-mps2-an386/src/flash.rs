@@ -1,5 +1,5 @@
 //! Where the configuration is stored. The emulated board keeps nothing without power, so a memory beside the image stands for the
-//! flash: it outlives resets, is erased before it is written, and takes the time that flash takes.
+//! flash: it outlives resets, is erased before it is written, and takes its time.
 
 use core::ops::Range;
 use core::ptr;
@@ -16,9 +16,9 @@ const BYTES: usize = 2 * PAGE_BYTES;
 pub(crate) const RANGE: Range<u32> = 0..BYTES as u32;
 const PAGE_BYTES: usize = 4_096;
 const WORD_BYTES: usize = 4;
-/// As on the flash of small boards: 50 ms for a page, a millisecond for 64 bytes.
-const ERASE_MS: u64 = 50;
-const WRITE_US_PER_WORD: u64 = 62;
+/// Slower than flash, so that whatever fails in between finds it at work.
+const ERASE_MS: u64 = 80;
+const WRITE_US_PER_WORD: u64 = 500;
 
 const ERASED: u32 = u32::MAX;
 

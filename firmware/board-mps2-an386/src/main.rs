@@ -56,7 +56,7 @@ fn main() -> ! {
 async fn start(spawner: Spawner) {
     let pins = Board::new(Watchdog::arm());
     let reset = kept::begin();
-    let (Some(memory), Some(mut store)) = (kept::memory(), Store::new(Flash::take(reset), flash::RANGE)) else {
+    let (Some(memory), Ok(mut store)) = (kept::memory(), Store::new(Flash::take(reset), flash::RANGE)) else {
         // Without them nothing below could run; the watchdog starts the board anew.
         return;
     };

@@ -95,7 +95,8 @@ fn ring_in(ticks: u64) {
     let ticks = u32::try_from(ticks.max(ALARM_TICKS_MIN)).unwrap_or(u32::MAX);
     TIMER1.register(CONTROL).write(STOPPED);
     TIMER1.register(STATUS).write(1);
-    TIMER1.register(RELOAD).write(ticks);
+    // Once: it stays at zero.
+    TIMER1.register(RELOAD).write(0);
     TIMER1.register(VALUE).write(ticks);
     TIMER1.register(CONTROL).write(RUNNING);
 }

@@ -63,12 +63,13 @@ impl Course {
     /// The exact energy from the start to an instant, in µJ, of a course whose sensor answers always.
     #[must_use]
     pub fn energy(&self, instant: u64) -> f64 {
-        let pieces = self.points.windows(2).filter_map(|pair| match pair {
-            [from, to] if from.at < instant => Some(area(from, to, instant)),
-            _ => None,
+        let pieces = self.points.windows(2).map(|pair| match pair {
+            [from, to] => area(from, to, instant),
+            _ => 0.0,
         });
-        let last = self.points.last().filter(|last| last.at < instant);
-        let rest = last.map_or(0.0, |last| area(last, last, instant));
+        let rest = self.points.last().map_or(0.0, |last| {
+            watts(last) * instant.saturating_sub(last.at) as f64
+        });
         pieces.sum::<f64>() + rest
     }
 
@@ -107,12 +108,17 @@ fn between(from: u64, to: u64, at: u64, first: i32, last: i32) -> i32 {
 
 /// µJ between two points, up to an instant.
 fn area(from: &Point, to: &Point, until: u64) -> f64 {
-    let (first, last) = (f64::from(from.current.unwrap_or(0)), f64::from(to.current.unwrap_or(0)));
-    let span = if from.at == to.at { until - from.at } else { to.at.min(until) - from.at };
-    let share = if from.at == to.at { 0.0 } else { span as f64 / (to.at - from.at) as f64 };
-    let end = first + (last - first) * share;
-    // mA · mV is µW; µs are millionths.
-    (first + end) / 2.0 * f64::from(MILLIVOLTS) * span as f64 / 1e6
+    let (whole, span) = (to.at - from.at, to.at.min(until).saturating_sub(from.at));
+    if span == 0 {
+        return 0.0;
+    }
+    let end = watts(from) + (watts(to) - watts(from)) * span as f64 / whole as f64;
+    (watts(from) + end) / 2.0 * span as f64
+}
+
+/// In W, which is µJ/µs.
+fn watts(point: &Point) -> f64 {
+    f64::from(point.current.unwrap_or(0)) * f64::from(MILLIVOLTS) / 1e6
 }
 
 #[cfg(test)]

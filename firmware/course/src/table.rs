@@ -100,7 +100,7 @@ pub const COURSES: &[Course] = &[
     },
     Course {
         name: "clocks that wrap round",
-        length_ms: 10_000,
+        length_ms: 60_000,
         clock: BEFORE_WRAP,
         configure: |config| {
             plain(config);

@@ -1,39 +1,127 @@
 //! Two slots for the supervisor's record in flash, of which one survives whatever happens while the other is written.
+//!
+//! Records are stored in turn under two keys of a log in flash (`sequential-storage`): one is never touched while the other
+//! is written, a write that power cuts off leaves what was there before, and every page wears alike. Each record has a
+//! checksum of its own besides that of the log, and a generation that tells the newer one.
 #![no_std]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
 
 use core::ops::Range;
 
 use embedded_storage_async::nor_flash::NorFlash;
-use trimtab_supervisor::{Record, Stored};
+use sequential_storage::Error;
+use sequential_storage::cache::{Cache, Uncached};
+use sequential_storage::map::{MapConfig, MapStorage};
+use trimtab_supervisor::{RECORD_BYTES_MAX, Record, Stored};
+
+/// A record with the log's key, rounded up to the word of any flash.
+const BUFFER_BYTES: usize = RECORD_BYTES_MAX + 32;
+/// Read at once to see whether flash is erased; pages are multiples of it.
+const CHUNK_BYTES: usize = 32;
+/// How often a record is written before the log is begun anew.
+const TRIES: usize = 2;
 
 /// The record was not stored; what was stored before still is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("the record was not stored")]
+#[error("the record was not stored: the flash cannot be written")]
 pub struct NotStored;
 
+/// The range is no place for a store.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the store needs two pages of flash or more, from the border of one to that of another")]
+pub struct Misplaced;
+
 /// The store of one board.
-#[derive(Debug)]
-pub struct Store<F> {
-    flash: F,
-    range: Range<u32>,
+pub struct Store<F: NorFlash> {
+    log: MapStorage<u8, F, Cache<Uncached, Uncached, Uncached, u8>>,
+}
+
+/// What a slot holds.
+// Without a heap there is no box, and two are in hand at most.
+#[expect(clippy::large_enum_variant)]
+enum Slot {
+    Empty,
+    Whole(Record),
+    Damaged,
 }
 
 impl<F: NorFlash> Store<F> {
-    /// In this range of the flash: two pages or more, from the border of one to that of another. None where it is not.
-    pub fn new(flash: F, range: Range<u32>) -> Option<Self> {
-        Some(Self { flash, range })
+    /// In this range of the flash, which is erased to ones before its first use.
+    pub fn new(flash: F, range: Range<u32>) -> Result<Self, Misplaced> {
+        if range.is_empty() || !F::ERASE_SIZE.is_multiple_of(CHUNK_BYTES) {
+            return Err(Misplaced);
+        }
+        let config = MapConfig::try_new(range).map_err(|_| Misplaced)?;
+        Ok(Self { log: MapStorage::new(flash, config, Cache::new_uncached()) })
     }
 
-    /// What is stored.
+    /// What is stored. Flash without a record is damaged unless every byte of it is erased: nobody knows what it held.
     pub async fn load(&mut self) -> Stored {
-        let _ = (&mut self.flash, &self.range);
-        Stored::Empty
+        let slots = (self.slot(0).await, self.slot(1).await);
+        match slots {
+            (Slot::Empty, Slot::Empty) => {
+                if self.erased().await {
+                    Stored::Empty
+                } else {
+                    Stored::Damaged
+                }
+            }
+            (Slot::Whole(one), Slot::Whole(other)) => {
+                Stored::Whole(if one.generation > other.generation { one } else { other })
+            }
+            (Slot::Whole(only), Slot::Empty) | (Slot::Empty, Slot::Whole(only)) => Stored::Whole(only),
+            (Slot::Whole(only), Slot::Damaged) | (Slot::Damaged, Slot::Whole(only)) => Stored::FellBack(only),
+            (Slot::Damaged, _) | (_, Slot::Damaged) => Stored::Damaged,
+        }
     }
 
-    /// Stores a record in the slot of the older one.
+    /// Stores a record in the slot of the older one, and reads it back. What was written over cells that are worn is written
+    /// once more beside them; a log that is damaged beyond repair is begun anew.
     pub async fn save(&mut self, record: &Record) -> Result<(), NotStored> {
-        let _ = record;
-        Ok(())
+        for _ in 0..TRIES {
+            match self.write(record).await {
+                Ok(()) if self.holds(record).await => return Ok(()),
+                Ok(()) => {}
+                Err(Error::Storage { .. }) => return Err(NotStored),
+                Err(_) => break,
+            }
+        }
+        self.log.erase_all().await.map_err(|_| NotStored)?;
+        self.write(record).await.map_err(|_| NotStored)?;
+        if self.holds(record).await { Ok(()) } else { Err(NotStored) }
     }
+
+    async fn erased(&mut self) -> bool {
+        for offset in self.log.flash_range().step_by(CHUNK_BYTES) {
+            let mut chunk = [0; CHUNK_BYTES];
+            if self.log.flash().read(offset, &mut chunk).await.is_err() || chunk != [0xff; CHUNK_BYTES] {
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn holds(&mut self, record: &Record) -> bool {
+        matches!(self.slot(key(record)).await, Slot::Whole(found) if found == *record)
+    }
+
+    async fn slot(&mut self, key: u8) -> Slot {
+        let mut buffer = [0; BUFFER_BYTES];
+        match self.log.fetch_item::<&[u8]>(&mut buffer, &key).await {
+            Ok(None) => Slot::Empty,
+            Ok(Some(bytes)) => Record::decode(bytes).map_or(Slot::Damaged, Slot::Whole),
+            Err(_) => Slot::Damaged,
+        }
+    }
+
+    async fn write(&mut self, record: &Record) -> Result<(), Error<F::Error>> {
+        let (mut bytes, mut buffer) = ([0; RECORD_BYTES_MAX], [0; BUFFER_BYTES]);
+        let bytes = record.encode(&mut bytes).map_err(|_| Error::BufferTooSmall(BUFFER_BYTES))?;
+        self.log.store_item(&mut buffer, &key(record), &bytes).await
+    }
+}
+
+/// The slot of a record: that of the one before the last.
+const fn key(record: &Record) -> u8 {
+    (record.generation % 2) as u8
 }

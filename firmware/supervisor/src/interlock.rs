@@ -14,6 +14,8 @@
 //! in a way down. A release names the last trip, and leads to the state that the present dangers want; if that is above
 //! Normal, what remains is a new trip, to be released in its turn. Trips outlive resets and power cuts.
 
+use core::cmp::Ordering;
+
 use crate::wire::{Cause, State, Trip, TripId};
 
 /// The state and the last trip.
@@ -27,6 +29,16 @@ impl Interlock {
     /// As it was left.
     pub(crate) const fn resumed(trip: Option<Trip>, next: TripId) -> Self {
         Self { trip, next }
+    }
+
+    /// What to believe of two, of which either may have missed the last change: the one that knows more trips. Of the same
+    /// trips, one that is not released: so a release that one of them missed has to come again.
+    pub(crate) fn or(self, other: Self) -> Self {
+        match self.next.cmp(&other.next) {
+            Ordering::Less => other,
+            Ordering::Greater => self,
+            Ordering::Equal => Self { trip: self.trip.or(other.trip), next: self.next },
+        }
     }
 
     pub(crate) fn state(&self) -> State {

@@ -17,7 +17,7 @@
 //!
 //! *Memory* is RAM that is not initialised and outlives a reset: energy, budgets, the last trip and the log. The *record* is
 //! what outlives a power cut: configuration, number of boots, the last trip.
-#![cfg_attr(not(test), no_std)]
+#![no_std]
 #![forbid(unsafe_code)]
 #![warn(
     clippy::unwrap_used,

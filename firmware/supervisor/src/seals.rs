@@ -84,9 +84,10 @@ impl Seals {
             self.wrong = self.wrong.saturating_add(1);
             return Err(NackReason::WrongSeal);
         }
-        self.used.rotate_right(1);
-        if let Some(first) = self.used.first_mut() {
-            *first = Some(*tag);
+        // The newest goes in front, and pushes the oldest out.
+        let mut newer = Some(*tag);
+        for used in &mut self.used {
+            core::mem::swap(used, &mut newer);
         }
         self.renew();
         Ok(())

@@ -152,10 +152,10 @@ impl<'m> Supervisor<'m> {
         let (mut record, store_fault) = taken(&boot.stored);
         let number = BootNumber(record.boot.0.max(kept.map_or(0, |kept| kept.boot.0)).saturating_add(1));
         record.boot = number;
-        // Memory follows every change at once, the record only when it is stored: where there is both, memory is right.
-        let interlock = kept.map_or(Interlock::resumed(record.trip, record.next_trip), |kept| {
-            Interlock::resumed(kept.trip, kept.next_trip.max(record.next_trip))
-        });
+        let mut interlock = Interlock::resumed(record.trip, record.next_trip);
+        if let Some(kept) = kept {
+            interlock = interlock.or(Interlock::resumed(kept.trip, kept.next_trip));
+        }
         (record.trip, record.next_trip) = (interlock.trip(), interlock.next());
         let snapshot = kept.unwrap_or_default();
         let hello = Hello { versions: Versions::SPOKEN, name: name(boot.name), firmware: boot.firmware, boot: number };
@@ -225,6 +225,12 @@ impl<'m> Supervisor<'m> {
     #[must_use]
     pub const fn record(&self) -> &Record {
         &self.record
+    }
+
+    /// What outlives a reset, as it is now.
+    #[must_use]
+    pub const fn memory(&self) -> &Memory {
+        self.memory
     }
 
     /// The configuration in force.
@@ -433,7 +439,7 @@ impl<'m> Supervisor<'m> {
             feed: silent < patience,
             save: self.saving.ask(self.now),
             // Never at once, so that a board that waits for this does nothing else.
-            wake: wake.clamp(self.now.plus(WAKE_MIN), self.now.plus(WAKE_MAX)),
+            wake: wake.max(self.now.plus(WAKE_MIN)).min(self.now.plus(WAKE_MAX)),
         }
     }
 }

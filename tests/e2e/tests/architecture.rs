@@ -54,15 +54,21 @@ fn table() -> Result<Vec<(String, Row)>> {
     Ok(rows)
 }
 
+/// Of the workspace and of that of the firmware.
 fn members() -> Result<Vec<Member>> {
-    let output = Command::new(env!("CARGO"))
-        .current_dir(root())
-        .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
-        .output()?;
-    ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"].as_array().context("metadata without packages")?;
-    packages.iter().map(member).collect()
+    let mut members = Vec::new();
+    for workspace in [root(), root().join("firmware")] {
+        let output = Command::new(env!("CARGO"))
+            .current_dir(workspace)
+            .args(["metadata", "--no-deps", "--offline", "--format-version", "1"])
+            .output()?;
+        ensure!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+        let metadata: Value = serde_json::from_slice(&output.stdout)?;
+        for package in metadata["packages"].as_array().context("metadata without packages")? {
+            members.push(member(package)?);
+        }
+    }
+    Ok(members)
 }
 
 fn member(package: &Value) -> Result<Member> {
@@ -136,10 +142,9 @@ fn only_one_crate_names_each_heavy_library() -> Result<()> {
 
 #[test]
 fn decisions_have_no_clock_and_no_runtime() -> Result<()> {
-    for member in members()?
-        .iter()
-        .filter(|member| ["trimtab-core", "trimtab-wire", "trimtab-turn"].contains(&member.name.as_str()))
-    {
+    for member in members()?.iter().filter(|member| {
+        ["trimtab-core", "trimtab-wire", "trimtab-turn", "trimtab-supervisor"].contains(&member.name.as_str())
+    }) {
         let library = fs::read_to_string(root().join(&member.folder).join("src/lib.rs"))?;
         ensure!(library.contains("no_std"), "{} must be no_std", member.name);
         for barred in ["tokio", "rand", "hyper", "rusqlite"] {
@@ -194,9 +199,10 @@ fn house_rules_hold_in_every_source_file() -> Result<()> {
             faults.push(format!("{}: does not take the workspace's lints", manifest.display()));
         }
     }
-    let workspace = fs::read_to_string(root().join("Cargo.toml"))?;
-    if !workspace.contains("unsafe_code = \"forbid\"") {
-        faults.push("Cargo.toml: unsafe code is not forbidden".to_owned());
+    for workspace in ["Cargo.toml", "firmware/Cargo.toml"] {
+        if !fs::read_to_string(root().join(workspace))?.contains("unsafe_code = \"forbid\"") {
+            faults.push(format!("{workspace}: unsafe code is not forbidden"));
+        }
     }
     ensure!(faults.is_empty(), "house rules:\n  {}", faults.join("\n  "));
     Ok(())

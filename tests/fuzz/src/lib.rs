@@ -11,7 +11,10 @@ mod api;
 mod camera;
 mod check;
 mod config;
+#[path = "../../../runtime/wire/tests/mcu/frames.rs"]
+mod frames;
 mod ledger;
+mod mcu;
 mod model;
 mod mqtt;
 pub mod mutate;
@@ -50,6 +53,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "wire_down", run: wire::down, seeds: wire::down_seeds, bytes_max: 4096, mutations: 400 },
     Target { name: "wire_topic", run: wire::topic, seeds: wire::topic_seeds, bytes_max: 300, mutations: 400 },
     Target { name: "wire_chunks", run: wire::chunks, seeds: wire::chunk_seeds, bytes_max: 256, mutations: 60 },
+    Target { name: "mcu_frames", run: mcu::decode, seeds: mcu::frame_seeds, bytes_max: 1024, mutations: 400 },
+    Target { name: "supervisor", run: mcu::live, seeds: mcu::life_seeds, bytes_max: 1024, mutations: 200 },
     Target { name: "operator", run: operator::payloads, seeds: operator::seeds, bytes_max: 4096, mutations: 200 },
     Target { name: "quantity", run: config::quantity, seeds: config::quantity_seeds, bytes_max: 64, mutations: 400 },
     Target { name: "device_config", run: config::device, seeds: config::device_seeds, bytes_max: 8192, mutations: 200 },

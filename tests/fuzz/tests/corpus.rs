@@ -106,6 +106,8 @@ targets!(
     wire_down,
     wire_topic,
     wire_chunks,
+    mcu_frames,
+    supervisor,
     operator,
     quantity,
     device_config,

@@ -3,7 +3,8 @@
 use core::fmt;
 
 use hmac::{Hmac, Mac};
-use serde::{Deserialize, Serialize};
+use serde::de::Visitor;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::Sha256;
 
 use super::config::Config;
@@ -100,18 +101,57 @@ impl fmt::Debug for Key {
     }
 }
 
+/// Length of a seal, bytes.
+const TAG_BYTES: usize = 32;
 /// Length of a nonce, bytes.
 const NONCE_BYTES: usize = 16;
 
 /// What a seal is made over, so that it works once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Nonce(pub [u8; NONCE_BYTES]);
 
 /// A seal.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Tag(pub [u8; 32]);
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tag(pub [u8; TAG_BYTES]);
+
+/// Reads so many bytes as one piece; as an array serde would unroll them, in flash that is dear.
+struct Piece<const N: usize>;
+
+impl<'de, const N: usize> Visitor<'de> for Piece<N> {
+    type Value = [u8; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{N} bytes")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<[u8; N], E> {
+        bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &self))
+    }
+}
+
+impl Serialize for Nonce {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Nonce {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_bytes(Piece).map(Self)
+    }
+}
+
+impl Serialize for Tag {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Tag {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_bytes(Piece).map(Self)
+    }
+}
 
 impl Tag {
     fn of(mac: Hmac<Sha256>) -> Self {

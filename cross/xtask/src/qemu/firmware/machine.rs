@@ -141,8 +141,9 @@ pub(super) fn play(image: &Path, choice: usize, limit: Duration) -> Result<(Vec<
         }
         sleep(Duration::from_millis(5));
     };
-    let text = fs::read_to_string(&printed)? + &fs::read_to_string(&errors)?;
-    ensure!(status.success(), "the course ended with {status}; it printed\n{text}");
+    let text = fs::read_to_string(&printed)?;
+    let errors = fs::read_to_string(&errors)?;
+    ensure!(status.success(), "the course ended with {status}; it printed\n{text}{errors}");
     let bytes = fs::read(&trace).context("no trace")?;
     fs::remove_dir_all(&folder)?;
     Ok((bytes, text))
@@ -158,10 +159,11 @@ fn solder(command: &mut Command, parts: Parts) {
     }
 }
 
-/// The board without its second serial port, its sensors and its image.
+/// The board without its second serial port, its sensors and its image. It has no network, whose emulation would bring timers of
+/// its own.
 fn emulator() -> Command {
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--", "qemu-system-arm", "-M", "mps2-an386"]);
+    command.args(["--pdeathsig", "KILL", "--", "qemu-system-arm", "-M", "mps2-an386", "-nic", "none"]);
     command.args(["-display", "none", "-monitor", "none", "-serial", "null"]);
     command
 }
