@@ -46,6 +46,10 @@ impl Supervisor<'_> {
             ToMcu::SetConfig { config, tag } => self.set_config(config, &tag),
             ToMcu::Release { trip, tag } => self.release(trip, &tag),
             ToMcu::Query(query) => self.answer(query),
+            ToMcu::Farewell => {
+                self.watch_host(|host, _, _| host.rest());
+                Ok(())
+            }
         }
     }
 

@@ -12,6 +12,9 @@
 //!                                  └─── reset as often as is allowed ───▶ Gone ──heartbeat──▶ Alive
 //! ```
 //!
+//! Any of these but `Resetting` and `Gone` becomes `Resting` by a farewell, which only a host in its senses says, and `Alive` again by
+//! a heartbeat.
+//!
 //! A heartbeat counts only if its number has advanced: one that stands still is a host that hangs with its link alive. A
 //! host that greets in a new boot begins to count anew; so does one that was reset.
 
@@ -110,6 +113,13 @@ impl Host {
         }
     }
 
+    /// It stops on purpose.
+    pub(crate) fn rest(&mut self) {
+        if !matches!(self.stage, HostStage::Resetting | HostStage::Gone) {
+            (self.stage, self.lost) = (HostStage::Resting, false);
+        }
+    }
+
     /// Goes on in time. `may_reset`: a host in a safe state is left as it is.
     pub(crate) fn advance(&mut self, now: Micros, times: &HostTimes, may_reset: bool) {
         match self.stage {
@@ -121,7 +131,7 @@ impl Host {
                     (self.count, self.uptime_ms) = (None, None);
                 }
             }
-            HostStage::Gone => {}
+            HostStage::Gone | HostStage::Resting => {}
             HostStage::Starting | HostStage::Alive | HostStage::Warned | HostStage::Throttled | HostStage::HoldOff => {
                 self.grow_silent(now, times, may_reset);
             }
@@ -160,7 +170,7 @@ impl Host {
             HostStage::Warned => silent(times.throttle),
             HostStage::Throttled => silent(times.reset),
             HostStage::Resetting => Some(self.stage_since.plus(Micros::from_millis(times.pulse))),
-            HostStage::Gone => None,
+            HostStage::Gone | HostStage::Resting => None,
         }
     }
 }

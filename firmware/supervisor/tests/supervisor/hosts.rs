@@ -4,7 +4,7 @@ use trimtab_core::Millis;
 use trimtab_supervisor::wire::{Cause, Event, FromMcu, HostStage, HostTimes, State, ToMcu};
 
 use crate::bench::Bench;
-use HostStage::{Alive, Gone, HoldOff, Resetting, Throttled, Warned};
+use HostStage::{Alive, Gone, HoldOff, Resetting, Resting, Throttled, Warned};
 
 fn quick(times: &mut HostTimes) {
     times.start = Millis::new(10_000);
@@ -121,4 +121,19 @@ fn resets_are_forgotten_after_a_healthy_time() {
     }
     assert_eq!(bench.counters().host_resets, 4);
     assert!(!stages(&bench).contains(&Gone));
+}
+
+#[test]
+fn a_host_that_stops_on_purpose_is_left_alone_until_its_heart_beats_again() {
+    let mut bench = Bench::configured(|config| quick(&mut config.host));
+    bench.run(1_000);
+    bench.beating = false;
+    assert_eq!(bench.command(ToMcu::Farewell), Ok(()));
+    bench.run(60_000);
+    assert_eq!((bench.state(), stages(&bench).last()), (State::Normal, Some(&Resting)));
+    bench.beating = true;
+    bench.run(1_000);
+    bench.beating = false;
+    bench.run_until(60_000, |bench| bench.state() >= State::Throttle);
+    assert_eq!(bench.state(), State::Throttle);
 }

@@ -89,6 +89,7 @@ fn message() -> impl Strategy<Value = ToMcu> {
             Query::Budgets
         ])
         .prop_map(ToMcu::Query),
+        Just(ToMcu::Farewell),
     ]
 }
 

@@ -23,6 +23,8 @@ const REOPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 const GREET_AFTER: Duration = Duration::from_secs(1);
 /// How long an order may stay without an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// How long a farewell may take to leave.
+const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
 /// Bytes read at once.
 const READ_BYTES: usize = 512;
 
@@ -77,6 +79,7 @@ impl Worker {
         let mut talk = Talk::new(self, port);
         loop {
             if self.shared.stops() {
+                talk.say_goodbye();
                 return (io::ErrorKind::Interrupted.into(), talk.heard);
             }
             if let Err(fault) = talk.step() {
@@ -145,6 +148,20 @@ impl<'a> Talk<'a> {
             self.beat = Instant::now();
             let uptime_ms = u32::try_from(self.worker.shared.start.elapsed().as_millis() % (1 << 32)).unwrap_or(0);
             self.session.send(&ToMcu::Heartbeat { count, uptime_ms });
+        }
+    }
+
+    /// A runtime that stops on purpose says so, if it ever showed life, and gives the wire a moment.
+    fn say_goodbye(&mut self) {
+        if self.worker.shared.beats.load(Ordering::Relaxed) == 0 || self.session.send(&ToMcu::Farewell).is_none() {
+            return;
+        }
+        let until = Instant::now() + GOODBYE_WITHIN;
+        // A wire that fails now is as good as silent.
+        while Instant::now() < until && !self.session.outgoing().is_empty() {
+            if self.write().and_then(|()| self.port.wait(true, SLEEP)).is_err() {
+                return;
+            }
         }
     }
 

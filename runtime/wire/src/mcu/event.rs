@@ -107,6 +107,8 @@ pub enum HostStage {
     HoldOff,
     /// It was reset as often as is allowed.
     Gone,
+    /// Its program stopped on purpose, and said so.
+    Resting,
 }
 
 /// One of the three things that are measured.

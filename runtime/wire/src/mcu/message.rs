@@ -122,6 +122,8 @@ pub enum ToMcu {
     },
     /// Asks; the answer comes besides the acknowledgement.
     Query(Query),
+    /// The host's program stops on purpose: its silence from now on tells of nothing, until its heart beats again.
+    Farewell,
 }
 
 /// What the host asks.

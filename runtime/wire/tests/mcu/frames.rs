@@ -58,6 +58,7 @@ pub(crate) fn to_mcu() -> Vec<(&'static str, ToMcu)> {
         ("query-counters", ToMcu::Query(Query::Counters)),
         ("query-challenge", ToMcu::Query(Query::Challenge)),
         ("query-budgets", ToMcu::Query(Query::Budgets)),
+        ("farewell", ToMcu::Farewell),
     ]
 }
 

@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use trimtab_wire::mcu::Config;
 
 use super::bench::{KEY, LIMIT, Lines, World};
 use super::image::Image;
 use super::machine::{Machine, Parts};
 use super::scenario::WORLD;
+use crate::clock::must;
 
 /// Power of [`WORLD`], µW.
 const POWER_UW: u64 = 12_000_000;
@@ -20,16 +22,17 @@ const POWER_UW: u64 = 12_000_000;
 const LOOK: Duration = Duration::from_millis(20);
 
 /// The scenarios, by name.
-pub(super) const SCENARIOS: [(&str, fn(&Image, &Path) -> Result<()>); 3] = [
+pub(super) const SCENARIOS: [(&str, fn(&Image, &Path) -> Result<()>); 4] = [
     ("a turn settles with the board's joules", settles),
     ("a runtime that is killed is throttled and then reset", killed),
+    ("a runtime that stops on purpose is left alone", stopped),
     ("an unplugged board leaves the next meter in charge", unplugged),
 ];
 
 /// Builds the program of this machine.
 pub(super) fn program(root: &Path) -> Result<PathBuf> {
     let words = ["build", "--release", "--locked", "--quiet", "--workspace", "--bin", "trimtab"];
-    crate::clock::must(Command::new("cargo").current_dir(root).args(words))?;
+    must(Command::new("cargo").current_dir(root).args(words))?;
     Ok(crate::dist::target(root).join("release/trimtab"))
 }
 
@@ -169,6 +172,15 @@ fn killed(image: &Image, program: &Path) -> Result<()> {
     pair.runtime.kill()?;
     pair.until_lines(Lines { throttle: true, cut: false, reset: false })?;
     pair.until_lines(Lines { throttle: true, cut: false, reset: true })
+}
+
+fn stopped(image: &Image, program: &Path) -> Result<()> {
+    let mut pair = Pair::new(image, program)?;
+    must(Command::new("kill").args(["-TERM", &pair.runtime.id().to_string()]))?;
+    pair.runtime.wait()?;
+    // Longer than a host that is silent without a word is left alone.
+    sleep(Duration::from_millis(Config::DEFAULT.host.reset.get() + 1_000));
+    pair.until_lines(Lines { throttle: false, cut: false, reset: false })
 }
 
 fn unplugged(image: &Image, program: &Path) -> Result<()> {
