@@ -129,6 +129,16 @@ pub enum LedgerError {
         /// Which turn.
         turn: TurnId,
     },
+    /// Its record went because the disk was full.
+    #[error(
+        "turn {turn} was dropped, with {others} other records, while the disk was full; free disk space, and those that are left stay"
+    )]
+    Dropped {
+        /// Which turn.
+        turn: TurnId,
+        /// What else that episode took.
+        others: u64,
+    },
     /// As many scores as a turn may have.
     #[error("turn {turn} has {limit} scores already; no more are kept")]
     Scores {
@@ -171,8 +181,10 @@ impl LedgerError {
     /// Tells apart what SQLite reports, for the file at `path`.
     pub(super) fn of(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_path_buf();
+        let extended = source.sqlite_error().map(|error| error.extended_code);
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { path, source },
+            Some(_) if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) => Self::Full { path, source },
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
                 Self::ReadOnly { path, source }
             }

@@ -15,6 +15,10 @@ pub(super) const DAY: u64 = 24 * HOUR;
 /// Most turns without a record that one start hands out; the next start hands out more.
 const UNFINISHED_MAX: u32 = 1024;
 
+/// Holds of past days that one turn's end adds up, so that no transaction is larger than the write-ahead log has room for; the next
+/// turn's adds up more.
+const FOLDED_MAX: u32 = 1024;
+
 const HOLD_COLUMNS: &str = "hold, conversation, opened, orphan, latency, energy, money, bytes";
 
 impl Store {
@@ -194,15 +198,13 @@ pub(super) fn settle(step: &Transaction<'_>, hold: HoldId, actual: &Cost, now: M
 pub(super) fn fold_past_days(step: &Transaction<'_>, now: Millis) -> rusqlite::Result<()> {
     let day = signed(now.get() / DAY * DAY);
     let past = "((counted IS NOT NULL AND counted < ?1) OR (counted IS NULL AND orphan = 1 AND opened < ?1))";
-    let due: bool = step
-        .prepare(&format!("SELECT EXISTS (SELECT 1 FROM holds WHERE {past})"))?
-        .query_row([day], |row| row.get(0))?;
-    if !due {
-        return Ok(());
-    }
+    let last: Option<i64> = step
+        .prepare(&format!("SELECT max(hold) FROM (SELECT hold FROM holds WHERE {past} ORDER BY hold LIMIT ?2)"))?
+        .query_row([day, i64::from(FOLDED_MAX)], |row| row.get(0))?;
+    let Some(last) = last else { return Ok(()) };
     let mut of_holds = step.prepare(&format!(
         "SELECT conversation, coalesce(actual_latency, latency), coalesce(actual_energy, energy),
-             coalesce(actual_money, money), coalesce(actual_bytes, bytes) FROM holds WHERE {past}"
+             coalesce(actual_money, money), coalesce(actual_bytes, bytes) FROM holds WHERE {past} AND hold <= ?2"
     ))?;
     let mut of_conversation =
         step.prepare("SELECT latency, energy, money, bytes FROM conversations WHERE conversation = ?1")?;
@@ -210,7 +212,7 @@ pub(super) fn fold_past_days(step: &Transaction<'_>, now: Millis) -> rusqlite::R
         "INSERT INTO conversations VALUES (?1, 0, ?2, ?3, ?4, ?5)
          ON CONFLICT (conversation) DO UPDATE SET latency = ?2, energy = ?3, money = ?4, bytes = ?5",
     )?;
-    let mut rows = of_holds.query([day])?;
+    let mut rows = of_holds.query([day, last])?;
     while let Some(row) = rows.next()? {
         let conversation: i64 = row.get(0)?;
         let before =
@@ -224,7 +226,7 @@ pub(super) fn fold_past_days(step: &Transaction<'_>, now: Millis) -> rusqlite::R
             signed(sum.bytes.get())
         ])?;
     }
-    step.execute(&format!("DELETE FROM holds WHERE {past}"), [day])?;
+    step.execute(&format!("DELETE FROM holds WHERE {past} AND hold <= ?2"), [day, last])?;
     Ok(())
 }
 

@@ -11,6 +11,9 @@
 //! the settled holds, so it cannot disagree with them; sums of old holds are kept per conversation, where a budget may
 //! last for ever. One thread owns the file; [`Ledger`] is a handle to it, and a lock beside the file keeps a second
 //! runtime out.
+//!
+//! On a full disk turns go on: the ledger owns the room that it needs, and drops its oldest records where that does not suffice. What is
+//! dropped is counted, and a budget stays as hard as it was.
 
 mod entry;
 mod error;
@@ -21,6 +24,8 @@ mod outbox;
 mod recorded;
 pub mod replay;
 mod restart;
+mod room;
+mod scarce;
 mod schema;
 mod store;
 mod turns;
@@ -32,6 +37,7 @@ pub use handle::{JOBS_MAX, Ledger};
 pub use outbox::{OUTBOX_MAX, SETTING_BYTES_MAX};
 pub use recorded::{Recorded, Recording};
 pub use restart::{Lost, RestoreError};
+pub use scarce::{Episode, Losses};
 pub use store::{STAMP_EVERY, Store};
 pub use trimtab_core::limits::ORPHANS_MAX;
 pub use turns::{FEEDBACK_MAX, RECENT_MAX, SOURCE_BYTES_MAX};

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, params};
 use trimtab_core::TurnId;
 
 use super::error::LedgerError;
-use super::schema;
+use super::{room, schema};
 
 /// Rows that are read at once.
 const ROWS_MAX: u32 = 64;
@@ -36,8 +37,11 @@ impl Recording {
         let sql = |source| LedgerError::of(path, source);
         // A file that is not there is told as such.
         std::fs::metadata(path).map_err(|source| LedgerError::Open { path: path.to_path_buf(), source })?;
+        room::check(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(path, flags).map_err(sql)?;
+        // A look leaves everything as it is: the room of the write-ahead log too.
+        db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(sql)?;
         schema::check(&db, path)?;
         Ok(Self { db, path: path.to_path_buf(), after: i64::MIN })
     }
@@ -46,6 +50,14 @@ impl Recording {
     pub fn without_events(&self) -> Result<u64, LedgerError> {
         let sql = |source| LedgerError::of(&self.path, source);
         let query = "SELECT count(*) FROM turns WHERE record IS NOT NULL AND turn NOT IN (SELECT turn FROM journal)";
+        let count: i64 = self.db.query_row(query, [], |row| row.get(0)).map_err(sql)?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// Records that went because the disk was full.
+    pub fn dropped(&self) -> Result<u64, LedgerError> {
+        let sql = |source| LedgerError::of(&self.path, source);
+        let query = "SELECT coalesce(sum(records), 0) FROM episodes";
         let count: i64 = self.db.query_row(query, [], |row| row.get(0)).map_err(sql)?;
         Ok(count.cast_unsigned())
     }

@@ -26,6 +26,8 @@ pub struct Replayed {
     pub unfollowed: u64,
     /// Records without anything to replay: of turns that their runtime did not live to close.
     pub without_events: u64,
+    /// Records that went because the disk was full; what comes after each gap is not followed until a state is recorded again.
+    pub dropped: u64,
     /// The first differences.
     pub differences: Vec<Difference>,
 }
@@ -131,6 +133,7 @@ pub fn replay(path: &Path) -> Result<Replayed, LedgerError> {
     let mut recording = Recording::open(path)?;
     let mut player = Player::default();
     player.replayed.without_events = recording.without_events()?;
+    player.replayed.dropped = recording.dropped()?;
     loop {
         let rows = recording.more()?;
         if rows.is_empty() {

@@ -3,7 +3,8 @@
 //! Times are milliseconds of active time, amounts whole units as in `trimtab-core`; a conversation's id is stored by its
 //! bits. Of a hold, `counted` is the instant whose hour and day its actual cost belongs to: when it was settled, or, for
 //! an orphan, when it was opened. It is null as long as the hold is open. What turns were fed is kept with the record of the
-//! one that it was taken with, in the order of `seq`; it goes with that record.
+//! one that it was taken with, in the order of `seq`; it goes with that record. The pages of `spare` are given up, and `episodes`
+//! counts what went, when the disk is full: see [`super::scarce`].
 
 use std::path::Path;
 
@@ -86,6 +87,20 @@ CREATE TABLE journal (
     seq INTEGER PRIMARY KEY,
     turn INTEGER NOT NULL UNIQUE,
     events BLOB NOT NULL
+) STRICT;
+",
+    "
+CREATE TABLE spare (
+    id INTEGER PRIMARY KEY CHECK (id = 0),
+    pages BLOB NOT NULL
+) STRICT;
+CREATE TABLE episodes (
+    id INTEGER PRIMARY KEY,
+    records INTEGER NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL
 ) STRICT;
 ",
 ];

@@ -35,8 +35,8 @@ impl Store {
         if matches!(earlier, Some(Some(_))) {
             return Err(LedgerError::ClosedTurn { turn: record.turn });
         }
-        let (retention, kept) = (self.retention, self.kept);
-        self.kept = self.write(record.ended, |step| {
+        let retention = self.retention;
+        self.kept = self.write_with(record.ended, |step, kept| {
             step.prepare(
                 "INSERT INTO turns (turn, conversation, opened, prompt, record) VALUES (?1, ?2, ?3, ?4, ?5)
                  ON CONFLICT (turn) DO UPDATE SET record = ?5",
@@ -78,9 +78,9 @@ impl Store {
             step.prepare("DELETE FROM outbox WHERE deadline < ?1")?
                 .execute([signed(record.ended.minus(Millis::new(DAY)).get())])?;
             let bytes = text.len() + record.prompt.len() + events.len();
-            let kept = Kept { turns: kept.turns + 1, bytes: kept.bytes + bytes as u64 };
-            make_room(step, kept, retention, record.ended)
+            make_room(step, kept.with(bytes as u64), retention, record.ended)
         })?;
+        self.stock();
         Ok(())
     }
 
@@ -88,6 +88,17 @@ impl Store {
     pub fn record(&mut self, turn: TurnId) -> Result<Option<TurnRecord>, LedgerError> {
         let text = self.read(|db| stored(db, turn))?;
         text.map(|text| self.parse(turn, &text)).transpose()
+    }
+
+    /// The same, where a record that is not there is a fault that says why.
+    pub fn wanted(&mut self, turn: TurnId) -> Result<TurnRecord, LedgerError> {
+        match self.record(turn)? {
+            Some(record) => Ok(record),
+            None => Err(match self.dropped(turn)? {
+                Some(episode) => LedgerError::Dropped { turn, others: episode.records.saturating_sub(1) },
+                None => LedgerError::NoTurn { turn },
+            }),
+        }
     }
 
     /// The newest records, newest first; at most [`RECENT_MAX`].
@@ -114,7 +125,7 @@ impl Store {
         if !(0.0..=1.0).contains(&feedback.score) || !source_fits {
             return Err(LedgerError::Score { limit: SOURCE_BYTES_MAX });
         }
-        let mut record = self.existing(turn)?;
+        let mut record = self.wanted(turn)?;
         if record.feedback.len() >= FEEDBACK_MAX {
             return Err(LedgerError::Scores { turn, limit: FEEDBACK_MAX });
         }
@@ -136,13 +147,9 @@ impl Store {
             if late.settled {
                 settle(step, hold, &late.cost, late.at)?;
             }
-            text.map_or(Ok(()), |text| replace(step, turn, &text))
+            text.as_deref().map_or(Ok(()), |text| replace(step, turn, text))
         })?;
         if forgotten { Err(LedgerError::NoTurn { turn }) } else { Ok(()) }
-    }
-
-    fn existing(&mut self, turn: TurnId) -> Result<TurnRecord, LedgerError> {
-        self.record(turn)?.ok_or(LedgerError::NoTurn { turn })
     }
 
     fn listed(&mut self, query: &str, turn: i64, count: u32) -> Result<Vec<TurnRecord>, LedgerError> {

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use trimtab_core::TurnId;
 use trimtab_wire::mcu::{Tag, TripId};
+use trimtab_ledger::LedgerError;
 
 use super::body::{Fault, Reply, json_reply};
 use super::{BODY_BYTES_MAX, BODY_TIME, MODEL, chat};
@@ -111,14 +112,13 @@ async fn explain(turn: &str, device: &Device) -> Result<Response<Reply>, Fault> 
     let turn: TurnId =
         turn.parse().map_err(|fault| Fault::bad_request(format!("{turn:?} is {fault}"), Some("turn")))?;
     match device.explain(turn).await {
-        Ok(Some(record)) => Ok(json_reply(StatusCode::OK, &record)),
-        Ok(None) => Err(no_such_turn(turn)),
+        Ok(record) => Ok(json_reply(StatusCode::OK, &record)),
+        Err(fault @ (LedgerError::NoTurn { .. } | LedgerError::Dropped { .. })) => Err(no_such_turn(fault.to_string())),
         Err(fault) => Err(Fault::server(StatusCode::SERVICE_UNAVAILABLE, fault.to_string())),
     }
 }
 
-fn no_such_turn(turn: TurnId) -> Fault {
-    let message = format!("turn {turn} is not in the ledger; it may be older than what is kept");
+fn no_such_turn(message: String) -> Fault {
     Fault::bad_request(message, Some("turn")).with_status(StatusCode::NOT_FOUND).with_code("turn_not_found")
 }
 
@@ -157,7 +157,7 @@ async fn feedback(request: Request<Incoming>, device: &Device) -> Result<Respons
             StatusCode::OK,
             &json!({"turn": turn.to_string(), "score": asked.score, "source": asked.source}),
         )),
-        Ok(false) => Err(no_such_turn(turn)),
+        Ok(false) => Err(no_such_turn(format!("turn {turn} is not in the ledger, so nothing can be added to it"))),
         Err(fault) => Err(Fault::server(StatusCode::SERVICE_UNAVAILABLE, fault.to_string())),
     }
 }

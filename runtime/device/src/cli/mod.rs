@@ -12,6 +12,7 @@
 
 mod cameras;
 mod doctor;
+mod explain;
 mod meter;
 mod models;
 mod run;
@@ -231,7 +232,11 @@ fn execute(common: &Common, command: Command) -> Result<(), Failure> {
         }),
         Command::Explain { turn } => on_runtime(async {
             let record = client(common)?.get(&format!("/v1/trimtab/explain/{turn}")).await?;
-            show::explanation(&record, common.json);
+            if common.json {
+                show::line(&record.to_string());
+            } else {
+                explain::lines(&record).iter().for_each(|text| show::line(text));
+            }
             Ok(())
         }),
         Command::Feedback { turn, score } => on_runtime(async {

@@ -20,7 +20,7 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(std::io::stderr(), "trimtab: {text}");
 }
 
-fn text(value: &Value) -> String {
+pub(super) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
@@ -95,9 +95,26 @@ pub(super) fn status(status: &Value, as_json: bool) {
     if thermal["state"] != "cool" {
         line(&format!("thermal  {}: {}", text(&thermal["state"]), text(&thermal["source"])));
     }
+    ledger(&status["ledger"], status["active_ms"].as_u64());
     budgets(status, false);
     for fault in status["faults"].as_array().into_iter().flatten() {
         line(&format!("fault    {}", text(fault)));
+    }
+}
+
+/// Only what an operator should know: that it fails, or has lost something.
+fn ledger(ledger: &Value, now: Option<u64>) {
+    if let Some(trouble) = ledger["trouble"].as_str() {
+        line(&format!("ledger   {trouble}"));
+    }
+    let full = ledger["disk_full"] == true;
+    if full {
+        line("ledger   the disk is full: turns go on, and the oldest records go for it; free disk space");
+    }
+    if full || ledger["lost"].as_u64().unwrap_or(0) > 0 {
+        let since = ledger["lost_since_ms"].as_u64().zip(now).map(|(since, now)| now.saturating_sub(since) / 1000);
+        let since = since.map_or_else(String::new, |seconds| format!(", since {seconds} s of active time ago"));
+        line(&format!("         {} records were lost to a full disk{since}", ledger["lost"]));
     }
 }
 
@@ -137,49 +154,6 @@ pub(super) fn budgets(status: &Value, as_json: bool) {
     }
 }
 
-pub(super) fn explanation(record: &Value, as_json: bool) {
-    if as_json {
-        line(&record.to_string());
-        return;
-    }
-    let turn = format!("{}-{}", record["turn"]["boot"], record["turn"]["number"]);
-    line(&format!("turn {turn}  {}", text(&record["prompt"])));
-    let node = text(&record["node"]);
-    let by = if node.is_empty() { String::new() } else { format!(" by {node}") };
-    let (task, placement, reason) = (text(&record["task"]), text(&record["placement"]), text(&record["reason"]));
-    line(&format!("task {task}; {placement}{by}, because {reason}"));
-    for view in record["views"].as_array().into_iter().flatten() {
-        line(&format!(
-            "  view {}  association {:.3}, shows {:.2}",
-            text(&view["name"]),
-            view["association"].as_f64().unwrap_or(0.0),
-            view["shows"].as_f64().unwrap_or(0.0)
-        ));
-    }
-    for candidate in record["candidates"].as_array().into_iter().flatten() {
-        let ruled_out = match &candidate["ruled_out"] {
-            Value::Null => String::new(),
-            reason => format!("  ruled out: {reason}"),
-        };
-        line(&format!(
-            "  {:<12} views {:>2}  score {:+.4}{ruled_out}",
-            text(&candidate["node"]),
-            candidate["views"],
-            candidate["score"].as_f64().unwrap_or(0.0)
-        ));
-    }
-    if let Some(trouble) = record["trouble"].as_str() {
-        line(&format!("trouble: {trouble}"));
-    }
-    let cost = &record["cost"];
-    line(&format!("cost {} ms, {} uJ, {} nUSD, {} B", cost["latency"], cost["energy"], cost["money"], cost["bytes"]));
-    for phase in record["phases"].as_array().into_iter().flatten() {
-        let (name, kind) = (text(&phase["phase"]), text(&record["energy_source"]["kind"]));
-        line(&format!("  {name:<9} {} uJ {kind}, {} uJ above idle", phase["total"], phase["above_idle"]));
-    }
-    line(&format!("answer ({}): {}", text(&record["finish"]), text(&record["answer"])));
-}
-
 pub(super) fn replayed(replayed: &Replayed, as_json: bool) {
     if as_json {
         line(&serde_json::to_string(replayed).unwrap_or_default());
@@ -188,13 +162,16 @@ pub(super) fn replayed(replayed: &Replayed, as_json: bool) {
     for Difference { turn, at, recorded, replayed } in &replayed.differences {
         line(&format!("turn {turn}  {at}: recorded {recorded}, replayed {replayed}"));
     }
-    let Replayed { same, different, states, states_different, unfollowed, without_events, .. } = replayed;
+    let Replayed { same, different, states, states_different, unfollowed, without_events, dropped, .. } = replayed;
     line(&format!("{same} verdicts are the same, {different} are not"));
     line(&format!("{states} states are the same, {states_different} are not"));
     if unfollowed + without_events > 0 {
         line(&format!(
             "{unfollowed} turns cannot be followed: what was before them is forgotten; {without_events} have nothing to replay: their runtime died"
         ));
+    }
+    if *dropped > 0 {
+        line(&format!("{dropped} turns are not here any more: their records went when the disk was full"));
     }
 }
 

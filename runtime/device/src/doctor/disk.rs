@@ -9,7 +9,7 @@ use super::files::{entries, name, sized, text};
 use super::{Finding, Places};
 use crate::config::Config;
 use crate::shell::LEDGER_FILE;
-use trimtab_ledger::{BYTES_KEPT, examine as look_at};
+use trimtab_ledger::{BYTES_KEPT, Losses, examine as look_at};
 
 /// Room below which the ledger may soon not grow any more.
 const ROOM_LOW: Bytes = Bytes::new(BYTES_KEPT.get() * 4);
@@ -71,7 +71,17 @@ fn ledger(config: &Config, running: bool) -> Finding {
         Ok(found) => {
             let used = if running { ", in use" } else { "" };
             let (schema, turns, bytes) = (found.schema, found.turns, sized(found.bytes));
-            Finding::ok(PART, format!("schema {schema}, {turns} turns, {bytes}{used}"))
+            let text = format!("schema {schema}, {turns} turns, {bytes}{used}");
+            match found.losses {
+                Losses { records: 0, .. } => Finding::ok(PART, text),
+                Losses { records, full: false, .. } => {
+                    Finding::ok(PART, format!("{text}; {records} records went when the disk was full once"))
+                }
+                Losses { records, full: true, .. } => Finding::warn(
+                    PART,
+                    format!("{text}; {records} records went because the disk is full, and more will; free disk space"),
+                ),
+            }
         }
         Err(fault) => Finding::fault(PART, &fault),
     }

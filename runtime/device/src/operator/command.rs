@@ -59,7 +59,7 @@ pub(crate) async fn on_command(inner: &Arc<Inner>, name: CommandName, message: &
     }
     match name {
         CommandName::Status => match StatusCommand::decode(&message.payload) {
-            Ok(command) => reply.done(inner, &command.id, inner.status()).await,
+            Ok(command) => reply.done(inner, &command.id, inner.status().await).await,
             Err(fault) => reply.refuse(inner, "", &fault.to_string()).await,
         },
         CommandName::Explain => match ExplainCommand::decode(&message.payload) {
@@ -75,12 +75,8 @@ pub(crate) async fn on_command(inner: &Arc<Inner>, name: CommandName, message: &
 
 async fn explain(inner: &Inner, reply: Reply, command: ExplainCommand) {
     let turn = command.turn;
-    match inner.ledger.with(move |store| store.record(turn)).await {
-        Ok(Some(record)) => reply.done(inner, &command.id, serde_json::to_value(record).unwrap_or_default()).await,
-        Ok(None) => {
-            let why = format!("turn {turn} is not in the ledger; it may be older than what is kept");
-            reply.refuse(inner, &command.id, &why).await;
-        }
+    match inner.explain(turn).await {
+        Ok(record) => reply.done(inner, &command.id, record).await,
         Err(fault) => reply.refuse(inner, &command.id, &crate::fault_text(&fault)).await,
     }
 }

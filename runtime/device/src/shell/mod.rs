@@ -141,11 +141,9 @@ impl Device {
         Ok(TurnStream { turn, news })
     }
 
-    /// The ledger record of a turn, as JSON; none if there is no such turn.
-    pub async fn explain(&self, turn: TurnId) -> Result<Option<serde_json::Value>, LedgerError> {
-        let record = self.record(turn).await?;
-        // A record came from JSON and goes back to it.
-        Ok(record.map(|record| serde_json::to_value(record).unwrap_or_default()))
+    /// The ledger record of a turn, as JSON; where there is none the fault says why.
+    pub async fn explain(&self, turn: TurnId) -> Result<serde_json::Value, LedgerError> {
+        self.0.explain(turn).await
     }
 
     /// The ledger record of a turn; none if there is no such turn.
@@ -158,14 +156,14 @@ impl Device {
         let feedback = Feedback { score, source: source.to_owned() };
         match self.0.ledger.with(move |store| store.add_feedback(turn, feedback)).await {
             Ok(()) => Ok(true),
-            Err(LedgerError::NoTurn { .. }) => Ok(false),
+            Err(LedgerError::NoTurn { .. } | LedgerError::Dropped { .. }) => Ok(false),
             Err(fault) => Err(fault),
         }
     }
 
     /// The present state, as JSON.
     pub async fn status(&self) -> serde_json::Value {
-        self.0.status()
+        self.0.status().await
     }
 
     /// A conversation name that was not used before.
@@ -290,6 +288,12 @@ impl std::fmt::Debug for Device {
 impl Inner {
     pub(crate) fn offload(&self) -> Option<&Offload> {
         self.offload.get()
+    }
+
+    pub(crate) async fn explain(&self, turn: TurnId) -> Result<serde_json::Value, LedgerError> {
+        let record = self.ledger.with(move |store| store.wanted(turn)).await?;
+        // A record came from JSON and goes back to it.
+        Ok(serde_json::to_value(record).unwrap_or_default())
     }
 
     pub(crate) fn overruns(&self) -> u64 {

@@ -1,7 +1,7 @@
 //! The present state, for `trimtab status`, the API and operators.
 
 use serde_json::{Value, json};
-use trimtab_core::{Bytes, Joules, Resource};
+use trimtab_core::{Bytes, Joules, Millis, Resource};
 use trimtab_mqtt::LinkState;
 use trimtab_turn::EnergySource;
 
@@ -52,7 +52,19 @@ impl Inner {
         }
     }
 
-    pub(crate) fn status(&self) -> Value {
+    async fn ledger_status(&self) -> Value {
+        match self.ledger.with(|store| store.losses()).await {
+            Ok(losses) => json!({
+                "disk_full": losses.full,
+                "lost": losses.records,
+                "lost_since_ms": losses.since.map(Millis::get),
+            }),
+            Err(fault) => json!({"trouble": crate::fault_text(&fault)}),
+        }
+    }
+
+    pub(crate) async fn status(&self) -> Value {
+        let ledger = self.ledger_status().await;
         let (link, nodes, budgets, local, preference, coverage) = {
             let governor = lock(&self.governor);
             let nodes: Vec<Value> = governor
@@ -116,6 +128,7 @@ impl Inner {
             "quotes": {"actions": coverage.actions, "above": coverage.above},
             "energy": self.energy.status(),
             "supervisor": self.supervisor.as_ref().map(|supervisor| supervisor.status()),
+            "ledger": ledger,
             "thermal": self.thermal_status(),
             "memory": self.memory_status(),
             "offload": self.offload().map(|offload| json!({

@@ -1,9 +1,9 @@
 //! Holds: raised, left open, spent once.
 
-use crate::{Run, TIME, answer, governor, observation, opening, prefer, tick};
-use trimtab_core::budget::Window;
-use trimtab_core::{Action, Budget, Bytes, Cost, Joules, Millis, Placement, Shield, Usd, ViewSet};
-use trimtab_turn::{CloudRefusal, Course, Event, Finish, Opening, Outcome, Step, Turn};
+use crate::{CONVERSATION, Run, TIME, answer, governor, governor_after, observation, opening, prefer, tick};
+use trimtab_core::budget::{HoldId, OpenHold, Spent, Window};
+use trimtab_core::{Account, Action, Budget, Budgets, Bytes, Cost, Joules, Millis, Placement, Shield, Usd, ViewSet};
+use trimtab_turn::{CloudRefusal, Course, Event, Finish, Governor, Opening, Outcome, Step, Turn};
 
 #[test]
 fn the_joules_of_a_turn_are_spent_once_whatever_it_does() {
@@ -204,4 +204,25 @@ fn a_slowed_board_quotes_its_answers_higher_and_never_lower() {
     assert!(slowed.energy > ordinary.energy && slowed.energy < ordinary.energy.times(2));
     governor.set_slowness(50);
     assert_eq!(governor.least_local(), Some(ordinary));
+}
+
+/// A hold that a crash left over, whose day ends before its conversation speaks again. The ledger then says that the conversation
+/// has spent it, so the budgets, which adopted it as open, must have let go of it by themselves.
+#[test]
+fn an_expired_orphan_is_debited_to_its_conversation_once() {
+    let (limit, left_over) = (1_000_000, 300_000);
+    let cost = Cost { money: Usd::from_nano(left_over), ..Cost::ZERO };
+    let orphan = OpenHold { id: HoldId(1), conversation: CONVERSATION, cost, opened: Millis::new(1_000), orphan: true };
+    let mut budgets = Budgets::new(Spent::default(), HoldId(2));
+    budgets.adopt(orphan).unwrap();
+    let budget = Budget::money(Window::Conversation, Usd::from_nano(limit));
+    let mut governor = governor_after(budgets, &[budget]);
+    let left = |governor: &Governor| governor.budgets().left(&budget, &Account::new(CONVERSATION));
+    assert_eq!(left(&governor), limit - left_over, "it counts while it is open");
+    let next_day = Millis::new(24 * 3_600_000 + 5);
+    let (turn, _) = Turn::open(next_day, Opening { spent_before: cost, ..opening() }, &mut governor);
+    assert!(!turn.is_over());
+    assert_eq!(left(&governor), limit - left_over, "it counts as spent, once");
+    governor.advance(next_day.times(2));
+    assert_eq!(left(&governor), limit - left_over, "and no more later");
 }

@@ -33,7 +33,12 @@ fn cloud_profile(quality: f32, price_image: u64) -> NodeProfile {
     }
 }
 
-fn governor(budgets: &[Budget]) -> Governor {
+fn governor(limits: &[Budget]) -> Governor {
+    governor_after(Budgets::default(), limits)
+}
+
+/// One that begins with what an earlier runtime left.
+fn governor_after(budgets: Budgets, limits: &[Budget]) -> Governor {
     let local = NodeProfile {
         local: true,
         quality: 0.5,
@@ -44,7 +49,7 @@ fn governor(budgets: &[Budget]) -> Governor {
         ..cloud_profile(0.5, 0)
     };
     let mut governor = Governor::new(Setup {
-        budgets: Budgets::default(),
+        budgets,
         shield: Shield { view_threshold: 0.1 },
         preference: Preference::default(),
         local: Some(LocalEngine {
@@ -70,7 +75,7 @@ fn governor(budgets: &[Budget]) -> Governor {
     });
     governor.offer("good", cloud_profile(0.95, 1_000_000_000_000)).unwrap();
     governor.offer("cheap", cloud_profile(0.6, 100_000_000_000)).unwrap();
-    governor.set_budgets(budgets).unwrap();
+    governor.set_budgets(limits).unwrap();
     governor
 }
 
