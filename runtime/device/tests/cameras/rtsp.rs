@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 
 use rustix::process::{Pid, Signal, kill_process};
 use trimtab_device::camera::{Camera, CameraError, Credential, Frame};
@@ -168,11 +168,16 @@ fn a_password_is_proved_and_never_shown() {
     }
 }
 
+/// What a server of a few lines says to a request.
+type Says = Box<dyn Fn(&str) -> String + Send>;
+/// More requests than a test looks at.
+const REQUESTS_MAX: usize = 64;
+
 /// A server of one connection that answers each request by a function; what it was asked comes out at the other end.
 fn said(answer: impl Fn(&str) -> String + Send + 'static) -> (Camera, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (sender, requests) = channel();
+    let (sender, requests) = sync_channel(REQUESTS_MAX);
     std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -211,9 +216,9 @@ fn what_a_server_does_wrong_is_told_with_a_remedy() {
     let whole = |code: &'static str, body: &'static str| move |request: &str| reply(request, code, "", body);
     let fixed = |text: &str| {
         let text = text.to_owned();
-        Box::new(move |_: &str| text.clone()) as Box<dyn Fn(&str) -> String + Send>
+        Box::new(move |_: &str| text.clone()) as Says
     };
-    let cases: [(Box<dyn Fn(&str) -> String + Send>, &str); 9] = [
+    let cases: [(Says, &str); 9] = [
         (fixed(&endless), "sends an answer whose head has no end within 16384 bytes"),
         (
             fixed("RTSP/1.0 200 OK\r\nCSeq: 1\r\nContent-Length: 4000000000\r\n\r\nv=0"),
