@@ -39,12 +39,27 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 17] = [
+const NEEDS: [Need; 24] = [
     Need { package: "build-essential", why: "C compiler for ring and SQLite", present: || on_path("cc") },
     Need { package: "cmake", why: "builds llama.cpp", present: || on_path("cmake") },
     Need { package: "libclang-dev", why: "reads llama.cpp's headers", present: has_libclang },
     Need { package: "mosquitto", why: "the broker of the end-to-end tests", present: || on_path("mosquitto") },
     Need { package: "ffmpeg", why: "plays cameras of the network and camera programs", present: || on_path("ffmpeg") },
+    Need {
+        package: "gir1.2-gst-rtsp-server-1.0",
+        why: "plays cameras that speak RTSP: GStreamer's server",
+        present: || has_python("import gi; gi.require_version('GstRtspServer', '1.0')"),
+    },
+    Need { package: "python3-gi", why: "starts that server", present: || has_python("import gi") },
+    Need { package: "gstreamer1.0-plugins-base", why: "its test pictures", present: || has_gstreamer("videotestsrc") },
+    Need { package: "gstreamer1.0-plugins-good", why: "JPEG for it", present: || has_gstreamer("jpeg") },
+    Need { package: "gstreamer1.0-plugins-ugly", why: "H.264 for it", present: || has_gstreamer("x264") },
+    Need {
+        package: "gstreamer1.0-libav",
+        why: "decodes H.264 for a camera program",
+        present: || has_gstreamer("libav"),
+    },
+    Need { package: "gstreamer1.0-tools", why: "that program", present: || on_path("gst-launch-1.0") },
     Need { package: "mosquitto-clients", why: "an operator's MQTT client", present: || on_path("mosquitto_sub") },
     Need {
         package: "gcc-aarch64-linux-gnu",
@@ -156,6 +171,18 @@ fn has_libclang() -> bool {
         llvm.join("lib/libclang.so").exists()
             && headers.into_iter().any(|entry| entry.path().join("include/stdbool.h").exists())
     })
+}
+
+/// Whether a plug-in of GStreamer is installed.
+fn has_gstreamer(plugin: &str) -> bool {
+    let folders = fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut plugins = folders.map(|folder| folder.join("gstreamer-1.0").join(format!("libgst{plugin}.so")));
+    plugins.any(|path| path.exists())
+}
+
+/// Whether Debian's own interpreter, which its bindings are for, takes a line.
+fn has_python(line: &str) -> bool {
+    succeeds(Command::new("/usr/bin/python3").args(["-c", line]))
 }
 
 fn venv_works() -> bool {

@@ -1,5 +1,5 @@
-//! Pictures: the decoder itself, raw ones, recorded frames, the stream that a camera program writes, and the endless answer of a
-//! camera of the network.
+//! Pictures: the decoder itself, raw ones, recorded frames, the stream that a camera program writes, and what a camera of the
+//! network answers, over HTTP and RTSP.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -211,11 +211,23 @@ const AT_ONCE: Millis = Millis::new(1);
 
 /// An answer of any parts ends in a word about it, or in a picture, and never in more pictures than bytes.
 pub(crate) fn multipart(bytes: &[u8]) {
+    let (kind, parts) = bytes.split_first().map_or((0, bytes), |(kind, parts)| (usize::from(*kind), parts));
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {}\r\n\r\n", KINDS[kind % KINDS.len()]);
+    answered("http", &[head.as_bytes(), parts].concat());
+}
+
+/// Whatever a server says in a whole conversation ends in a word about it.
+pub(crate) fn rtsp(bytes: &[u8]) {
+    answered("rtsp", bytes);
+}
+
+/// A camera of the network that gets this for an answer, and then the end of the connection.
+fn answered(scheme: &str, bytes: &[u8]) {
     static LISTENER: LazyLock<Mutex<TcpListener>> =
         LazyLock::new(|| Mutex::new(TcpListener::bind("127.0.0.1:0").expect("loopback has ports")));
     let listener = LISTENER.lock().unwrap_or_else(PoisonError::into_inner);
     let address = listener.local_addr().expect("a bound socket has an address");
-    let source = format!("http://{address}/").parse().expect("an address of a camera");
+    let source = format!("{scheme}://{address}/").parse().expect("an address of a camera");
     let config = wrist(source).with_freshness(AT_ONCE).expect("within the range");
     let camera = Camera::open(config, clock()).expect("a thread can be started");
     let (mut stream, _) = listener.accept().expect("the camera connects");
@@ -223,10 +235,8 @@ pub(crate) fn multipart(bytes: &[u8]) {
     while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|count| count == 1) {
         request.push(byte[0]);
     }
-    let (kind, parts) = bytes.split_first().map_or((0, bytes), |(kind, parts)| (usize::from(*kind), parts));
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {}\r\n\r\n", KINDS[kind % KINDS.len()]);
     // The camera may have given up before the end.
-    let _ = stream.write_all(&[head.as_bytes(), parts].concat());
+    let _ = stream.write_all(bytes);
     let _ = stream.shutdown(Shutdown::Write);
     let asked = Instant::now();
     while !matches!(camera.latest(), Err(CameraError::Lost { .. })) {
@@ -237,6 +247,48 @@ pub(crate) fn multipart(bytes: &[u8]) {
     told(&fault, &["camera wrist", &address.to_string()]);
     let counts = camera.counts();
     assert!(counts.frames + counts.bad <= bytes.len() as u64);
+}
+
+pub(crate) fn rtsp_seeds() -> Vec<Seed> {
+    let answer = |headers: &str, body: &str| {
+        format!("RTSP/1.0 200 OK\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len()).into_bytes()
+    };
+    let offer = |media: &str| {
+        answer("Content-Base: rtsp://door/\r\n", &format!("v=0\r\na=control:*\r\n{media}a=control:stream=0\r\n"))
+    };
+    let begun = [
+        offer("m=video 0 RTP/AVP 26\r\na=rtpmap:26 JPEG/90000\r\n"),
+        answer("Session: 7;timeout=60\r\nTransport: RTP/AVP/TCP;unicast;interleaved=2-3\r\n", ""),
+        answer("", ""),
+    ]
+    .concat();
+    // A part of a picture of 32 by 16, as RFC 2435 has it.
+    let packet = |first: u8, is_last: bool, offset: u8, more: &[u8]| {
+        let mark = 26 | u8::from(is_last) << 7;
+        let head = [first, mark, 0, 1, 0, 0, 0, 9, 0, 0, 0, 7, 0, 0, 0, offset];
+        let length = u16::try_from(head.len() + more.len()).expect("a short packet").to_be_bytes();
+        [b"$\x02", &length[..], &head, more].concat()
+    };
+    let grey = [0x28, 0xa2, 0x8a, 0x00, 0xa2, 0x8a, 0x28, 0x0f];
+    let parts = |kind: u8, quality: u8, more: &[u8]| {
+        let first = packet(0x80, false, 0, &[&[kind, quality, 4, 2], more, &grey[..4]].concat());
+        let restart: &[u8] = if kind < 64 { &[] } else { &more[..4] };
+        [first, packet(0x80, true, 4, &[&[kind, quality, 4, 2], restart, &grey[4..]].concat())].concat()
+    };
+    let own = [&[0, 0, 0, 128][..], &[9; 128]].concat();
+    vec![
+        ("pictures".into(), [&begun[..], &parts(1, 50, &[]), &parts(0, 99, &[])].concat()),
+        ("own-steps".into(), [&begun[..], &parts(1, 200, &own), &parts(1, 200, &[0; 4])].concat()),
+        ("restarts".into(), [&begun[..], &parts(65, 50, &[0, 2, 0xff, 0xff])].concat()),
+        ("extended".into(), [&begun[..], &packet(0xb1, true, 0, &[1, 50, 4, 2, 0, 0, 0, 1, 9, 9, 9, 9, 1])].concat()),
+        ("other-codec".into(), offer("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n")),
+        ("no-pictures".into(), offer("m=audio 0 RTP/AVP 0\r\n")),
+        (
+            "login".into(),
+            b"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"door\", nonce=\"7\"\r\n\r\n".to_vec(),
+        ),
+        ("asks".into(), [b"OPTIONS * RTSP/1.0\r\nCSeq: 4\r\n\r\n", &begun[..]].concat()),
+    ]
 }
 
 pub(crate) fn multipart_seeds() -> Vec<Seed> {

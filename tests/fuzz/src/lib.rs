@@ -78,6 +78,7 @@ pub const TARGETS: &[Target] = &[
         bytes_max: 16384,
         mutations: 40,
     },
+    Target { name: "camera_rtsp", run: camera::rtsp, seeds: camera::rtsp_seeds, bytes_max: 4096, mutations: 40 },
     Target { name: "raw_picture", run: camera::raw, seeds: camera::raw_seeds, bytes_max: 8192, mutations: 400 },
     Target { name: "policy", run: model::policy, seeds: model::policy_seeds, bytes_max: 32768, mutations: 60 },
     Target { name: "onnx", run: model::onnx, seeds: model::onnx_seeds, bytes_max: 16384, mutations: 400 },

@@ -119,6 +119,7 @@ targets!(
     camera_file,
     camera_stream,
     camera_multipart,
+    camera_rtsp,
     raw_picture,
     policy,
     onnx,

@@ -36,22 +36,14 @@ const FRESHNESS_MAX: Millis = Millis::new(24 * 3_600_000);
 pub enum CameraConfigError {
     /// A source of an unknown kind, or without what it needs.
     #[error(
-        "{given:?} is no source: write \"v4l2:/dev/video0\", \"http://HOST/PATH\", \"dir:FOLDER\", \"exec:PROGRAM ARGUMENTS\" or \"pattern:\""
+        "{given:?} is no source: write \"v4l2:/dev/video0\", \"http://HOST/PATH\", \"rtsp://HOST/PATH\", \"dir:FOLDER\", \"exec:PROGRAM ARGUMENTS\" or \"pattern:\""
     )]
     Source {
         /// What was written.
         given: String,
     },
-    /// A camera that speaks RTSP.
-    #[error(
-        "{given:?}: RTSP is not spoken here; let a program read it: \"exec:ffmpeg -nostdin -loglevel error -rtsp_transport tcp -i {given} -an -c:v mjpeg -q:v 5 -f mjpeg -\" or \"exec:gst-launch-1.0 -q rtspsrc location={given} ! decodebin ! videoconvert ! jpegenc ! fdsink\""
-    )]
-    Rtsp {
-        /// What was written.
-        given: String,
-    },
     /// An address that cannot be used.
-    #[error("this is no address of a camera: {problem}; write it as http://HOST:PORT/PATH")]
+    #[error("this is no address of a camera: {problem}; write it as http://HOST:PORT/PATH or rtsp://HOST:PORT/PATH")]
     Url {
         /// What is wrong, without what was written: it may hold a password.
         problem: &'static str,
@@ -180,7 +172,7 @@ impl CameraConfig {
                 Ok(Self { playback, wish, ..self })
             }
             CameraSource::Exec { .. } => Err(unfit("fps", "a program", "tell the program itself")),
-            CameraSource::Http { .. } => {
+            CameraSource::Http { .. } | CameraSource::Rtsp { .. } => {
                 Err(unfit("fps", "a camera of the network", "set it in the camera's settings"))
             }
         }
@@ -222,7 +214,7 @@ impl CameraConfig {
                 }
                 Layout::packed(format, width, height)?;
             }
-            (CameraSource::Http { .. }, ..) => {
+            (CameraSource::Http { .. } | CameraSource::Rtsp { .. }, ..) => {
                 return Err(unfit(key, "a camera of the network", "set it in the camera's settings"));
             }
             (CameraSource::Dir { .. } | CameraSource::Pattern, ..) => {
@@ -235,8 +227,8 @@ impl CameraConfig {
 
     /// User and password of a camera of the network.
     pub fn with_credential(self, credential: Credential) -> Result<Self, CameraConfigError> {
-        if !matches!(self.source, CameraSource::Http { .. }) {
-            return Err(unfit("a credential", "anything but http://", "leave it out"));
+        if !matches!(self.source, CameraSource::Http { .. } | CameraSource::Rtsp { .. }) {
+            return Err(unfit("a credential", "anything but http:// and rtsp://", "leave it out"));
         }
         Ok(Self { credential: Some(credential), ..self })
     }
@@ -417,7 +409,11 @@ mod tests {
         assert!(told(camera("exec:cat").with_picture(None, vga)).contains("leave it out"));
         assert!(told(camera("exec:cat").with_picture(yuyv, Some((641, 480)))).contains("write an even size"));
         assert!(told(camera("exec:cat").with_fps(5.0)).contains("tell the program itself"));
-        assert!(told(camera("http://door/").with_picture(None, vga)).contains("the camera's settings"));
+        for network in ["http://door/", "rtsp://door/"] {
+            assert!(told(camera(network).with_picture(None, vga)).contains("the camera's settings"));
+            assert!(told(camera(network).with_fps(5.0)).contains("the camera's settings"));
+            assert!(camera(network).with_credential(Credential::Variable("A".into())).is_ok());
+        }
         assert!(told(camera("dir:frames").with_picture(yuyv, None)).contains("recorded frames"));
         assert!(told(camera("dir:frames").with_credential(Credential::Variable("A".into()))).contains("http://"));
         assert!(told(camera("pattern:").with_noise(65)).contains("65 is outside 0 to 64"));

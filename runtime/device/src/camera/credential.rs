@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use http_auth::{PasswordClient, PasswordParams, basic};
+
 /// Longest user and password together, bytes.
 pub const CREDENTIAL_BYTES_MAX: u64 = 1024;
 
@@ -17,8 +19,9 @@ pub enum Credential {
 }
 
 impl Credential {
-    /// The value of the header `Authorization`; read anew for every connection, so that a changed password needs no restart.
-    pub(super) fn authorization(&self) -> Result<String, String> {
+    /// User and password, ready to answer a server that asks for them; read anew for every connection, so that a changed
+    /// password needs no restart.
+    pub(super) fn login(&self) -> Result<Login, String> {
         let (text, place) = match self {
             Self::Variable(name) => {
                 let text = std::env::var(name).map_err(|_| {
@@ -41,38 +44,99 @@ impl Credential {
         if pair.len() as u64 > CREDENTIAL_BYTES_MAX {
             return Err(format!("{place} has more than the {CREDENTIAL_BYTES_MAX} bytes of a user and password"));
         }
-        if !pair.contains(':') || pair.chars().any(char::is_control) {
-            return Err(format!("{place} does not hold user:password on one line"));
+        match pair.split_once(':') {
+            Some((user, password)) if !pair.chars().any(char::is_control) => {
+                Ok(Login { user: user.to_owned(), password: password.to_owned(), scheme: None })
+            }
+            _ => Err(format!("{place} does not hold user:password on one line")),
         }
-        Ok(format!("Basic {}", base64(pair.as_bytes())))
     }
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
-        for digit in 0..4 {
-            let known = digit <= three.len();
-            let six = (bits >> (18 - 6 * digit)) as usize % 64;
-            text.push(if known { char::from(DIGITS[six]) } else { '=' });
+/// User and password, sent only in answer to a server that asks, and in the safest way that it offers.
+pub(super) struct Login {
+    user: String,
+    password: String,
+    scheme: Option<Scheme>,
+}
+
+enum Scheme {
+    /// As the server asked; it may be Digest, which needs the server's words.
+    Asked(PasswordClient),
+    /// A server that asked without saying how, or not in the words of the standard.
+    Basic,
+}
+
+impl Login {
+    /// Takes up what a server asks for; false if none of it is spoken here.
+    fn take_up(&mut self, challenges: &[&str]) -> bool {
+        let builder = challenges.iter().fold(PasswordClient::builder(), |builder, asked| builder.challenges(asked));
+        self.scheme = match builder.build() {
+            Ok(client) => Some(Scheme::Asked(client)),
+            Err(_) => can_be_basic(challenges).then_some(Scheme::Basic),
+        };
+        self.scheme.is_some()
+    }
+
+    /// The value of the header `Authorization`; none before a server has asked.
+    pub(super) fn authorization(&mut self, method: &str, uri: &str) -> Option<String> {
+        let (username, password) = (self.user.as_str(), self.password.as_str());
+        match self.scheme.as_mut()? {
+            Scheme::Asked(client) => {
+                client.respond(&PasswordParams { username, password, uri, method, body: None }).ok()
+            }
+            Scheme::Basic => Some(basic::encode_credentials(username, password)),
         }
     }
-    text
+}
+
+/// What is known of the log-in when a server asks for one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Asked {
+    /// The camera asks for a kind that is not spoken.
+    Unspoken,
+    /// No user and password are configured.
+    Nobody,
+    /// They were sent.
+    Somebody,
+}
+
+/// Takes up what a server asks for by its headers `WWW-Authenticate`.
+pub(super) fn heed(login: Option<&mut Login>, challenges: &[&str]) -> Asked {
+    if let Some(login) = login {
+        return if login.take_up(challenges) { Asked::Somebody } else { Asked::Unspoken };
+    }
+    let is_digest = |asked: &&str| asked.to_ascii_lowercase().contains("digest");
+    let is_spoken = can_be_basic(challenges) || challenges.iter().any(is_digest);
+    if is_spoken { Asked::Nobody } else { Asked::Unspoken }
+}
+
+/// Also where a server does not say what it wants.
+fn can_be_basic(challenges: &[&str]) -> bool {
+    challenges.is_empty() || challenges.iter().any(|asked| asked.to_ascii_lowercase().contains("basic"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn answer(asked: &[&str]) -> Option<String> {
+        let mut login = Login { user: "Aladdin".to_owned(), password: "open sesame".to_owned(), scheme: None };
+        assert_eq!(login.authorization("GET", "/"), None, "nobody has asked yet");
+        (heed(Some(&mut login), asked) == Asked::Somebody).then(|| login.authorization("GET", "/").unwrap())
+    }
+
     #[test]
-    fn digits_are_those_of_the_standard() {
-        // RFC 4648, section 10, and RFC 7617, section 2.
-        for (plain, written) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(plain.as_bytes()), written);
-        }
-        assert_eq!(base64(b"Aladdin:open sesame"), "QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+    fn a_server_gets_what_it_asks_for_and_the_password_itself_only_where_it_must() {
+        // RFC 7617, section 2.
+        let basic = Some("Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==".to_owned());
+        assert_eq!(answer(&[]), basic);
+        assert_eq!(answer(&["BASIC"]), basic);
+        assert_eq!(answer(&["Negotiate", "Basic realm=\"door\""]), basic);
+        let digest = answer(&["Basic realm=\"door\"", "Digest realm=\"door\", nonce=\"7\", qop=\"auth\""]).unwrap();
+        assert!(digest.starts_with("Digest username=\"Aladdin\"") && !digest.contains("sesame"), "{digest}");
+        assert_eq!(answer(&["Negotiate"]), None);
+        assert_eq!((heed(None, &["Negotiate"]), heed(None, &["Digest realm=\"a\""])), (Asked::Unspoken, Asked::Nobody));
     }
 
     #[test]
@@ -81,15 +145,15 @@ mod tests {
         let path = folder.path().join("secret");
         let told = |text: &str| {
             std::fs::write(&path, text).unwrap();
-            Credential::File(path.clone()).authorization()
+            Credential::File(path.clone()).login().map(|login| (login.user, login.password))
         };
-        assert_eq!(told("Aladdin:open sesame\n").unwrap(), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert_eq!(told("Aladdin:open: sesame\n").unwrap(), ("Aladdin".to_owned(), "open: sesame".to_owned()));
         let fault = told("hush").unwrap_err();
         assert!(fault.ends_with("does not hold user:password on one line") && !fault.contains("hush"), "{fault}");
         assert!(told(&format!("a:{}", "b".repeat(2_000))).unwrap_err().contains("more than the 1024 bytes"));
-        let fault = Credential::File(folder.path().join("none")).authorization().unwrap_err();
+        let fault = Credential::File(folder.path().join("none")).login().map(|_| ()).unwrap_err();
         assert!(fault.contains("cannot be read"), "{fault}");
-        let fault = Credential::Variable("TRIMTAB_NO_SUCH_VARIABLE".to_owned()).authorization().unwrap_err();
+        let fault = Credential::Variable("TRIMTAB_NO_SUCH_VARIABLE".to_owned()).login().map(|_| ()).unwrap_err();
         assert!(fault.contains("TRIMTAB_NO_SUCH_VARIABLE"), "{fault}");
     }
 }

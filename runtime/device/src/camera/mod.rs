@@ -20,6 +20,8 @@ mod mask;
 mod mjpeg;
 mod multipart;
 mod pattern;
+mod reach;
+mod rtsp;
 mod slot;
 mod source;
 mod url;
@@ -88,6 +90,10 @@ impl Camera {
             }
             CameraSource::Http { url } => {
                 let feed = http::NetworkCamera::new(url.clone(), config.credential().cloned());
+                Source::Live(Live::start(url.to_string(), freshness, darkroom, clock, feed)?)
+            }
+            CameraSource::Rtsp { url } => {
+                let feed = rtsp::RtspCamera::new(url.clone(), config.credential().cloned());
                 Source::Live(Live::start(url.to_string(), freshness, darkroom, clock, feed)?)
             }
             CameraSource::Exec { program, args } => {

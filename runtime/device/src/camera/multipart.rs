@@ -141,8 +141,8 @@ fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
     bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
-/// Where the picture begins: behind the first empty line.
-fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
+/// Where a head ends: behind the first empty line.
+pub(super) fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     let lines = bytes.iter().enumerate().skip(from).filter(|(_, byte)| **byte == b'\n');
     let mut ends = lines.filter_map(|(at, _)| match bytes.get(at + 1..)? {
         [b'\n', ..] => Some(at + 2),
@@ -152,8 +152,8 @@ fn head_end(bytes: &[u8], from: usize) -> Option<usize> {
     ends.next()
 }
 
-/// What the head of a part says of its length.
-fn stated_length(head: &[u8]) -> Option<u64> {
+/// What a head says of the length of what follows it.
+pub(super) fn stated_length(head: &[u8]) -> Option<u64> {
     let text = String::from_utf8_lossy(head);
     let mut lengths = text.lines().filter_map(|line| {
         let (name, value) = line.split_once(':')?;

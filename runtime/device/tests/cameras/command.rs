@@ -72,12 +72,16 @@ fn what_is_wrong_in_an_entry_is_told_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     for (entry, expected) in [
         (
-            "source = \"rtsp://door/1\"",
-            "trimtab.toml:3: camera.source: \"rtsp://door/1\": RTSP is not spoken here; let a program",
+            "source = \"rtsp://a:hush@door/1\"",
+            "trimtab.toml:3: camera.source: this is no address of a camera: a password",
         ),
         (
             "source = \"http://a:hush@door/\"",
             "trimtab.toml:3: camera.source: this is no address of a camera: a password",
+        ),
+        (
+            "source = \"rtsp://door/1\"\nsize = \"64x48\"",
+            "trimtab.toml:4: camera.size: size says nothing to a camera of",
         ),
         (
             "source = \"v4l2:/dev/video0\"\nformat = \"h264\"",

@@ -6,6 +6,7 @@ mod network;
 mod node;
 mod program;
 mod recorded;
+mod rtsp;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -124,7 +124,8 @@ fn what_a_server_does_wrong_is_told_with_a_remedy() {
         (plain(&format!("{HEAD}\r\n--next--\r\n")), "ended its answer"),
         (plain("HTTP/1.1 404 Not Found\r\n\r\n"), "has nothing there (404); check the path"),
         (plain("HTTP/1.1 302 Found\r\nLocation: /other\r\n\r\n"), "sends elsewhere (302), to \"/other\"; write that"),
-        (plain("HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"a\"\r\n\r\n"), "allow Basic in its settings"),
+        (plain("HTTP/1.1 401 No\r\nWWW-Authenticate: Negotiate\r\n\r\n"), "allow Digest or Basic in its settings"),
+        (plain("HTTP/1.1 401 No\r\nWWW-Authenticate: Digest realm=\"a\"\r\n\r\n"), "name them by credential_file"),
         (plain("HTTP/1.1 401 No\r\nWWW-Authenticate: Basic realm=\"a\"\r\n\r\n"), "name them by credential_file"),
     ] {
         let server = Server::start(move |_, _, stream| {
@@ -141,27 +142,32 @@ fn what_a_server_does_wrong_is_told_with_a_remedy() {
 }
 
 #[test]
-fn a_password_is_sent_and_never_shown() {
+fn a_password_is_sent_as_the_server_asks_and_never_shown() {
     let folder = tempfile::tempdir().unwrap();
     let secret = folder.path().join("secret");
-    let server = Server::start(|request, _, stream| {
-        let known = request.to_ascii_lowercase().contains("authorization: basic qwxhzgrpbjpvcgvuihnlc2ftzq==\r\n");
-        if known {
-            let _ = stream.write_all(&[HEAD.as_bytes(), b"\r\n", &part(&picture(32, 24, 90))].concat());
-            hold(stream);
-        } else {
-            let _ = stream.write_all(b"HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\n\r\n");
-        }
-    });
-    fs::write(&secret, "Aladdin:wrong\n").unwrap();
-    let camera = config(&server.url()).with_credential(Credential::File(secret.clone())).unwrap();
-    assert!(!format!("{camera:?}").contains("wrong"));
-    let (camera, _) = open(camera);
-    let error = trouble(&camera);
-    assert!(error.contains("refuses the user and password (401)") && !error.contains("wrong"), "{error}");
-    // A corrected one is read with the next connection.
-    fs::write(&secret, "Aladdin:open sesame\n").unwrap();
-    wait_for("a picture", || camera.latest().ok());
+    for (asked, expected) in [
+        ("Basic", "authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"),
+        // RFC 2069: without more, the proof depends on nothing but what is written here.
+        ("Digest realm=\"door\", nonce=\"7\"", "response=\"55fa9eb6fce61af9e5599ad6ecf3b34f\""),
+    ] {
+        let server = Server::start(move |request, _, stream| {
+            if request.contains(expected) {
+                let _ = stream.write_all(&[HEAD.as_bytes(), b"\r\n", &part(&picture(32, 24, 90))].concat());
+                hold(stream);
+            } else {
+                let _ = stream.write_all(format!("HTTP/1.1 401 No\r\nWWW-Authenticate: {asked}\r\n\r\n").as_bytes());
+            }
+        });
+        fs::write(&secret, "Aladdin:wrong\n").unwrap();
+        let camera = config(&server.url()).with_credential(Credential::File(secret.clone())).unwrap();
+        assert!(!format!("{camera:?}").contains("wrong"));
+        let (camera, _) = open(camera);
+        let error = trouble(&camera);
+        assert!(error.contains("refuses the user and password (401)") && !error.contains("wrong"), "{error}");
+        // A corrected one is read with the next connection.
+        fs::write(&secret, "Aladdin:open sesame\n").unwrap();
+        wait_for("a picture", || camera.latest().ok());
+    }
 }
 
 #[test]
