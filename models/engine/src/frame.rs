@@ -133,6 +133,11 @@ impl RgbFrame {
         &self.pixels
     }
 
+    /// The same pixels, no longer a frame.
+    pub fn into_pixels(self) -> Vec<u8> {
+        self.pixels
+    }
+
     /// Writes a JPEG; `quality` from 1 (smallest) to 100, values outside are brought inside.
     pub fn to_jpeg(&self, quality: u8) -> Result<Vec<u8>, FrameError> {
         let mut bytes = Vec::new();

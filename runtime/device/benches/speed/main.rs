@@ -1,11 +1,12 @@
 //! How fast the device's parts are, on one thread: the decision alone, one reading of a
-//! sensor, and one run of every shipped model.
+//! sensor, a camera's picture made ready, and one run of every shipped model.
 //!
 //! `cargo bench -p trimtab-device` prints a table of times. `-- --tabs` prints the same for programs to read, and
 //! `-- --repeat N NAME` runs one row N times and prints nothing, so that an instruction counter can take the difference of
 //! two such runs. `cargo xtask bench` does all of it with the code as it is installed.
 
 mod decision;
+mod frames;
 mod meter;
 mod models;
 
@@ -53,7 +54,7 @@ fn time(work: &mut Work) -> Result<(Duration, Duration, usize)> {
 
 pub(crate) fn main() -> Result<()> {
     let shipped = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../models/shipped"));
-    let rows = [&decision::ROWS[..], &meter::ROWS[..], &models::ROWS[..]].concat();
+    let rows = [&decision::ROWS[..], &meter::ROWS[..], &frames::ROWS[..], &models::ROWS[..]].concat();
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let Some(at) = arguments.iter().position(|argument| argument == "--repeat") {
         let [count, name] = &arguments[at + 1..] else { bail!("--repeat takes a number and the name of a row") };

@@ -163,7 +163,7 @@ impl Darkroom {
                 _ => Arc::clone(known.insert(Arc::new(Cover::new(&self.masks, width, height)))),
             }
         };
-        let mut bytes = pixels.pixels().to_vec();
+        let mut bytes = pixels.into_pixels();
         cover.blacken(&mut bytes);
         RgbFrame::new(width, height, bytes)
     }

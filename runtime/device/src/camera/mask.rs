@@ -1,5 +1,7 @@
 //! Polygons that are blacked out. Every pixel that one touches is black, and a rim of up to a pixel around it.
 
+use std::ops::Range;
+
 use super::config::CameraConfigError;
 
 /// Masks of one camera.
@@ -40,30 +42,53 @@ impl Mask {
 
 /// The pixels that masks cover in pictures of one size.
 #[derive(Clone, PartialEq, Debug)]
-pub(super) struct Cover {
+pub struct Cover {
     pub(super) width: u32,
     pub(super) height: u32,
-    covered: Vec<bool>,
+    /// Stretches of covered pixels, counted row by row through the picture, in their order.
+    spans: Vec<Range<usize>>,
 }
 
 impl Cover {
-    pub(super) fn new(masks: &[Mask], width: u32, height: u32) -> Self {
-        let mut cover = Self { width, height, covered: vec![false; width as usize * height as usize] };
+    /// Of pictures of `width` × `height` pixels, both at least 1.
+    #[must_use]
+    pub fn new(masks: &[Mask], width: u32, height: u32) -> Self {
+        let mut plan = Plan { width, height, covered: vec![false; width as usize * height as usize] };
         for mask in masks {
             let edges: Vec<_> = mask.edges(width, height).collect();
-            cover.fill(&edges);
-            edges.iter().for_each(|edge| cover.trace(*edge));
+            plan.fill(&edges);
+            edges.iter().for_each(|edge| plan.trace(*edge));
         }
-        cover
+        let (mut spans, mut begin) = (Vec::new(), 0);
+        for stretch in plan.covered.chunk_by(PartialEq::eq) {
+            let end = begin + stretch.len();
+            if stretch[0] {
+                spans.push(begin..end);
+            }
+            begin = end;
+        }
+        Self { width, height, spans }
     }
 
     /// Blackens covered pixels; `pixels` are three bytes each, row by row.
-    pub(super) fn blacken(&self, pixels: &mut [u8]) {
-        for (pixel, _) in pixels.chunks_exact_mut(3).zip(&self.covered).filter(|(_, covered)| **covered) {
-            pixel.fill(0);
+    ///
+    /// # Panics
+    /// When there are fewer pixels than the covered picture has.
+    pub fn blacken(&self, pixels: &mut [u8]) {
+        for span in &self.spans {
+            pixels[3 * span.start..3 * span.end].fill(0);
         }
     }
+}
 
+/// Pixel by pixel, while it is worked out.
+struct Plan {
+    width: u32,
+    height: u32,
+    covered: Vec<bool>,
+}
+
+impl Plan {
     /// Pixels whose centre is inside, by the even-odd rule.
     fn fill(&mut self, edges: &[[(f64, f64); 2]]) {
         for row in 0..self.height {
@@ -143,7 +168,9 @@ mod tests {
             };
             let column = ((along(0) * f64::from(width)) as u32).min(width - 1);
             let row = ((along(1) * f64::from(height)) as u32).min(height - 1);
-            prop_assert!(cover.covered[(row * width + column) as usize]);
+            let mut pixels = vec![255; 3 * (width * height) as usize];
+            cover.blacken(&mut pixels);
+            prop_assert_eq!(&pixels[3 * (row * width + column) as usize..][..3], [0; 3]);
         }
     }
 }

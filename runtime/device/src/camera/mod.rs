@@ -43,7 +43,7 @@ pub use darkroom::FRAME_BYTES_MAX;
 pub use dir::FILES_MAX;
 pub use error::CameraError;
 pub use frame::{Frame, UploadView};
-pub use mask::{MASKS_MAX, Mask, POINTS_MAX};
+pub use mask::{Cover, MASKS_MAX, Mask, POINTS_MAX};
 pub use source::CameraSource;
 pub use trimtab_v4l2::PixelFormat;
 pub use url::StreamUrl;
