@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::json;
 
 use trimtab_core::TurnId;
-use trimtab_wire::mcu::{Tag, TripId};
 use trimtab_ledger::LedgerError;
+use trimtab_wire::mcu::{Tag, TripId};
 
 use super::body::{Fault, Reply, json_reply};
 use super::{BODY_BYTES_MAX, BODY_TIME, MODEL, chat};

@@ -21,8 +21,11 @@ const POWER_UW: u64 = 12_000_000;
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(20);
 
+/// Plays a scenario with the image and the program of this machine.
+type Play = fn(&Image, &Path) -> Result<()>;
+
 /// The scenarios, by name.
-pub(super) const SCENARIOS: [(&str, fn(&Image, &Path) -> Result<()>); 4] = [
+pub(super) const SCENARIOS: [(&str, Play); 4] = [
     ("a turn settles with the board's joules", settles),
     ("a runtime that is killed is throttled and then reset", killed),
     ("a runtime that stops on purpose is left alone", stopped),
