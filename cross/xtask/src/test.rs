@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::clock::{Clock, must};
 use crate::dist::BOARD_TARGET;
-use crate::{qemu, setup, size};
+use crate::{footprint, qemu, setup, size};
 
 /// Tells the end-to-end tests where the programs are that the build step has made.
 const PROGRAMS_VARIABLE: &str = "TRIMTAB_PROGRAMS";
@@ -45,6 +45,8 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
         must(tests.env(PROGRAMS_VARIABLE, root.join("target/release")))
     })?;
     clock.step("emulated board", || qemu::board(root, &qemu::Scenarios::all()))?;
+    clock.step("emulated microcontroller", || qemu::firmware(root, &qemu::FirmwareScenarios::all()))?;
+    clock.step("firmware's footprint", || footprint::run(root))?;
     clock.step("power cuts", || qemu::powercut(root, &qemu::Cuts::tested()))?;
     // Last, because the programs that the other tests start are then built with llama.cpp as well.
     let with_llama = "test --release --locked --workspace --features trimtab-device/gguf --test runtime gguf";

@@ -63,6 +63,11 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     report.close()
 }
 
+/// Share of the time that the processor sleeps in the course of constant load.
+pub(crate) fn asleep(root: &Path) -> Result<f64> {
+    courses::asleep(&image::build(root, Some("course"))?)
+}
+
 /// What was played, and what of it failed.
 #[derive(Default)]
 struct Report {
