@@ -36,7 +36,7 @@ const BOARDS: [Board; 1] = [Board {
     folder: "board-mps2-an386",
     flash: 56 << 10,
     memory: 12 << 10,
-    frame: 3 << 10,
+    frame: 8 << 10,
 }];
 /// Frames that are shown.
 const FRAMES: usize = 5;

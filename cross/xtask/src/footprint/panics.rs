@@ -1,7 +1,8 @@
 //! Who may panic: every function of an image that calls into the panics of the core library, by its machine code. Each has to be on the
 //! board's list, with the reason why the call cannot be reached; what is on the list and calls nothing any more has to go.
 //!
-//! A line of the list: the function's name, ` | `, the panic's name, ` | `, the reason.
+//! A line of the list: the function's name without its type arguments, ` | `, the reason. Which panic is called is not in it: the
+//! compiler keeps one copy of those that look alike, under one of their names.
 
 use std::collections::BTreeSet;
 
@@ -12,70 +13,112 @@ use rustc_demangle::demangle;
 /// Crates that must not be able to panic at all.
 const FREE: [&str; 2] = ["trimtab_supervisor::", "trimtab_wire::"];
 
-/// Who calls what.
-type Calls = BTreeSet<(String, String)>;
-
 /// Prints the callers; gives what does not hold.
 pub(super) fn judge(elf: &object::File<'_>, list: &str) -> Result<Vec<String>> {
     let found = calls(elf)?;
-    let mut listed = Calls::new();
+    let mut listed = BTreeSet::new();
     for line in list.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let mut parts = line.split(" | ");
-        let (caller, panic, reason) = (parts.next(), parts.next(), parts.next());
-        let (caller, panic) = caller.zip(panic).with_context(|| format!("no panic in {line:?}"))?;
-        reason.with_context(|| format!("no reason in {line:?}"))?;
-        listed.insert((caller.trim().to_owned(), panic.trim().to_owned()));
+        let (caller, _reason) = line.split_once(" | ").with_context(|| format!("no reason in {line:?}"))?;
+        listed.insert(caller.trim().to_owned());
     }
-    println!("  {} calls into core's panics, {} listed", found.len(), listed.len());
-    let mut faults = Vec::new();
-    for (caller, panic) in found.difference(&listed) {
-        faults.push(format!("a call that is not listed: {caller} | {panic}"));
-    }
-    for (caller, panic) in listed.difference(&found) {
-        faults.push(format!("a listed call that is not there: {caller} | {panic}"));
-    }
-    for (caller, _) in found.iter().filter(|(caller, _)| FREE.iter().any(|name| caller.contains(name))) {
-        faults.push(format!("{caller} may panic, and must not"));
-    }
-    Ok(faults)
+    println!("  {:<52} {:>6}   listed {}", "functions that call core's panics", found.len(), listed.len());
+    let unlisted = found.difference(&listed).map(|caller| format!("{caller} may panic, and is not listed"));
+    let stale = listed.difference(&found).map(|caller| format!("{caller} is listed, and cannot panic"));
+    let forbidden = found.iter().filter(|caller| FREE.iter().any(|name| caller.contains(name)));
+    Ok(unlisted.chain(stale).chain(forbidden.map(|caller| format!("{caller} may panic, and must not"))).collect())
 }
 
-/// Every function outside of the core library's own panics that calls one of them.
-fn calls(elf: &object::File<'_>) -> Result<Calls> {
-    let mut functions: Vec<(u64, u64, String)> = elf
+/// A function of an image.
+struct Function {
+    start: u64,
+    size: u64,
+    name: String,
+}
+
+/// Every function outside of the core library that calls one of its panics, or a function of it that does.
+fn calls(elf: &object::File<'_>) -> Result<BTreeSet<String>> {
+    let functions: Vec<Function> = elf
         .symbols()
         .filter(|it| it.kind() == SymbolKind::Text && it.size() > 0)
-        .filter_map(|it| Some((it.address() & !1, it.size(), format!("{:#}", demangle(it.name().ok()?)))))
+        .filter_map(|it| {
+            let name = plain(&format!("{:#}", demangle(it.name().ok()?)));
+            Some(Function { start: it.address() & !1, size: it.size(), name })
+        })
         .collect();
-    functions.sort();
-    let is_panic = |name: &str| name.starts_with("core::") && name.contains("panic") || name.contains("unwrap_failed");
-    // What is no code lies between marks of its own.
-    let data: Vec<(u64, bool)> = marks(elf);
+    let marks = marks(elf);
     let section = elf.section_by_name(".text").context("the image has no code")?;
-    let (base, code) = (section.address(), section.data()?);
-    let mut calls = Calls::new();
-    for (start, size, name) in functions.iter().filter(|(_, _, name)| !is_panic(name)) {
-        let mut at = *start;
-        while at < start + size {
-            let Some(first) = half(code, base, at) else { break };
-            if is_data(&data, at) {
-                at += 2;
-                continue;
-            }
-            // The first five bits tell how long an instruction is.
-            if first >> 11 < 0b11101 {
-                at += 2;
-                continue;
-            }
-            let target = half(code, base, at + 2).and_then(|second| target(at, first, second));
-            at += 4;
-            let called = target.and_then(|target| functions.iter().find(|(start, ..)| *start == target));
-            if let Some((_, _, panic)) = called.filter(|(_, _, called)| is_panic(called)) {
-                calls.insert((name.clone(), panic.clone()));
-            }
+    let text = Text { base: section.address(), code: section.data()?, marks };
+    let calls: Vec<(&Function, BTreeSet<u64>)> = functions.iter().map(|it| (it, text.targets(it))).collect();
+    // What the compiler takes out of several functions stands for each of them.
+    let passed_through = ["core::", "<core::", "OUTLINED_FUNCTION_"];
+    let of_core = |function: &Function| passed_through.iter().any(|name| function.name.starts_with(name));
+    let mut panics: BTreeSet<u64> = functions
+        .iter()
+        .filter(|it| it.name.starts_with("core::") && it.name.contains("panic"))
+        .map(|it| it.start)
+        .collect();
+    loop {
+        let more: Vec<u64> = calls
+            .iter()
+            .filter(|(it, targets)| of_core(it) && !panics.contains(&it.start) && !targets.is_disjoint(&panics))
+            .map(|(it, _)| it.start)
+            .collect();
+        if more.is_empty() {
+            break;
         }
+        panics.extend(more);
     }
-    Ok(calls)
+    let callers = calls.iter().filter(|(it, targets)| !of_core(it) && !targets.is_disjoint(&panics));
+    Ok(callers.map(|(it, _)| it.name.clone()).collect())
+}
+
+/// A name without type arguments.
+fn plain(name: &str) -> String {
+    let mut out = String::new();
+    let mut depth = 0;
+    let mut before = ' ';
+    for letter in name.chars() {
+        match letter {
+            '<' if depth > 0 || before.is_alphanumeric() || before == ':' || before == '_' => depth += 1,
+            '>' if depth > 0 && before != '-' => depth -= 1,
+            _ if depth == 0 => out.push(letter),
+            _ => {}
+        }
+        before = letter;
+    }
+    out.replace("::::", "::").trim_end_matches("::").to_owned()
+}
+
+/// The code of an image.
+struct Text<'a> {
+    base: u64,
+    code: &'a [u8],
+    /// Where code and data begin.
+    marks: Vec<(u64, bool)>,
+}
+
+impl Text<'_> {
+    /// Where the calls and far jumps of a function lead.
+    fn targets(&self, function: &Function) -> BTreeSet<u64> {
+        let mut targets = BTreeSet::new();
+        let mut at = function.start;
+        while at < function.start + function.size {
+            let Some(first) = self.half(at) else { break };
+            // The first five bits tell how long an instruction is; what is no code is passed over by halves.
+            if is_data(&self.marks, at) || first >> 11 < 0b11101 {
+                at += 2;
+                continue;
+            }
+            targets.extend(self.half(at + 2).and_then(|second| target(at, first, second)));
+            at += 4;
+        }
+        targets
+    }
+
+    fn half(&self, at: u64) -> Option<u16> {
+        let place = usize::try_from(at.checked_sub(self.base)?).ok()?;
+        Some(u16::from_le_bytes([*self.code.get(place)?, *self.code.get(place + 1)?]))
+    }
 }
 
 /// The marks of where code (`$t`) and data (`$d`) begin, in order.
@@ -95,11 +138,6 @@ fn marks(elf: &object::File<'_>) -> Vec<(u64, bool)> {
 fn is_data(marks: &[(u64, bool)], at: u64) -> bool {
     let place = marks.partition_point(|(address, _)| *address <= at);
     place.checked_sub(1).and_then(|place| marks.get(place)).is_some_and(|(_, data)| *data)
-}
-
-fn half(code: &[u8], base: u64, at: u64) -> Option<u16> {
-    let place = usize::try_from(at.checked_sub(base)?).ok()?;
-    Some(u16::from_le_bytes([*code.get(place)?, *code.get(place + 1)?]))
 }
 
 /// Where a call (BL) or a far jump (B.W) leads; none for any other instruction. ARMv7-M Architecture Reference Manual, A7.7.12, A7.7.18.

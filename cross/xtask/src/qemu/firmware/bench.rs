@@ -153,6 +153,13 @@ impl Bench {
         Ok(Lines { throttle: permits & 1 == 0, cut: permits & 2 == 0, reset: resets & 1 != 0 })
     }
 
+    /// How deep the stack was at most, bytes: the emulated memory was zero.
+    pub(super) fn stack(&mut self, lowest: u32, bytes: usize) -> Result<usize> {
+        let words = self.machine.qmp.words(lowest, bytes / 4)?;
+        let untouched = words.iter().take_while(|word| **word == 0).count();
+        Ok(bytes - 4 * untouched)
+    }
+
     /// Presses the board's reset button.
     pub(super) fn press_reset(&mut self) -> Result<()> {
         self.machine.qmp.run("system_reset", &json!({}))?;

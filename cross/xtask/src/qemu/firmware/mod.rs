@@ -57,9 +57,15 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         report.add(course.name(), || course.play(&courses));
     }
     let image = Image::product(root)?;
+    let mut deepest = 0;
     for scenario in SCENARIOS.iter().filter(|it| arguments.wants(it.name)) {
-        report.add(scenario.name, || scenario::play(scenario, &image));
+        report.add(scenario.name, || {
+            deepest = deepest.max(scenario::play(scenario, &image)?);
+            Ok(())
+        });
     }
+    println!("  the stack was {deepest} bytes deep at most, of {}", image.stack.1);
+    ensure!(deepest < image.stack.1, "the stack overflowed");
     report.close()
 }
 
