@@ -75,20 +75,23 @@ impl<F: NorFlash> Store<F> {
         }
     }
 
-    /// Stores a record in the slot of the older one, and reads it back. What was written over cells that are worn is written
+    /// Stores a record in the slot of the one before the last, and reads it back. What was written over cells that are worn is written
     /// once more beside them; a log that is damaged beyond repair is begun anew.
     pub async fn save(&mut self, record: &Record) -> Result<(), NotStored> {
+        let mut bytes = [0; RECORD_BYTES_MAX];
+        let bytes = record.encode(&mut bytes).map_err(|_| NotStored)?;
+        let key = (record.generation % 2) as u8;
         for _ in 0..TRIES {
-            match self.write(record).await {
-                Ok(()) if self.holds(record).await => return Ok(()),
+            match self.write(key, bytes).await {
+                Ok(()) if self.holds(key, bytes).await => return Ok(()),
                 Ok(()) => {}
                 Err(Error::Storage { .. }) => return Err(NotStored),
                 Err(_) => break,
             }
         }
         self.log.erase_all().await.map_err(|_| NotStored)?;
-        self.write(record).await.map_err(|_| NotStored)?;
-        if self.holds(record).await { Ok(()) } else { Err(NotStored) }
+        self.write(key, bytes).await.map_err(|_| NotStored)?;
+        if self.holds(key, bytes).await { Ok(()) } else { Err(NotStored) }
     }
 
     async fn erased(&mut self) -> bool {
@@ -101,8 +104,9 @@ impl<F: NorFlash> Store<F> {
         true
     }
 
-    async fn holds(&mut self, record: &Record) -> bool {
-        matches!(self.slot(key(record)).await, Slot::Whole(found) if found == *record)
+    async fn holds(&mut self, key: u8, bytes: &[u8]) -> bool {
+        let mut buffer = [0; BUFFER_BYTES];
+        matches!(self.log.fetch_item::<&[u8]>(&mut buffer, &key).await, Ok(Some(found)) if found == bytes)
     }
 
     async fn slot(&mut self, key: u8) -> Slot {
@@ -114,14 +118,8 @@ impl<F: NorFlash> Store<F> {
         }
     }
 
-    async fn write(&mut self, record: &Record) -> Result<(), Error<F::Error>> {
-        let (mut bytes, mut buffer) = ([0; RECORD_BYTES_MAX], [0; BUFFER_BYTES]);
-        let bytes = record.encode(&mut bytes).map_err(|_| Error::BufferTooSmall(BUFFER_BYTES))?;
-        self.log.store_item(&mut buffer, &key(record), &bytes).await
+    async fn write(&mut self, key: u8, bytes: &[u8]) -> Result<(), Error<F::Error>> {
+        let mut buffer = [0; BUFFER_BYTES];
+        self.log.store_item(&mut buffer, &key, &bytes).await
     }
-}
-
-/// The slot of a record: that of the one before the last.
-const fn key(record: &Record) -> u8 {
-    (record.generation % 2) as u8
 }

@@ -10,6 +10,7 @@ use trimtab_core::Joules;
 
 impl Supervisor<'_> {
     /// Takes bytes of the serial line.
+    #[inline(never)]
     pub(crate) fn hear(&mut self, bytes: &[u8]) {
         for byte in bytes {
             match self.link.push(*byte) {
@@ -62,6 +63,7 @@ impl Supervisor<'_> {
         }
     }
 
+    #[inline(never)]
     fn set_config(&mut self, config: Config, tag: &Tag) -> Result<(), NackReason> {
         self.sealed(|board| board.seals.check_config(&config, tag))?;
         config.check().map_err(NackReason::Config)?;
@@ -72,6 +74,7 @@ impl Supervisor<'_> {
         Ok(())
     }
 
+    #[inline(never)]
     fn release(&mut self, trip: TripId, tag: &Tag) -> Result<(), NackReason> {
         self.sealed(|board| board.seals.check_release(trip, board.interlock.trip(), tag))?;
         let wanted = self.wanted();
@@ -93,6 +96,7 @@ impl Supervisor<'_> {
         checked
     }
 
+    #[inline(never)]
     fn answer(&mut self, query: Query) -> Result<(), NackReason> {
         let answer = match query {
             Query::Log { from } => {
@@ -116,6 +120,7 @@ impl Supervisor<'_> {
     }
 
     /// Sends lines of the log as long as there is plenty of room, then its end.
+    #[inline(never)]
     pub(crate) fn send_log(&mut self) {
         while let Some(number) = self.reading_log {
             let (message, next) = match self.log.from(self.memory, number) {

@@ -17,6 +17,9 @@
 //!
 //! *Memory* is RAM that is not initialised and outlives a reset: energy, budgets, the last trip and the log. The *record* is
 //! what outlives a power cut: configuration, number of boots, the last trip.
+//!
+//! Functions that are marked as not to be inlined keep what is seldom done from taking stack, and addresses in it, from what is
+//! always done.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(

@@ -83,6 +83,7 @@ impl Link {
     }
 
     /// Takes one byte from the host.
+    #[inline(never)]
     pub(crate) fn push(&mut self, byte: u8) -> Option<Heard> {
         // What is wrong with a frame is counted where it is found, and nobody knows whose it was.
         match self.decoder.push(byte)?.ok()? {

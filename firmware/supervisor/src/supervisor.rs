@@ -145,6 +145,7 @@ pub struct Supervisor<'m> {
 impl<'m> Supervisor<'m> {
     /// Starts; the time is zero. `memory` is as the reset left it.
     #[must_use]
+    #[inline(never)]
     pub fn new(memory: &'m mut Memory, boot: &Boot<'_>) -> Self {
         let reset = if memory::take_panic(memory) { ResetCause::Panic } else { boot.reset };
         let kept = memory::newest(memory);
@@ -199,6 +200,7 @@ impl<'m> Supervisor<'m> {
     }
 
     /// Takes what happened at `now`, microseconds since the start; says what must now be done.
+    #[inline(never)]
     pub fn step(&mut self, now: Micros, input: Input<'_>) -> Outputs {
         if now < self.now {
             self.faults.clock = self.faults.clock.saturating_add(1);
@@ -251,6 +253,7 @@ impl<'m> Supervisor<'m> {
         self.integrator.total
     }
 
+    #[inline(never)]
     fn sample(&mut self, sample: &Sample) {
         self.sampled_at = self.now;
         // The way round tells how old the stamp is, whatever wrapped in between.
@@ -287,6 +290,7 @@ impl<'m> Supervisor<'m> {
     }
 
     /// Everything that time alone brings, and what follows from it.
+    #[inline(never)]
     fn go_on(&mut self) {
         let silent = self.now.since(self.integrator.reached());
         if silent >= Micros::from_millis(self.record.config.sensor_lost) {
@@ -363,6 +367,7 @@ impl<'m> Supervisor<'m> {
     }
 
     /// Says what is due: hello, telemetry, lines of the log.
+    #[inline(never)]
     fn tell(&mut self) {
         self.link.advance(self.now);
         if !self.link.agreed() {
@@ -397,6 +402,7 @@ impl<'m> Supervisor<'m> {
     }
 
     /// Puts what must outlive a reset into memory, if it is not there.
+    #[inline(never)]
     fn keep(&mut self) {
         let (hour, day) = (self.budgets.hour, self.budgets.day);
         let snapshot = Snapshot {

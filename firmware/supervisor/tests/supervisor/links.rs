@@ -23,6 +23,41 @@ fn a_board_says_hello_until_it_is_greeted_and_obeys_nobody_before() {
     assert_eq!(bench.counters().ungreeted, 1);
 }
 
+/// The frames that are frozen for both ends, from a host that this code did not encode.
+#[test]
+fn frozen_frames_of_a_host_are_understood() {
+    let frozen = |name: &str| {
+        let path = format!("{}/../../tests/vectors/mcu/{name}.bin", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read(&path).unwrap_or_else(|fault| panic!("{path}: {fault}"))
+    };
+    let mut bench = Bench::new();
+    bench.step(Input::Serial(&frozen("hello-host")));
+    assert!(matches!(bench.greeted.last(), Some(Greeting::Hello(_))));
+    let commands = [
+        ("heartbeat", None),
+        ("set-budget", Some(Ok(()))),
+        // Sealed with another board's key.
+        ("set-config", Some(Err(NackReason::WrongSeal))),
+        ("release", Some(Err(NackReason::StaleTrip { last: None }))),
+        ("query-config", Some(Ok(()))),
+        ("query-log", Some(Ok(()))),
+        ("query-counters", Some(Ok(()))),
+        ("query-challenge", Some(Ok(()))),
+        ("query-budgets", Some(Ok(()))),
+    ];
+    for (name, expected) in commands {
+        let before = bench.said.len();
+        bench.step(Input::Serial(&frozen(name)));
+        let answer = bench.said[before..].iter().find_map(|said| match said {
+            FromMcu::Ack { .. } => Some(Ok(())),
+            FromMcu::Nack(nack) => Some(Err(nack.reason)),
+            _ => None,
+        });
+        assert_eq!(answer, expected, "{name}");
+    }
+    assert_eq!(bench.board.state(), State::Normal);
+}
+
 #[test]
 fn a_host_of_the_future_is_refused_by_name() {
     let mut bench = Bench::configured(|_| {});

@@ -99,7 +99,8 @@ pub enum ToMcu {
         /// How long the host's program runs, ms, wrapping round.
         uptime_ms: u32,
     },
-    /// Limits energy; never above what the configuration allows.
+    /// Limits energy; never above what the configuration allows. It outlives a reset of the board and no power cut: the host
+    /// sets it whenever it greets.
     SetBudget {
         /// Of which window.
         window: BudgetWindow,
