@@ -55,7 +55,12 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
 
 /// The firmware is a workspace of its own. What of it needs no board is tested here, optimised and with every sum checked.
 fn firmware(root: &Path) -> Result<()> {
-    let words = ["fmt --all --check", "clippy --locked --quiet --all-targets -- -D warnings", "test --locked --quiet"];
+    let words = [
+        "fmt --all --check",
+        "clippy --locked --quiet --all-targets -- -D warnings",
+        "clippy --release --locked --quiet -p trimtab-board-mps2-an386 --target thumbv7em-none-eabihf -- -D warnings",
+        "test --locked --quiet",
+    ];
     for words in words {
         must(Command::new("cargo").current_dir(root.join("firmware")).args(words.split(' ')))?;
     }

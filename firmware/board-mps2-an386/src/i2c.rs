@@ -76,7 +76,11 @@ impl Bus {
 
     /// Puts one bit on the wire and returns what the wire was while the clock was up.
     fn bit(&mut self, up: bool) -> Result<bool, ErrorKind> {
-        if up { UP.write(DATA) } else { DOWN.write(DATA) }
+        if up {
+            UP.write(DATA);
+        } else {
+            DOWN.write(DATA);
+        }
         half_bit();
         self.clock_up()?;
         let seen = UP.read() & DATA != 0;

@@ -64,11 +64,7 @@ async fn start(spawner: Spawner) {
     let boot = Boot { name: NAME, firmware: FIRMWARE, reset, entropy: [0; 16], key: key::read(), stored };
     static SUPERVISOR: StaticCell<Supervisor<'static>> = StaticCell::new();
     let supervisor = SUPERVISOR.init_with(|| Supervisor::new(memory, &boot));
-    let tasks = (
-        supervise(supervisor, pins),
-        sample(outside::sensors()),
-        keep(store),
-    );
+    let tasks = (supervise(supervisor, pins), sample(outside::sensors()), keep(store));
     if let (Ok(supervise), Ok(sample), Ok(keep)) = tasks {
         spawner.spawn(supervise);
         spawner.spawn(sample);

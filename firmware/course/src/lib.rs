@@ -67,9 +67,7 @@ impl Course {
             [from, to] => area(from, to, instant),
             _ => 0.0,
         });
-        let rest = self.points.last().map_or(0.0, |last| {
-            watts(last) * instant.saturating_sub(last.at) as f64
-        });
+        let rest = self.points.last().map_or(0.0, |last| watts(last) * instant.saturating_sub(last.at) as f64);
         pieces.sum::<f64>() + rest
     }
 

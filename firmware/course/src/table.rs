@@ -50,11 +50,7 @@ const A_SURGE: [Point; 2] = step(5_000, 2_000, 9_000);
 pub const COURSES: &[Course] = &[
     Course { name: "constant", ..PLAIN },
     Course { name: "ramp", points: &[point(0, 0), point(30_000, 4_000), point(60_000, 0)], ..PLAIN },
-    Course {
-        name: "steps",
-        points: &[point(0, 1_000), A_STEP[0], A_STEP[1], A_STEP_BACK[0], A_STEP_BACK[1]],
-        ..PLAIN
-    },
+    Course { name: "steps", points: &[point(0, 1_000), A_STEP[0], A_STEP[1], A_STEP_BACK[0], A_STEP_BACK[1]], ..PLAIN },
     Course {
         name: "budget at constant power",
         length_ms: 30_000,
@@ -74,20 +70,11 @@ pub const COURSES: &[Course] = &[
         points: &[point(0, 500), point(40_000, 4_000)],
         ..PLAIN
     },
-    Course {
-        name: "over-current",
-        length_ms: 10_000,
-        points: &[point(0, 2_000), A_SURGE[0], A_SURGE[1]],
-        ..PLAIN
-    },
+    Course { name: "over-current", length_ms: 10_000, points: &[point(0, 2_000), A_SURGE[0], A_SURGE[1]], ..PLAIN },
     Course {
         name: "a sensor that disappears and comes back",
         length_ms: 12_000,
-        points: &[
-            point(0, 2_000),
-            Point { current: None, ..point(4_000, 0) },
-            point(8_000, 2_000),
-        ],
+        points: &[point(0, 2_000), Point { current: None, ..point(4_000, 0) }, point(8_000, 2_000)],
         configure: |config| {
             plain(config);
             config.sensor_lost = Millis::new(500);

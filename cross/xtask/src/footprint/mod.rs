@@ -63,9 +63,11 @@ impl Board {
         let largest = frames.first().map_or(0, |frame| frame.bytes);
         println!("\n`{}`, bytes", self.program);
         let mut faults = Vec::new();
-        for (what, have, ceiling) in
-            [("flash", sizes.flash, self.flash), ("static memory", sizes.memory, self.memory), ("largest frame", largest, self.frame)]
-        {
+        for (what, have, ceiling) in [
+            ("flash", sizes.flash, self.flash),
+            ("static memory", sizes.memory, self.memory),
+            ("largest frame", largest, self.frame),
+        ] {
             println!("  {what:<52} {have:>6}   ceiling {ceiling}");
             if have > ceiling {
                 faults.push(format!("{}: {what} is {have} bytes, {} over its ceiling", self.program, have - ceiling));

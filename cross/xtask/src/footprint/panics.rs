@@ -149,6 +149,7 @@ fn target(at: u64, first: u16, second: u16) -> Option<u64> {
     let bit = |word: u16, place: u16| i64::from(word >> place & 1);
     let sign = bit(first, 10);
     let high = [bit(second, 13), bit(second, 11)].map(|it| 1 - (it ^ sign));
-    let offset = -(sign << 24) | high[0] << 23 | high[1] << 22 | i64::from(first & 0x3ff) << 12 | i64::from(second & 0x7ff) << 1;
+    let offset =
+        -(sign << 24) | high[0] << 23 | high[1] << 22 | i64::from(first & 0x3ff) << 12 | i64::from(second & 0x7ff) << 1;
     at.checked_add(4)?.checked_add_signed(offset)
 }

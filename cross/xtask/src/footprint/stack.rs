@@ -27,7 +27,9 @@ pub(super) fn frames(elf: &object::File<'_>) -> Result<Vec<Frame>> {
 /// The function's name at an address; the lowest bit of an address says that its code is Thumb.
 pub(super) fn name(elf: &object::File<'_>, address: u64) -> String {
     let found = elf.symbols().find(|it| {
-        it.kind() == object::SymbolKind::Text && it.address() & !1 == address & !1 && it.name().is_ok_and(|name| !name.starts_with('$'))
+        it.kind() == object::SymbolKind::Text
+            && it.address() & !1 == address & !1
+            && it.name().is_ok_and(|name| !name.starts_with('$'))
     });
     found.and_then(|it| it.name().ok()).map_or_else(|| format!("{address:#x}"), |name| format!("{:#}", demangle(name)))
 }

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use trimtab_wire::mcu::{
-    Arrivals, BootNumber, Challenge, Config, Counters, Decoder, FirmwareVersion, FromMcu, Greeting, Hello, Key, LogEntry,
-    LogEnd, NackReason, Name, Query, Received, Telemetry, ToMcu, Versions, encode, encode_greeting,
+    Arrivals, BootNumber, Challenge, Config, Counters, Decoder, FirmwareVersion, FromMcu, Greeting, Hello, Key, LogEnd,
+    LogEntry, NackReason, Name, Query, Received, Telemetry, ToMcu, Versions, encode, encode_greeting,
 };
 
 use super::gdb::Debugger;

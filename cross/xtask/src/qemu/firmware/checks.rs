@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use trimtab_core::{Joules, Millis};
-use trimtab_wire::mcu::{
-    BudgetWindow, Config, Milliamps, NackReason, Query, Tag, Telemetry, ToMcu,
-};
+use trimtab_wire::mcu::{BudgetWindow, Config, Milliamps, NackReason, Query, Tag, Telemetry, ToMcu};
 
 use super::bench::{Beat, Bench, Heard, World};
 use super::scenario::configuration;
@@ -106,7 +104,9 @@ pub(super) fn brown_outs(bench: &mut Bench) -> Result<()> {
         bench.pass(Duration::from_millis(300))?;
     }
     ensure!(olds + news == CUTS, "{olds} old and {news} new configurations of {CUTS}");
-    println!("      {CUTS} supplies failed in mid-write: {news} new configurations in force, {olds} old ones, none else");
+    println!(
+        "      {CUTS} supplies failed in mid-write: {news} new configurations in force, {olds} old ones, none else"
+    );
     Ok(())
 }
 

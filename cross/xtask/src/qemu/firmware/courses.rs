@@ -131,9 +131,10 @@ impl Trace {
     }
 
     fn tripped(&self, state: State, cause: Cause) -> Result<u64> {
-        let found = self.events.iter().find(|entry| {
-            matches!(entry.event, Event::Tripped(trip) if trip.state == state && trip.cause == cause)
-        });
+        let found = self
+            .events
+            .iter()
+            .find(|entry| matches!(entry.event, Event::Tripped(trip) if trip.state == state && trip.cause == cause));
         let found = found.map(|entry| entry.stamp.at.get());
         found.with_context(|| format!("no trip to {state} for {cause} among {:?}", self.events))
     }
@@ -148,7 +149,11 @@ impl Trace {
 /// Within one sampling period after the exact instant, never before it.
 fn within_a_period(what: &str, found: u64, exact: u64) -> Result<()> {
     println!("      {what}: {found} µs, exactly {exact} µs");
-    ensure!((exact..=exact + PERIOD).contains(&found), "{what} came {} µs after the instant", found as i64 - exact as i64);
+    ensure!(
+        (exact..=exact + PERIOD).contains(&found),
+        "{what} came {} µs after the instant",
+        found as i64 - exact as i64
+    );
     Ok(())
 }
 
@@ -207,7 +212,11 @@ fn absence(course: &Course, trace: &Trace) -> Result<()> {
     // Four seconds at the worst case, and no less.
     let worst = 20_000.0 * 21_000.0 * 4.0;
     let widened = last.widened.micro() as f64;
-    println!("      {:.3} J charged at the worst case, {:.3} J for the time of the absence alone", widened / 1e6, worst / 1e6);
+    println!(
+        "      {:.3} J charged at the worst case, {:.3} J for the time of the absence alone",
+        widened / 1e6,
+        worst / 1e6
+    );
     ensure!(widened >= worst && widened < worst * 1.02, "{widened} µJ were charged at the worst case");
     Ok(())
 }

@@ -114,7 +114,8 @@ pub(super) fn configuration() -> Config {
     let mut config = Config::DEFAULT;
     config.sensor_lost = Millis::new(200);
     config.sensor_cut = Millis::new(60_000);
-    config.current = Plausible { most: Milliamps::new(60_000), jump: Milliamps::new(100_000), stuck: 0, ..config.current };
+    config.current =
+        Plausible { most: Milliamps::new(60_000), jump: Milliamps::new(100_000), stuck: 0, ..config.current };
     config.voltage = Plausible { most: Millivolts::new(30_000), jump: Millivolts::new(50_000), ..config.voltage };
     config.temperature = Plausible { jump: Millicelsius::new(200_000), ..config.temperature };
     config.current_limits.dwell = Millis::new(60);
@@ -314,10 +315,10 @@ impl Seen {
             Self::Tripped(state, cause) => is_trip(event, *state, *cause),
             Self::Released(state) => matches!(event, Some(Event::Released { to, .. }) if to == *state),
             Self::Host(stage) => event == Some(Event::Host(*stage)),
-            Self::Sensor(channel, verdict) => {
-                event == Some(Event::Sensor { channel: *channel, verdict: *verdict })
+            Self::Sensor(channel, verdict) => event == Some(Event::Sensor { channel: *channel, verdict: *verdict }),
+            Self::Started(cause) => {
+                matches!(heard, Heard::Log(it) | Heard::Event(it) if it.event == Event::Started(*cause))
             }
-            Self::Started(cause) => matches!(heard, Heard::Log(it) | Heard::Event(it) if it.event == Event::Started(*cause)),
             Self::Logged(state, cause) => matches!(heard, Heard::Log(it) if is_trip(Some(it.event), *state, *cause)),
             Self::SealRefused => event == Some(Event::SealRefused),
             Self::Greeting => matches!(heard, Heard::Hello(_)),

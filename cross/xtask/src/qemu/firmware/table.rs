@@ -18,8 +18,8 @@ use Cause::{
 };
 use State::{CutAccelerator, Normal, Safe, Throttle};
 use Step::{
-    Allow, Break as Happens, Check, Configure, Counted, Current, Heat, Misconfigure, Noise as Hears, Overdraw, Pass, Release,
-    Speak, Until, Voltage,
+    Allow, Break as Happens, Check, Configure, Counted, Current, Heat, Misconfigure, Noise as Hears, Overdraw, Pass,
+    Release, Speak, Until, Voltage,
 };
 
 const FREE: Step = Step::Lines(Lines { throttle: false, cut: false, reset: false });
@@ -308,11 +308,7 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         "a budget above the ceiling",
         &[
             Configure(|it| it.budgets.hour = Some(Joules::from_micro(1_000 * J))),
-            Overdraw(
-                BudgetWindow::Hour,
-                1_001 * J,
-                NackReason::AboveCeiling { limit: Joules::from_micro(1_000 * J) },
-            ),
+            Overdraw(BudgetWindow::Hour, 1_001 * J, NackReason::AboveCeiling { limit: Joules::from_micro(1_000 * J) }),
             Overdraw(BudgetWindow::Day, 0, NackReason::ZeroLimit),
             Allow(BudgetWindow::Hour, 999 * J),
         ],
@@ -395,11 +391,21 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     ),
     scenario(
         "a truncated frame",
-        &[AS_IS, Hears(Noise::Truncated), Check(checks::commands_are_taken), Counted("lost frames", |it| it.missing, 1)],
+        &[
+            AS_IS,
+            Hears(Noise::Truncated),
+            Check(checks::commands_are_taken),
+            Counted("lost frames", |it| it.missing, 1),
+        ],
     ),
     scenario(
         "a repeated frame",
-        &[AS_IS, Hears(Noise::Repeated), Counted("repeated frames", |it| it.repeated, 1), Check(checks::commands_are_taken)],
+        &[
+            AS_IS,
+            Hears(Noise::Repeated),
+            Counted("repeated frames", |it| it.repeated, 1),
+            Check(checks::commands_are_taken),
+        ],
     ),
     scenario(
         "frames in the wrong order",
@@ -514,6 +520,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     scenario("telemetry under load", &[AS_IS, Check(checks::telemetry_is_accounted_for)]),
     scenario("energy at 12 V, 1.011 A", &[AS_IS, Check(|bench| checks::energy(bench, 12_000, 1_011))]),
     scenario("energy at 5 V, 5 A", &[Configure(checks::strong), Check(|bench| checks::energy(bench, 5_000, 5_000))]),
-    scenario("energy at 24 V, 10 A", &[Configure(checks::strong), Check(|bench| checks::energy(bench, 24_000, 10_000))]),
+    scenario(
+        "energy at 24 V, 10 A",
+        &[Configure(checks::strong), Check(|bench| checks::energy(bench, 24_000, 10_000))],
+    ),
     scenario("energy between two steps of the sensor", &[AS_IS, Check(|bench| checks::energy(bench, 12_000, 1_040))]),
 ];
