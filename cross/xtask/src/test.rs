@@ -59,6 +59,7 @@ fn firmware(root: &Path) -> Result<()> {
         "fmt --all --check",
         "clippy --locked --quiet --all-targets -- -D warnings",
         "clippy --release --locked --quiet -p trimtab-board-mps2-an386 --target thumbv7em-none-eabihf -- -D warnings",
+        "clippy --release --locked --quiet -p trimtab-board-pico --target thumbv6m-none-eabi -- -D warnings",
         "test --locked --quiet",
     ];
     for words in words {
