@@ -36,9 +36,9 @@ const EMULATED: Board = Board {
     program: "supervisor-mps2-an386",
     target: "thumbv7em-none-eabihf",
     folder: "board-mps2-an386",
-    flash: 56 << 10,
+    flash: 52 << 10,
     memory: 12 << 10,
-    frame: 8 << 10,
+    frame: 4_608,
     panics: true,
 };
 const PICO: Board = Board {
@@ -46,9 +46,9 @@ const PICO: Board = Board {
     program: "supervisor-pico",
     target: "thumbv6m-none-eabi",
     folder: "board-pico",
-    flash: 96 << 10,
-    memory: 20 << 10,
-    frame: 8 << 10,
+    flash: 66 << 10,
+    memory: 12 << 10,
+    frame: 4_608,
     panics: false,
 };
 const BOARDS: [Board; 2] = [EMULATED, PICO];
