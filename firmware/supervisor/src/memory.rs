@@ -171,3 +171,54 @@ impl Log {
         self.damaged
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Cause, Channel, ConfigFault, HostStage, ResetCause, State, StoreFault, Verdict};
+
+    const TRIP: Trip = Trip { id: TripId(u32::MAX), state: State::Safe, cause: Cause::OwnFault };
+
+    #[test]
+    fn the_longest_snapshot_fits() {
+        let most = Joules::MAX;
+        let longest = Snapshot {
+            generation: u64::MAX,
+            boot: BootNumber(u32::MAX),
+            active: Micros::new(u64::MAX),
+            energy: most,
+            widened: most,
+            rest: u64::MAX,
+            hour: (u64::MAX, most),
+            day: (u64::MAX, most),
+            host_limits: [Some(most); 3],
+            trip: Some(TRIP),
+            next_trip: TripId(u32::MAX),
+            resets: u8::MAX,
+        };
+        let mut memory = [0; MEMORY_BYTES];
+        keep(&mut memory, &longest);
+        assert_eq!(newest(&memory), Some(longest));
+    }
+
+    #[test]
+    fn the_longest_line_fits() {
+        let stamp = Stamp { boot: BootNumber(u32::MAX), at: Micros::new(u64::MAX) };
+        let events = [
+            Event::Started(ResetCause::Brownout),
+            Event::Tripped(TRIP),
+            Event::Released { trip: TripId(u32::MAX), to: State::Safe },
+            Event::SealRefused,
+            Event::Host(HostStage::Gone),
+            Event::Sensor { channel: Channel::Temperature, verdict: Verdict::Stuck },
+            Event::ConfigChanged,
+            Event::Store(StoreFault::Rules(ConfigFault::HostHealthy)),
+        ];
+        for event in events {
+            let mut memory = [0; MEMORY_BYTES];
+            let mut log = Log { next: u32::MAX - 1, damaged: 0 };
+            let noted = log.note(&mut memory, stamp, event);
+            assert_eq!(log.from(&memory, 0), Some(noted));
+        }
+    }
+}

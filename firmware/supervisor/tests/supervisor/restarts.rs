@@ -182,7 +182,7 @@ fn records_are_whole_or_none() {
 
 #[test]
 fn the_log_keeps_the_newest_lines() {
-    let mut bench = Bench::configured(|config| config.sensor_lost = config.sample_period);
+    let mut bench = Bench::configured(|config| config.sensor_lost = config.sample_period.times(2));
     for _ in 0..60 {
         bench.sensors.voltage = None;
         bench.run(100);

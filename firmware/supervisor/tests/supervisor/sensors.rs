@@ -109,7 +109,7 @@ fn a_board_that_samples_no_more_is_stale_and_starves_its_watchdog() {
 #[test]
 fn stamps_wrap_and_those_that_lie_are_counted() {
     let mut bench = Bench::configured(|config| {
-        config.sample_period = trimtab_core::Millis::new(500);
+        config.sample_period = trimtab_core::Millis::new(250);
         config.current.stuck = 0;
     });
     // The low half of the microseconds wraps after 71 minutes.

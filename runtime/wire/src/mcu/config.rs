@@ -169,7 +169,8 @@ impl Config {
 
     fn check_sensors(&self) -> Result<(), ConfigFault> {
         within(self.sample_period, 1, 1_000, ConfigFault::SamplePeriod)?;
-        within(self.sensor_lost, self.sample_period.get(), SPAN_MAX, ConfigFault::SensorLost)?;
+        // One sample may be late without its sensor being lost.
+        within(self.sensor_lost, 2 * self.sample_period.get(), SPAN_MAX, ConfigFault::SensorLost)?;
         within(self.sensor_cut, self.sensor_lost.get(), SPAN_MAX, ConfigFault::SensorCut)?;
         let current = &self.current;
         let (least, most) = (current.least.get(), current.most.get());
@@ -268,7 +269,7 @@ impl fmt::Display for ConfigFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SamplePeriod => "sample_period must be 1 to 1000 ms",
-            Self::SensorLost => "sensor_lost must be sample_period to a day",
+            Self::SensorLost => "sensor_lost must be twice sample_period to a day",
             Self::SensorCut => "sensor_cut must be sensor_lost to a day",
             Self::Current => "current: -100 mA ≤ least < most ≤ 1000 A and jump > 0 must hold",
             Self::Voltage => "voltage: 0 V ≤ least < most ≤ 100 V and jump > 0 must hold",
