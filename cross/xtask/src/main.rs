@@ -4,6 +4,7 @@ mod bench;
 mod clock;
 mod deb;
 mod dist;
+mod footprint;
 mod fuzz;
 mod models;
 mod parity;
@@ -32,11 +33,14 @@ enum Task {
     Setup,
     /// Set up, then format check, lints, dependency rules, every test, and a table of where the time went
     Test,
-    /// Build the device's program as it is installed; print its size and its idle memory; fail above the limits
+    /// Build the device's program and the firmware as they are installed; print sizes, memory and stack; fail above the limits
     Size {
         /// Print one JSON object instead of the table
         #[arg(long)]
         json: bool,
+        /// Only the firmware
+        #[arg(long, conflicts_with = "json")]
+        firmware: bool,
     },
     /// Build the Debian package of the device's program
     Deb(deb::Arguments),
@@ -59,7 +63,9 @@ fn main() -> Result<()> {
     match arguments.task {
         Task::Setup => setup::everything(&root),
         Task::Test => test::run(&root),
-        Task::Size { json } => size::run(&root, json),
+        Task::Size { firmware: true, .. } => footprint::run(&root),
+        Task::Size { json: true, .. } => size::run(&root, true),
+        Task::Size { .. } => size::run(&root, false).and_then(|()| footprint::run(&root)),
         Task::Deb(arguments) => deb::run(&root, &arguments),
         Task::Qemu(task) => qemu::run(&root, &task),
         Task::Bench(arguments) if arguments.wanted() => peers::run(&root, &arguments),

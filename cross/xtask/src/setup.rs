@@ -16,6 +16,8 @@ use crate::dist::BOARD_TARGET;
 
 /// Where Debian's cross packages put the board's C library, for the linker and for emulation.
 pub(crate) const BOARD_SYSROOT: &str = "/usr/aarch64-linux-gnu";
+/// What is built for besides the host: the robots' boards, and the microcontrollers.
+const TARGETS: [&str; 3] = [BOARD_TARGET, "thumbv7em-none-eabihf", "thumbv6m-none-eabi"];
 const CARGO_DENY_VERSION: &str = "0.20.2";
 /// Tools that outlive a clone are kept here; the default is `trimtab` in the user's cache folder.
 const TOOL_CACHE_VARIABLE: &str = "TRIMTAB_TOOL_CACHE";
@@ -72,7 +74,7 @@ const NEEDS: [Need; 24] = [
         present: || Path::new(BOARD_SYSROOT).join("include/stdio.h").exists(),
     },
     Need { package: "qemu-user", why: "runs the boards' program here", present: || on_path("qemu-aarch64") },
-    Need { package: "qemu-system-arm", why: "the emulated board", present: || on_path("qemu-system-aarch64") },
+    Need { package: "qemu-system-arm", why: "the emulated boards", present: || on_path("qemu-system-arm") },
     Need { package: "cpio", why: "packs what the emulated board starts from", present: || on_path("cpio") },
     Need { package: "e2fsprogs", why: "makes its disks", present: || on_path("mke2fs") },
     Need { package: "fakeroot", why: "makes the files on them root's", present: || on_path("fakeroot") },
@@ -85,15 +87,13 @@ const NEEDS: [Need; 24] = [
 /// Installs whatever is missing; prints the list first.
 pub(crate) fn everything(root: &Path) -> Result<()> {
     let packages: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
-    let target = !board_target_installed();
+    let targets: Vec<&str> = TARGETS.into_iter().filter(|target| !target_installed(target)).collect();
     let deny = !cargo_deny()?.exists();
     let python = !TESTS.current(root);
 
     let mut missing: Vec<String> =
         packages.iter().map(|need| format!("Debian package {}: {}", need.package, need.why)).collect();
-    if target {
-        missing.push(format!("Rust target {BOARD_TARGET}"));
-    }
+    missing.extend(targets.iter().map(|target| format!("Rust target {target}")));
     if deny {
         missing.push(format!("cargo-deny {CARGO_DENY_VERSION}, into {}", cargo_deny()?.display()));
     }
@@ -110,8 +110,8 @@ pub(crate) fn everything(root: &Path) -> Result<()> {
     }
 
     install_packages(&packages)?;
-    if target {
-        must(Command::new("rustup").current_dir(root).args(["target", "add", BOARD_TARGET]))?;
+    if !targets.is_empty() {
+        must(Command::new("rustup").current_dir(root).args(["target", "add"]).args(&targets))?;
     }
     if deny {
         install_cargo_deny(root)?;
@@ -189,11 +189,11 @@ fn venv_works() -> bool {
     succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"]))
 }
 
-fn board_target_installed() -> bool {
+fn target_installed(target: &str) -> bool {
     let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output();
     sysroot.is_ok_and(|output| {
         let folder = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim());
-        folder.join("lib/rustlib").join(BOARD_TARGET).join("lib").is_dir()
+        folder.join("lib/rustlib").join(target).join("lib").is_dir()
     })
 }
 

@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::clock::{Clock, must};
 use crate::dist::BOARD_TARGET;
-use crate::{qemu, setup, size};
+use crate::{footprint, qemu, setup, size};
 
 /// Tells the end-to-end tests where the programs are that the build step has made.
 const PROGRAMS_VARIABLE: &str = "TRIMTAB_PROGRAMS";
@@ -45,6 +45,8 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
         must(tests.env(PROGRAMS_VARIABLE, root.join("target/release")))
     })?;
     clock.step("emulated board", || qemu::board(root, &qemu::Scenarios::all()))?;
+    clock.step("emulated microcontroller", || qemu::firmware(root, &qemu::FirmwareScenarios::all()))?;
+    clock.step("firmware's footprint", || footprint::run(root))?;
     clock.step("power cuts", || qemu::powercut(root, &qemu::Cuts::tested()))?;
     // Last, because the programs that the other tests start are then built with llama.cpp as well.
     let with_llama = "test --release --locked --workspace --features trimtab-device/gguf --test runtime gguf";
@@ -53,7 +55,13 @@ fn steps(root: &Path, clock: &mut Clock) -> Result<()> {
 
 /// The firmware is a workspace of its own. What of it needs no board is tested here, optimised and with every sum checked.
 fn firmware(root: &Path) -> Result<()> {
-    let words = ["fmt --all --check", "clippy --locked --quiet --all-targets -- -D warnings", "test --locked --quiet"];
+    let words = [
+        "fmt --all --check",
+        "clippy --locked --quiet --all-targets -- -D warnings",
+        "clippy --release --locked --quiet -p trimtab-board-mps2-an386 --target thumbv7em-none-eabihf -- -D warnings",
+        "clippy --release --locked --quiet -p trimtab-board-pico --target thumbv6m-none-eabi -- -D warnings",
+        "test --locked --quiet",
+    ];
     for words in words {
         must(Command::new("cargo").current_dir(root.join("firmware")).args(words.split(' ')))?;
     }

@@ -29,8 +29,8 @@ const BEAT: Duration = Duration::from_millis(500);
 const ASKS_BEFORE_END: Duration = Duration::from_millis(400);
 
 fn course() -> &'static Course {
-    // SAFETY: the board has memory there of which the linker knows nothing; QEMU wrote it before the start.
     #[allow(unsafe_code)] // memory by address
+    // SAFETY: the board has memory there of which the linker knows nothing; QEMU wrote it before the start.
     let choice = unsafe { ptr::read_volatile(ptr::with_exposed_provenance::<u32>(CHOICE)) };
     match COURSES.get(choice as usize) {
         Some(course) => course,

@@ -17,8 +17,9 @@ static WOKEN: AtomicBool = AtomicBool::new(true);
 #[cfg(feature = "course")]
 static ASLEEP: AtomicU32 = AtomicU32::new(0);
 
+#[allow(unsafe_code)]
+// how the executor calls out
 // SAFETY: the executor declares this name with this signature, and nothing else defines it.
-#[allow(unsafe_code)] // how the executor calls out
 #[unsafe(export_name = "__pender")]
 fn wake(_: *mut ()) {
     WOKEN.store(true, Ordering::Release);
@@ -30,8 +31,8 @@ pub(crate) fn run(begin: impl FnOnce(Spawner)) -> ! {
     let executor: &'static Executor = EXECUTOR.init(Executor::new(ptr::null_mut()));
     begin(executor.spawner());
     loop {
-        // SAFETY: it is polled here alone, never from an interrupt or from a task.
         #[allow(unsafe_code)] // the promise that it is not polled twice at a time
+        // SAFETY: it is polled here alone, never from an interrupt or from a task.
         unsafe {
             executor.poll();
         }
@@ -49,8 +50,8 @@ fn sleep() {
         #[cfg(feature = "course")]
         ASLEEP.store(asleep_micros().wrapping_add(micros().wrapping_sub(begun)), Ordering::Relaxed);
     }
-    // SAFETY: this is not inside of a critical section, because the executor has returned.
     #[allow(unsafe_code)] // the crate's interface
+    // SAFETY: this is not inside of a critical section, because the executor has returned.
     unsafe {
         cortex_m::interrupt::enable();
     }

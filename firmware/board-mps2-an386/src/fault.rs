@@ -14,8 +14,9 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     fail()
 }
 
+#[allow(unsafe_code)]
+// how cortex-m-rt wants its handlers declared
 // SAFETY: it interrupts everything and returns to nothing: what it leaves half done is never seen.
-#[allow(unsafe_code)] // how cortex-m-rt wants its handlers declared
 #[exception]
 unsafe fn HardFault(_: &ExceptionFrame) -> ! {
     fail()

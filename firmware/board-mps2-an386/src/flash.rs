@@ -39,9 +39,9 @@ impl Flash {
 
     fn word(&self, index: usize) -> u32 {
         debug_assert!(index < BYTES / WORD_BYTES);
+        #[allow(unsafe_code)] // memory by address
         // SAFETY: the board has 16 KiB of memory from `BASE`, of which the linker knows nothing; the index is below its words,
         // because every caller's range was checked.
-        #[allow(unsafe_code)] // memory by address
         unsafe {
             ptr::read_volatile(ptr::with_exposed_provenance::<u32>(BASE + index * WORD_BYTES))
         }
@@ -49,8 +49,8 @@ impl Flash {
 
     fn put(&self, index: usize, word: u32) {
         debug_assert!(index < BYTES / WORD_BYTES);
-        // SAFETY: as for reading; nothing else refers to this memory.
         #[allow(unsafe_code)] // memory by address
+        // SAFETY: as for reading; nothing else refers to this memory.
         unsafe {
             ptr::write_volatile(ptr::with_exposed_provenance_mut::<u32>(BASE + index * WORD_BYTES), word);
         }

@@ -77,9 +77,9 @@ impl Bus {
     /// Puts one bit on the wire and returns what the wire was while the clock was up.
     fn bit(&mut self, up: bool) -> Result<bool, ErrorKind> {
         if up {
-            UP.write(DATA)
+            UP.write(DATA);
         } else {
-            DOWN.write(DATA)
+            DOWN.write(DATA);
         }
         half_bit();
         self.clock_up()?;

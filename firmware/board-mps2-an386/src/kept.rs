@@ -17,8 +17,8 @@ const FAILED: u32 = 0x5274_6d03;
 
 struct Kept<T>(UnsafeCell<MaybeUninit<T>>);
 
-// SAFETY: the word is read and written whole, as volatile; the supervisor's memory is lent once.
 #[allow(unsafe_code)] // statics that are not initialised
+// SAFETY: the word is read and written whole, as volatile; the supervisor's memory is lent once.
 unsafe impl<T> Sync for Kept<T> {}
 
 #[allow(unsafe_code)] // a place that the start-up code leaves alone
@@ -59,33 +59,33 @@ pub(crate) fn memory() -> Option<&'static mut Memory> {
     }
     let bytes: *mut u8 = MEMORY.0.get().cast();
     for place in 0..MEMORY_BYTES {
+        #[allow(unsafe_code)] // memory that the program did not write
         // SAFETY: the place is within the static. What a volatile read gives is some byte, whatever the memory holds, and writing
         // it back makes the memory initialised in the eyes of the compiler.
-        #[allow(unsafe_code)] // memory that the program did not write
         unsafe {
             let byte = bytes.add(place);
             byte.write_volatile(byte.read_volatile());
         }
     }
-    // SAFETY: every byte was just written, any bytes are a `Memory`, and this is the only reference there ever is.
     #[allow(unsafe_code)] // memory that the program did not initialise
+    // SAFETY: every byte was just written, any bytes are a `Memory`, and this is the only reference there ever is.
     unsafe {
         Some(&mut *MEMORY.0.get().cast::<Memory>())
     }
 }
 
 fn read() -> u32 {
+    #[allow(unsafe_code)] // memory that the program did not write
     // SAFETY: the word is a static of ours, aligned, and every pattern of bits is one of its values; the read is volatile, so the
     // compiler concludes nothing from the missing initialisation.
-    #[allow(unsafe_code)] // memory that the program did not write
     unsafe {
         ptr::read_volatile(MARK.0.get().cast::<u32>())
     }
 }
 
 fn write(word: u32) {
-    // SAFETY: as for reading; no reference to the word is ever made.
     #[allow(unsafe_code)] // memory that the program does not initialise
+    // SAFETY: as for reading; no reference to the word is ever made.
     unsafe {
         ptr::write_volatile(MARK.0.get().cast::<u32>(), word);
     }

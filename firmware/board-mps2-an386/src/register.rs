@@ -30,16 +30,16 @@ impl Block {
 
 impl Register {
     pub(crate) fn read(self) -> u32 {
-        // SAFETY: whoever named the block vouched for a device's registers there; they are words, aligned, and no memory of ours.
         #[allow(unsafe_code)] // a register is read by its address
+        // SAFETY: whoever named the block vouched for a device's registers there; they are words, aligned, and no memory of ours.
         unsafe {
             ptr::read_volatile(ptr::with_exposed_provenance::<u32>(self.0))
         }
     }
 
     pub(crate) fn write(self, word: u32) {
-        // SAFETY: as for reading; a device's registers cannot change memory of ours, so a write breaks no reference.
         #[allow(unsafe_code)] // a register is written by its address
+        // SAFETY: as for reading; a device's registers cannot change memory of ours, so a write breaks no reference.
         unsafe {
             ptr::write_volatile(ptr::with_exposed_provenance_mut::<u32>(self.0), word);
         }

@@ -36,8 +36,9 @@ impl Watchdog {
     }
 }
 
+#[allow(unsafe_code)]
+// how cortex-m-rt wants its handlers declared
 // SAFETY: it interrupts everything and returns to nothing: what it leaves half done is never seen.
-#[allow(unsafe_code)] // how cortex-m-rt wants its handlers declared
 #[exception]
 unsafe fn NonMaskableInt() -> ! {
     fault::starved()

@@ -18,6 +18,9 @@ pub struct Nnef {
 /// How an operator is read.
 pub type ToTract = fn(&mut ModelBuilder, &ResolvedInvocation) -> TractResult<Value>;
 
+/// How an operator is written.
+pub type FromTract<O> = fn(&mut IntoAst, &TypedNode, &O) -> TractResult<Option<Arc<RValue>>>;
+
 /// Operators of one extension.
 #[derive(Debug)]
 pub struct Registry;
@@ -46,9 +49,5 @@ impl Registry {
     }
 
     /// An operator that can be written.
-    pub fn register_dumper<O: Op>(
-        &mut self,
-        _write: fn(&mut IntoAst, &TypedNode, &O) -> TractResult<Option<Arc<RValue>>>,
-    ) {
-    }
+    pub fn register_dumper<O: Op>(&mut self, _write: FromTract<O>) {}
 }

@@ -34,7 +34,7 @@ use crate::setup;
 use debian::Debian;
 
 pub(crate) use board::{Arguments as Scenarios, run as board};
-pub(crate) use firmware::{Arguments as FirmwareScenarios, run as firmware};
+pub(crate) use firmware::{Arguments as FirmwareScenarios, asleep as firmware_asleep, run as firmware};
 pub(crate) use powercut::{Arguments as Cuts, run as powercut};
 
 /// What is done on the emulated board.

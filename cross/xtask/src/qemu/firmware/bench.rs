@@ -168,6 +168,13 @@ impl Bench {
         Lines::read(&mut self.machine.qmp)
     }
 
+    /// How deep the stack was at most, bytes: the emulated memory was zero.
+    pub(super) fn stack(&mut self, lowest: u32, bytes: usize) -> Result<usize> {
+        let words = self.machine.qmp.words(lowest, bytes / 4)?;
+        let untouched = words.iter().take_while(|word| **word == 0).count();
+        Ok(bytes - 4 * untouched)
+    }
+
     /// Presses the board's reset button.
     pub(super) fn press_reset(&mut self) -> Result<()> {
         self.machine.qmp.run("system_reset", &json!({}))?;

@@ -64,6 +64,13 @@ pub(super) fn wanted(wants: impl Fn(&str) -> bool) -> Vec<Chosen> {
     .collect()
 }
 
+/// Share of the time that the processor sleeps in the first course.
+pub(super) fn asleep(image: &Path) -> Result<f64> {
+    let course = COURSES.first().context("no course")?;
+    let (bytes, printed) = machine::play(image, 0, LIMIT)?;
+    Ok(Trace::read(course, &bytes, &printed)?.asleep)
+}
+
 impl Chosen {
     pub(super) fn name(&self) -> &'static str {
         self.judged.name

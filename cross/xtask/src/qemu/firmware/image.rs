@@ -23,6 +23,8 @@ pub(super) struct Image {
     pub(super) endless_loop: u32,
     /// Where it begins to panic.
     pub(super) panic: u32,
+    /// The lowest address of its stack, and how many bytes it has.
+    pub(super) stack: (u32, usize),
 }
 
 impl Image {
@@ -37,7 +39,12 @@ impl Image {
         let code = text.data()?;
         let place = code.windows(4).position(|words| words == ENDLESS_LOOP).context("no endless loop in the image")?;
         let endless_loop = text.address() as u32 + place as u32;
-        Ok(Self { file, endless_loop, panic })
+        let symbol = |name: &str| {
+            let found = elf.symbols().find(|it| it.name() == Ok(name));
+            found.map(|it| it.address() as u32).with_context(|| format!("no symbol {name}"))
+        };
+        let (top, lowest) = (symbol("_stack_start")?, symbol("_stack_end")?);
+        Ok(Self { file, endless_loop, panic, stack: (lowest, (top - lowest) as usize) })
     }
 }
 

@@ -59,8 +59,12 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         report.add(course.name(), || course.play(&courses));
     }
     let image = Image::product(root)?;
+    let mut deepest = 0;
     for scenario in SCENARIOS.iter().filter(|it| arguments.wants(it.name)) {
-        report.add(scenario.name, || scenario::play(scenario, &image));
+        report.add(scenario.name, || {
+            deepest = deepest.max(scenario::play(scenario, &image)?);
+            Ok(())
+        });
     }
     let wanted: Vec<_> = runtime::SCENARIOS.iter().filter(|(name, _)| arguments.wants(name)).collect();
     if !wanted.is_empty() {
@@ -69,7 +73,14 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
             report.add(name, || play(&image, &program));
         }
     }
+    println!("  the stack was {deepest} bytes deep at most, of {}", image.stack.1);
+    ensure!(deepest < image.stack.1, "the stack overflowed");
     report.close()
+}
+
+/// Share of the time that the processor sleeps in the course of constant load.
+pub(crate) fn asleep(root: &Path) -> Result<f64> {
+    courses::asleep(&image::build(root, Some("course"))?)
 }
 
 /// What was played, and what of it failed.

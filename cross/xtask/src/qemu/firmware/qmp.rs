@@ -56,11 +56,17 @@ impl Qmp {
 
     /// The word at an address of the board, read without the board's knowing.
     pub(super) fn word(&mut self, address: u32) -> Result<u32> {
-        let command = format!("xp /1xw {address:#x}");
+        self.words(address, 1)?.first().copied().context("the monitor shows no word")
+    }
+
+    /// So many words from an address of the board on.
+    pub(super) fn words(&mut self, address: u32, count: usize) -> Result<Vec<u32>> {
+        let command = format!("xp /{count}xw {address:#x}");
         let answer = self.run("human-monitor-command", &json!({ "command-line": command }))?;
         let text = answer.as_str().context("the monitor answers in text")?;
-        let word = text.split("0x").nth(1).with_context(|| format!("no word in {text:?}"))?;
-        u32::from_str_radix(word.trim(), 16).with_context(|| format!("no word in {text:?}"))
+        // Each line begins with an address, which is not marked as a word is.
+        let words = text.split("0x").skip(1).map(|it| it.split_whitespace().next().unwrap_or_default());
+        words.map(|it| u32::from_str_radix(it, 16).with_context(|| format!("no word: {it:?}"))).collect()
     }
 
     /// Events that came since this was last asked.

@@ -127,8 +127,8 @@ pub(super) fn configuration() -> Config {
     config
 }
 
-/// Plays a scenario on a new board.
-pub(super) fn play(scenario: &Scenario, image: &Image) -> Result<()> {
+/// Plays a scenario on a new board; gives how deep its stack was at most, bytes.
+pub(super) fn play(scenario: &Scenario, image: &Image) -> Result<usize> {
     let bench = Bench::new(&image.file, scenario.parts, scenario.key, WORLD)?;
     let mut player = Player { bench, image, cursor: 0, used: None, released: None };
     for (index, step) in scenario.steps.iter().enumerate() {
@@ -136,7 +136,8 @@ pub(super) fn play(scenario: &Scenario, image: &Image) -> Result<()> {
             format!("step {} of {}; before it was heard: {}", index + 1, scenario.name, player.lately())
         })?;
     }
-    Ok(())
+    let (lowest, bytes) = image.stack;
+    player.bench.stack(lowest, bytes)
 }
 
 struct Player<'a> {

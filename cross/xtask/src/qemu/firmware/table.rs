@@ -463,7 +463,9 @@ pub(super) const SCENARIOS: &[Scenario] = &[
     scenario(
         "the board's program hangs",
         &[
-            AS_IS,
+            // The emulated sensors wake up from a reset with 25 A, until the bench has told them otherwise.
+            Configure(|it| it.current_limits.dwell = Millis::new(30_000)),
+            Pass(500),
             Happens(Break::Hang),
             CUT,
             Until(Seen::Watchdog),
