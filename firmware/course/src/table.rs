@@ -19,9 +19,11 @@ const fn step(at_ms: u64, from: i32, to: i32) -> [Point; 2] {
 
 /// µJ in a joule.
 const J: u64 = 1_000_000;
-/// A millisecond less than the microseconds that 32 bits hold: there the low half of the clock wraps round, and at the same instant
+/// Five seconds before the microseconds that 32 bits hold: there the low half of the clock wraps round, and at the same instant
 /// the board's timer for the 25th time.
 const BEFORE_WRAP: u64 = (1 << 32) - 5_000_000;
+/// Ten seconds before the board has run for an hour.
+const BEFORE_HOUR: u64 = 3_590_000_000;
 const DAY: Millis = Millis::new(86_400_000);
 
 fn plain(config: &mut Config) {
@@ -30,6 +32,13 @@ fn plain(config: &mut Config) {
     config.current.jump = Milliamps::new(40_000);
     config.current.stuck = 0;
     config.current_limits.dwell = Millis::new(100);
+}
+
+/// The board's start lies long back, in which nothing is missed.
+fn long_started(config: &mut Config) {
+    plain(config);
+    (config.sensor_lost, config.sensor_cut) = (DAY, DAY);
+    config.host.start = DAY;
 }
 
 const PLAIN: Course = Course {
@@ -98,28 +107,14 @@ pub const COURSES: &[Course] = &[
         },
         ..PLAIN
     },
-    Course {
-        name: "clocks that wrap round",
-        length_ms: 60_000,
-        clock: BEFORE_WRAP,
-        configure: |config| {
-            plain(config);
-            // The board's start lies more than an hour back, in which nothing is missed.
-            (config.sensor_lost, config.sensor_cut) = (DAY, DAY);
-            config.host.start = DAY;
-        },
-        ..PLAIN
-    },
+    Course { name: "clocks that wrap round", length_ms: 60_000, clock: BEFORE_WRAP, configure: long_started, ..PLAIN },
     Course {
         name: "a budget that is new every hour",
-        length_ms: 3_605_000,
-        greets_ms: 3_595_000,
+        length_ms: 15_000,
+        clock: BEFORE_HOUR,
         configure: |config| {
-            plain(config);
-            config.sample_period = Millis::new(1_000);
-            (config.sensor_lost, config.sensor_cut) = (Millis::new(5_000), Millis::new(10_000));
+            long_started(config);
             config.budgets.hour = Some(Joules::from_micro(100_000 * J));
-            config.host.start = DAY;
         },
         ..PLAIN
     },

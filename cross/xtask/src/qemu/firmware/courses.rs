@@ -267,7 +267,7 @@ fn wrap(course: &Course, trace: &Trace) -> Result<()> {
 fn hour(_: &Course, trace: &Trace) -> Result<()> {
     let left = |it: &Telemetry| it.remaining.map(|left| left.micro());
     let before = trace.telemetry.iter().rfind(|it| it.at.get() < 3_600_000_000).and_then(left).context("no budget")?;
-    let after = trace.telemetry.iter().find(|it| it.at.get() > 3_601_000_000).and_then(left).context("no budget")?;
+    let after = trace.telemetry.iter().find(|it| it.at.get() > 3_600_100_000).and_then(left).context("no budget")?;
     println!("      {:.1} J left before the hour was over, {:.1} J after", before as f64 / 1e6, after as f64 / 1e6);
     ensure!(before < 20_000_000_000 && after > 99_900_000_000, "{before} µJ left before, {after} µJ after");
     Ok(())
