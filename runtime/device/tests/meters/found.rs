@@ -83,12 +83,15 @@ fn a_supervisor_that_does_not_speak_leaves_the_next_meter_in_charge() {
     let mut sources = board.sources();
     let port = PortAddress::Socket(board.root().join("mcu.sock"));
     let nobody = SupervisorConfig { port, baud: BAUD, hour: None, day: None };
-    sources.supervisor = Some(Arc::new(Supervisor::start(&nobody, 1).unwrap()));
+    let start = || Some(Arc::new(Supervisor::start(&nobody, 1).unwrap()));
+    sources.supervisor = start();
     let meter = probe(&energy(""), &sources).unwrap().meter.unwrap();
     assert_eq!(meter.source(), EnergySource::Measured("hwmon ina3221/1+2+3".to_owned()));
     std::thread::sleep(Duration::from_millis(150));
     assert!(meter.energy().unwrap() >= Joules::from_micro(300_000) && meter.power() == Some(Watts::from_milli(3_000)));
     assert!(taken(&board, "meter = \"supervisor\"").unwrap_err().contains("no supervisor is configured"));
+    // A supervisor is one meter for good.
+    sources.supervisor = start();
     let alone = probe(&energy("meter = \"supervisor\""), &sources).unwrap().meter.unwrap();
     assert!(alone.energy().unwrap_err().to_string().contains("the supervisor does not answer"));
 }
