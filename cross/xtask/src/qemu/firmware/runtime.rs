@@ -76,8 +76,10 @@ impl Pair {
             .spawn()
             .context("cannot start setpriv and trimtab")?;
         let pair = Self { machine: Some(machine), runtime, program: program.to_owned(), folder };
-        pair.until("the link to be open and the board to measure", |status| {
-            status["supervisor"]["link"] == "open" && source(status).starts_with("measured:supervisor mps2-an386")
+        pair.until("the board to measure, and to hear the runtime's heart", |status| {
+            let supervisor = &status["supervisor"];
+            let alive = supervisor["link"] == "open" && supervisor["telemetry"]["host"] == "alive";
+            alive && source(status).starts_with("measured:supervisor mps2-an386")
         })?;
         Ok(pair)
     }
