@@ -62,6 +62,9 @@ impl Worker {
                 }
                 Err(fault) => fault,
             };
+            if self.shared.stops() {
+                return;
+            }
             self.shared.set_link(Link::Closed(explained(&trouble)));
             self.refuse_commands();
             let until = Instant::now() + pause;
