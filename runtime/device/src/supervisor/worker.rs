@@ -23,8 +23,8 @@ const REOPEN: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 const GREET_AFTER: Duration = Duration::from_secs(1);
 /// How long an order may stay without an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
-/// How long a farewell may take to leave.
-const GOODBYE_WITHIN: Duration = Duration::from_millis(200);
+/// How long a farewell may take to be heard.
+const GOODBYE_WITHIN: Duration = Duration::from_millis(500);
 /// Bytes read at once.
 const READ_BYTES: usize = 512;
 
@@ -37,6 +37,7 @@ struct Order {
 
 enum What {
     Budget(BudgetWindow),
+    Farewell,
     Release(tokio::sync::oneshot::Sender<Result<(), ReleaseError>>),
 }
 
@@ -154,15 +155,19 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// A runtime that stops on purpose says so, if it ever showed life, and gives the wire a moment.
+    /// A runtime that stops on purpose says so, if it ever showed life, and stays until it was heard: what was sent may be lost when a
+    /// wire is closed at once.
     fn say_goodbye(&mut self) {
-        if self.worker.shared.beats.load(Ordering::Relaxed) == 0 || self.session.send(&ToMcu::Farewell).is_none() {
+        if self.worker.shared.beats.load(Ordering::Relaxed) == 0 {
             return;
         }
+        let number = self.session.send(&ToMcu::Farewell);
+        self.order(number, What::Farewell);
         let until = Instant::now() + GOODBYE_WITHIN;
-        // A wire that fails now is as good as silent.
-        while Instant::now() < until && !self.session.outgoing().is_empty() {
-            if self.write().and_then(|()| self.port.wait(true, SLEEP)).is_err() {
+        while Instant::now() < until && self.orders.iter().any(|order| matches!(order.what, What::Farewell)) {
+            let writes = !self.session.outgoing().is_empty();
+            // A wire that fails now is as good as silent.
+            if self.write().and_then(|()| self.port.wait(writes, SLEEP)).and_then(|()| self.read()).is_err() {
                 return;
             }
         }
@@ -254,6 +259,7 @@ impl<'a> Talk<'a> {
         let order = self.orders.swap_remove(at);
         match order.what {
             What::Budget(window) => self.worker.shared.set_budget(window, outcome.err()),
+            What::Farewell => {}
             What::Release(answer) => {
                 // Used, whether it was right or wrong.
                 self.session.send(&ToMcu::Query(Query::Challenge));
