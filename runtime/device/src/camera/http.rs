@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::credential::{Asked, Credential, heed};
 use super::live::{Desk, Feed, LOOK};
 use super::multipart::Multipart;
-use super::reach::{ANSWER_TIME_MAX, connect, refusal, unless_stopped};
+use super::reach::{ANSWER_TIME_MAX, connect, delivered, refusal, unless_stopped};
 use super::url::StreamUrl;
 
 /// Longest head of an answer, and most that is read at once, bytes.
@@ -113,14 +113,7 @@ impl NetworkCamera {
 
 impl Feed for NetworkCamera {
     fn deliver(&mut self, desk: &mut Desk) -> String {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(cause) => return format!("no event loop for {}: {cause}", self.url),
-        };
-        let Err(trouble) = runtime.block_on(self.stream(desk));
-        // A name that is being looked up is not waited for.
-        runtime.shutdown_background();
-        format!("{} {trouble}", self.url)
+        delivered(&self.url, self.stream(desk))
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a camera of the network is reached, and what it means when it refuses.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
@@ -31,6 +32,18 @@ pub(super) async fn connect(url: &StreamUrl) -> Result<Box<dyn Stream>, String> 
         )
     })?;
     Ok(Box::new(stream))
+}
+
+/// Runs a stream to its end, on an event loop of its own, and says what ended it.
+pub(super) fn delivered(url: &StreamUrl, stream: impl Future<Output = Result<Infallible, String>>) -> String {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(cause) => return format!("no event loop for {url}: {cause}"),
+    };
+    let Err(trouble) = runtime.block_on(stream);
+    // A name that is being looked up is not waited for.
+    runtime.shutdown_background();
+    format!("{url} {trouble}")
 }
 
 /// Waits for something as long as the camera is wanted.

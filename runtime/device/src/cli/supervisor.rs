@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use trimtab_wire::mcu::{Key, Nonce, TripId};
 
 use super::{Common, Failure, client, on_runtime, show};
-use crate::supervisor::status::{hex, unhex};
+use crate::lock::hex;
+use crate::supervisor::status::unhex;
 
 #[derive(Subcommand)]
 pub(super) enum SupervisorCommand {

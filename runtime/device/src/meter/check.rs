@@ -96,6 +96,22 @@ fn process_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// Where nobody says what the board draws at most, it is taken to be so many tenths of the first reading, or what the estimate
+/// has for all cores at work, whichever is more.
+const PEAK_TENTHS: u64 = 25;
+
+/// The most that a board is taken to draw whose first reading this is.
+pub(crate) fn peak_from(first: Watts, floor: Watts) -> Watts {
+    first.scaled_up(PEAK_TENTHS, 10).max(floor)
+}
+
+/// What is said where more was read than the board was taken to draw.
+pub(crate) fn above_peak(power: Watts, peak: Watts) -> String {
+    format!(
+        "{power} was read, more than the {peak} that the board was taken to draw at most: set [energy] peak_watts, `trimtab meter calibrate` finds it"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

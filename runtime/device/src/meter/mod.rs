@@ -31,6 +31,7 @@ pub use battery::Battery;
 pub use book::{EnergyBook, SPANS_MAX, SpanEnergy, SpanId};
 pub use channel::{BoardSensor, ChannelChoice};
 pub use check::{POWER_MAX, POWER_MIN, StuckWatch};
+pub(crate) use check::{above_peak, peak_from};
 pub use config::{
     EnergyConfig, EnergyConfigError, IDLE_WATTS, MeterChoice, PERIOD_MAX, PERIOD_MIN, RawEnergy, SYSFS,
     UPLINK_UJ_PER_BYTE, WATTS_MAX, WATTS_PER_CORE,

@@ -8,17 +8,13 @@ use trimtab_core::{Joules, Millis, Watts};
 use trimtab_turn::EnergySource;
 
 use super::account::PowerAccount;
-use super::check::{Load, Plausible, StuckWatch};
+use super::check::{Load, Plausible, StuckWatch, above_peak, peak_from};
 use super::{Meter, MeterError, MeterHealth, PowerSensor};
 
 /// Readings further apart than this many periods, and than [`STALE_MIN`], do not tell what was between them.
 const STALE_PERIODS: u32 = 4;
 /// A machine under load wakes a thread late.
 const STALE_MIN: Duration = Duration::from_secs(1);
-/// Where nobody says what the board draws at most, it is taken to be so many tenths of the first reading, or what the estimate
-/// has for all cores at work, whichever is more.
-const PEAK_TENTHS: u64 = 25;
-
 /// How a sensor is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sampling {
@@ -71,7 +67,7 @@ impl Sampled {
             Err(MeterError::Waiting { .. }) => None,
             Err(fault) => return Err(fault),
         };
-        let assumed = first.unwrap_or_default().scaled_up(PEAK_TENTHS, 10).max(sampling.peak_floor);
+        let assumed = peak_from(first.unwrap_or_default(), sampling.peak_floor);
         let period = sampling.period.duration();
         let stale = (period * STALE_PERIODS).max(STALE_MIN);
         let mut account = PowerAccount::new(sampling.peak.unwrap_or(assumed), period, stale);
@@ -179,10 +175,7 @@ impl Sampler {
                     tracing::info!(meter = %self.name, "the meter is back");
                 }
                 if power > peak {
-                    let text = format!(
-                        "{power} was read, more than the {peak} that the board was taken to draw at most: set [energy] peak_watts, `trimtab meter calibrate` finds it"
-                    );
-                    self.warn(&mut health.above_peak, Some(text));
+                    self.warn(&mut health.above_peak, Some(above_peak(power, peak)));
                 }
                 let same = is_stuck(power).then(|| {
                     format!("the sensor reads {power} whatever the processor does: check it, or choose another [energy] meter")

@@ -14,6 +14,7 @@ pub(super) async fn live(inner: Arc<Inner>) {
     let Some(supervisor) = &inner.supervisor else { return };
     let device = Device::of(&inner);
     let mut stop = inner.stop.subscribe();
+    let mut told = None;
     let mut beat = tokio::time::interval(BEAT_EVERY);
     beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -21,10 +22,18 @@ pub(super) async fn live(inner: Arc<Inner>) {
             _ = beat.tick() => {}
             () = stopped(&mut stop) => return,
         }
-        match device.alive().await {
-            Ok(()) => supervisor.beat(),
-            Err(fault) => tracing::error!(fault = %crate::fault_text(&fault), "no sign of life for the supervisor"),
+        let trouble = match device.alive().await {
+            Ok(()) => {
+                supervisor.beat();
+                None
+            }
+            Err(fault) => Some(crate::fault_text(&fault)),
+        };
+        // Said once, and not at every beat that is missing.
+        if let Some(fault) = trouble.as_ref().filter(|_| trouble != told) {
+            tracing::error!(%fault, "no sign of life for the supervisor");
         }
+        told = trouble;
     }
 }
 

@@ -10,11 +10,7 @@ use trimtab_wire::mcu::{BootNumber, Telemetry, Verdict};
 use super::account::Account;
 use super::status::word;
 use super::{SILENT_AFTER, TELEMETRY_PERIOD};
-use crate::meter::{Meter, MeterError, MeterHealth};
-
-/// Where nobody says what the board draws at most, it is taken to be so many tenths of the first reading, or what the estimate
-/// has for all cores at work, whichever is more.
-const PEAK_TENTHS: u64 = 25;
+use crate::meter::{Meter, MeterError, MeterHealth, above_peak, peak_from};
 
 /// The microcontroller's joules. While it is silent, the next meter's.
 #[derive(Clone)]
@@ -28,6 +24,8 @@ pub struct SupervisorMeter {
 
 struct State {
     account: Account,
+    /// The next meter's joules when it told them last.
+    other: Joules,
     name: String,
     last: Option<Telemetry>,
     peak: Peak,
@@ -50,6 +48,7 @@ impl SupervisorMeter {
         let other = next.as_ref().map_or(Ok(Joules::ZERO), |next| next.energy())?;
         let state = State {
             account: Account::new(Duration::ZERO, other, SILENT_AFTER),
+            other,
             name: "supervisor".to_owned(),
             last: None,
             peak,
@@ -66,20 +65,21 @@ impl SupervisorMeter {
 
     /// It has spoken.
     pub(super) fn told(&self, boot: BootNumber, telemetry: Telemetry) {
-        let other = self.other();
+        // Asked before the lock is taken. Where it fails, it counts as standing still, and says so itself.
+        let other = self.next.as_ref().and_then(|next| next.energy().ok());
         let mut state = self.lock();
+        let other = other.unwrap_or(state.other);
+        state.other = other;
         if state.peak.known.is_none() && state.last.is_none() {
-            state.peak.floor = state.peak.floor.max(telemetry.power.scaled_up(PEAK_TENTHS, 10));
+            state.peak.floor = peak_from(telemetry.power, state.peak.floor);
         }
         let peak = state.peak.known.unwrap_or(state.peak.floor);
         if telemetry.power > peak {
-            let power = telemetry.power;
+            let (power, text) = (telemetry.power, above_peak(telemetry.power, peak));
             if state.above_peak.is_none() {
-                tracing::warn!(meter = %state.name, "{power} was read, more than the {peak} that the board was taken to draw at most: set [energy] peak_watts");
+                tracing::warn!(meter = %state.name, "{text}");
             }
-            state.above_peak = Some(format!(
-                "{power} was read, more than the {peak} that the board was taken to draw at most: set [energy] peak_watts, `trimtab meter calibrate` finds it"
-            ));
+            state.above_peak = Some(text);
             state.peak = Peak { known: None, floor: power };
         }
         if doubt(&telemetry).is_some() {
@@ -92,11 +92,6 @@ impl SupervisorMeter {
     /// It has not spoken for two periods, or never.
     pub(super) fn is_away(&self) -> bool {
         self.lock().account.is_away(self.start.elapsed())
-    }
-
-    /// The next meter's joules; as they were where it fails, and it says so itself.
-    fn other(&self) -> Joules {
-        self.next.as_ref().and_then(|next| next.energy().ok()).unwrap_or_default()
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -170,4 +165,62 @@ fn doubt(telemetry: &Telemetry) -> Option<String> {
     Some(format!(
         "the supervisor does not believe its sensor of {name} ({verdict}) and counts the worst case: check its wiring"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::PathBuf;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use trimtab_wire::mcu::{HostStage, Micros, Milliamps, Millicelsius, Millivolts, Plausibility, State as Stepped};
+
+    /// Has counted a kilojoule, and fails when told to.
+    #[derive(Default)]
+    struct Flaky(AtomicBool);
+
+    impl Meter for Flaky {
+        fn source(&self) -> EnergySource {
+            EnergySource::Estimated("flaky".to_owned())
+        }
+        fn energy(&self) -> Result<Joules, MeterError> {
+            let path = PathBuf::from("/flaky");
+            let fault = MeterError::Absent { path, what: "meter" };
+            if self.0.load(Ordering::Relaxed) { Err(fault) } else { Ok(Joules::from_micro(1_000_000_000)) }
+        }
+        fn peak(&self) -> Watts {
+            Watts::ZERO
+        }
+        fn period(&self) -> Millis {
+            Millis::ZERO
+        }
+    }
+
+    #[test]
+    fn a_next_meter_that_failed_once_is_not_charged_from_its_beginning() {
+        let next = Arc::new(Flaky::default());
+        let peak = Peak { known: None, floor: Watts::ZERO };
+        let meter = SupervisorMeter::new("/dev/null".to_owned(), peak, Some(Arc::clone(&next) as _)).unwrap();
+        next.0.store(true, Ordering::Relaxed);
+        let telemetry = Telemetry {
+            number: 0,
+            dropped: 0,
+            at: Micros::ZERO,
+            energy: Joules::ZERO,
+            widened: Joules::ZERO,
+            power: Watts::ZERO,
+            current: Milliamps::new(0),
+            voltage: Millivolts::new(0),
+            temperature: Millicelsius::new(0),
+            plausibility: Plausibility::default(),
+            state: Stepped::Normal,
+            cause: None,
+            host: HostStage::Alive,
+            remaining: None,
+        };
+        meter.told(BootNumber(1), telemetry);
+        next.0.store(false, Ordering::Relaxed);
+        std::thread::sleep(SILENT_AFTER * 2);
+        assert!(meter.is_away());
+        assert_eq!(meter.energy().unwrap(), Joules::ZERO);
+    }
 }

@@ -1,12 +1,11 @@
 //! What is known of the microcontroller, as JSON for people and programs.
 
-use std::fmt::Write as _;
-
 use serde::Serialize;
 use serde_json::{Value, json};
 use trimtab_wire::mcu::{Event, LogEntry, Plausibility, Trip, Verdict, Versions};
 
 use super::shared::{Link, Seen};
+use crate::lock::hex;
 
 /// Everything.
 pub(super) fn status(port: &str, seen: &Seen, is_away: bool) -> Value {
@@ -121,16 +120,6 @@ pub(super) fn word(value: &impl Serialize) -> String {
             text.push('-');
         }
         text.push(letter.to_ascii_lowercase());
-    }
-    text
-}
-
-/// Bytes as text.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
     }
     text
 }

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::credential::Credential;
 use super::live::{Desk, Feed};
-use super::reach::{ANSWER_TIME_MAX, unless_stopped};
+use super::reach::{ANSWER_TIME_MAX, delivered, unless_stopped};
 use super::url::StreamUrl;
 use session::Session;
 
@@ -62,13 +62,6 @@ impl RtspCamera {
 
 impl Feed for RtspCamera {
     fn deliver(&mut self, desk: &mut Desk) -> String {
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(cause) => return format!("no event loop for {}: {cause}", self.url),
-        };
-        let Err(trouble) = runtime.block_on(self.stream(desk));
-        // A name that is being looked up is not waited for.
-        runtime.shutdown_background();
-        format!("{} {trouble}", self.url)
+        delivered(&self.url, self.stream(desk))
     }
 }
