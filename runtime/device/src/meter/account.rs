@@ -113,10 +113,12 @@ impl PowerAccount {
         self.peak
     }
 
-    /// Joules that were assumed, not measured.
+    /// Joules until then that were assumed, not measured. After a reading that failed, whatever comes next is too; after a good
+    /// one, the next decides.
     #[must_use]
-    pub fn assumed(&self) -> Joules {
-        self.assumed.plus(0)
+    pub fn assumed(&self, at: Duration) -> Joules {
+        let open = self.last.filter(|last| last.power.is_none()).map_or(0, |last| micros(at).saturating_sub(last.at));
+        self.assumed.plus(held(self.peak, open))
     }
 }
 
@@ -149,13 +151,15 @@ mod tests {
         assert_eq!(account.energy(at(50_000)), Joules::from_micro(250_000));
         // One period is trusted, what is beyond is not.
         assert_eq!(account.energy(at(150_000)), Joules::from_micro(250_000 + 300_000 + 1_000_000));
+        assert_eq!(account.assumed(at(150_000)), Joules::ZERO);
         account.sample(at(150_000), None);
         account.sample(at(250_000), None);
+        assert_eq!(account.assumed(at(300_000)), Joules::from_micro(5_000_000));
         account.sample(at(350_000), Some(Watts::from_milli(4_000)));
         assert_eq!(account.energy(at(350_000)), Joules::from_micro(250_000 + 6_000_000));
-        assert_eq!(account.assumed(), Joules::from_micro(6_000_000));
+        assert_eq!(account.assumed(at(350_000)), Joules::from_micro(6_000_000));
         account.sample(at(2_350_000), Some(Watts::from_milli(4_000)));
-        assert_eq!(account.assumed(), Joules::from_micro(46_000_000));
+        assert_eq!(account.assumed(at(2_350_000)), Joules::from_micro(46_000_000));
         // More than the most raises it.
         account.sample(at(2_400_000), Some(Watts::from_milli(30_000)));
         assert_eq!(account.peak(), Watts::from_milli(30_000));
@@ -179,7 +183,7 @@ mod tests {
             whole.sample(at(1_000_000), power);
             split.sample(at(1_000_000), power);
             prop_assert_eq!(whole.energy(at(1_000_000)), split.energy(at(1_000_000)));
-            prop_assert_eq!(split.assumed(), Joules::ZERO);
+            prop_assert_eq!(split.assumed(at(1_000_000)), Joules::ZERO);
         }
 
         #[test]

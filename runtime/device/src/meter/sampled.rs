@@ -114,7 +114,7 @@ impl Meter for Sampled {
 
     fn health(&self) -> MeterHealth {
         let state = self.shared.lock();
-        MeterHealth { assumed: state.account.assumed(), ..state.health.clone() }
+        MeterHealth { assumed: state.account.assumed(self.shared.start.elapsed()), ..state.health.clone() }
     }
 }
 

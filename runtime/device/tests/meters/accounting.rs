@@ -119,7 +119,7 @@ fn spans_and_idle_time_sum_to_the_whole_within_one_percent() {
         let off = (sum - whole) / whole;
         println!("seed {seed}: {:.3} J of {:.3} J, off by {:.3} %", sum / 1e6, whole / 1e6, off * 100.0);
         assert!(off.abs() < 0.01, "seed {seed}: {sum} µJ of {whole} µJ");
-        assert_eq!(account.assumed(), Joules::ZERO, "seed {seed}");
+        assert_eq!(account.assumed(end), Joules::ZERO, "seed {seed}");
         // Every kind of work by itself: its edges weigh more.
         for (which, span) in spans.iter().enumerate().skip(1) {
             let known: u64 = trace
