@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 use trimtab_device::config::Config;
 use trimtab_device::doctor::{Finding, Places, State, examine};
-use trimtab_device::memory::MemoryPaths;
+use trimtab_device::memory::MemorySources;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_trimtab");
 
@@ -41,7 +41,7 @@ impl Robot {
         write("run/systemd/timesync/synchronized", "");
         fs::create_dir_all(at("dev")).unwrap();
         let places = Places {
-            memory: MemoryPaths { proc: at("proc"), cgroup: at("cgroup") },
+            memory: MemorySources { proc: at("proc"), cgroup: at("cgroup"), ..MemorySources::default() },
             sys: at("sys"),
             dev: at("dev"),
             run: at("run"),

@@ -20,7 +20,7 @@ use trimtab_core::{
 };
 use trimtab_device::api::{Api, ApiError};
 use trimtab_device::clock::Clock;
-use trimtab_device::memory::{Accounting, MemoryPaths};
+use trimtab_device::memory::{Accounting, MemorySources};
 use trimtab_device::meter::{EnergyConfig, EnergyConfigError, MeterError, RawEnergy};
 use trimtab_device::shell::{Ask, AskError, Device, Parts, StartError, view_names};
 use trimtab_mqtt::LinkState;
@@ -320,7 +320,7 @@ impl World {
         let parts = Parts {
             clock: Some(Arc::new(clock.clone())),
             meter: Some(meter),
-            memory: MemoryPaths::default(),
+            memory: MemorySources::default(),
             counters,
             accounting: Accounting::Admitted { runtime: RUNTIME_MEMORY },
             chooser: settings.choosing.chooser(),

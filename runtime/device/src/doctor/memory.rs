@@ -55,7 +55,7 @@ fn ceiling(config: &Config, running: Option<&Value>, places: &Places) -> Finding
 /// Who stops the process where its own account is wrong.
 fn group(running: Option<&Value>, places: &Places) -> Finding {
     const PART: &str = "memory group";
-    match Group::own(&places.memory) {
+    match Group::own(&places.memory.proc, &places.memory.cgroup) {
         Err(fault) => Finding::warn(
             PART,
             format!(

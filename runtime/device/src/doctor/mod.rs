@@ -22,7 +22,7 @@ use serde_json::Value;
 
 use crate::client::Client;
 use crate::config::{Config, ConfigError};
-use crate::memory::MemoryPaths;
+use crate::memory::MemorySources;
 
 /// How long a running runtime may take to tell its state.
 const STATUS_WITHIN: Duration = Duration::from_secs(5);
@@ -87,7 +87,7 @@ impl Finding {
 #[derive(Clone, Debug)]
 pub struct Places {
     /// Memory of the process and of its control group.
-    pub memory: MemoryPaths,
+    pub memory: MemorySources,
     /// Usually `/sys`.
     pub sys: PathBuf,
     /// Usually `/dev`.
@@ -103,7 +103,7 @@ pub struct Places {
 impl Default for Places {
     fn default() -> Self {
         Self {
-            memory: MemoryPaths::default(),
+            memory: MemorySources::default(),
             sys: PathBuf::from("/sys"),
             dev: PathBuf::from("/dev"),
             run: PathBuf::from("/run"),

@@ -1,11 +1,11 @@
 //! The control group (version 2) that this process is in: its limit, what it takes, and what the kernel had to kill.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use trimtab_core::Bytes;
 
+use super::read;
 use super::stall::Stall;
-use super::{MemoryPaths, read};
 
 /// Most levels of a group's path that are walked for a limit.
 const DEPTH_MAX: usize = 32;
@@ -33,14 +33,14 @@ pub struct Group {
 
 impl Group {
     /// The group of this process.
-    pub fn own(paths: &MemoryPaths) -> Result<Self, NoGroup> {
-        let text = read(&paths.proc.join("self/cgroup")).ok_or(NoGroup::None)?;
+    pub fn own(proc: &Path, cgroup: &Path) -> Result<Self, NoGroup> {
+        let text = read(&proc.join("self/cgroup")).ok_or(NoGroup::None)?;
         let own = text.lines().find_map(|line| line.strip_prefix("0::")).ok_or(NoGroup::None)?;
-        let controllers = read(&paths.cgroup.join("cgroup.controllers")).ok_or(NoGroup::None)?;
+        let controllers = read(&cgroup.join("cgroup.controllers")).ok_or(NoGroup::None)?;
         if !controllers.split_ascii_whitespace().any(|name| name == "memory") {
             return Err(NoGroup::Off);
         }
-        Ok(Self { own: paths.cgroup.join(own.trim_start_matches('/')), root: paths.cgroup.clone() })
+        Ok(Self { own: cgroup.join(own.trim_start_matches('/')), root: cgroup.to_owned() })
     }
 
     /// The lowest `memory.max` from this group up to the root; none where no level has one.
@@ -94,24 +94,24 @@ mod tests {
     #[test]
     fn a_group_without_the_memory_controller_says_how_to_get_it() {
         let root = tempfile::tempdir().unwrap();
-        let paths = MemoryPaths { proc: root.path().join("proc"), cgroup: root.path().join("cgroup") };
-        assert_eq!(Group::own(&paths), Err(NoGroup::None));
-        fs::create_dir_all(paths.proc.join("self")).unwrap();
-        fs::create_dir_all(paths.cgroup.join("system.slice")).unwrap();
-        fs::write(paths.proc.join("self/cgroup"), "0::/system.slice\n").unwrap();
-        fs::write(paths.cgroup.join("cgroup.controllers"), "cpuset cpu io pids\n").unwrap();
-        let off = Group::own(&paths).unwrap_err();
+        let (proc, cgroup) = (root.path().join("proc"), root.path().join("cgroup"));
+        assert_eq!(Group::own(&proc, &cgroup), Err(NoGroup::None));
+        fs::create_dir_all(proc.join("self")).unwrap();
+        fs::create_dir_all(cgroup.join("system.slice")).unwrap();
+        fs::write(proc.join("self/cgroup"), "0::/system.slice\n").unwrap();
+        fs::write(cgroup.join("cgroup.controllers"), "cpuset cpu io pids\n").unwrap();
+        let off = Group::own(&proc, &cgroup).unwrap_err();
         assert!(off.to_string().contains("cgroup_enable=memory"), "{off}");
-        fs::write(paths.cgroup.join("cgroup.controllers"), "cpu memory\n").unwrap();
+        fs::write(cgroup.join("cgroup.controllers"), "cpu memory\n").unwrap();
         for (file, text) in [
             ("memory.current", "12000\n"),
             ("memory.peak", "15000\n"),
             ("memory.events", "low 0\nhigh 0\nmax 4\noom 1\noom_kill 2\n"),
             ("memory.pressure", "some avg10=1.00 avg60=0.00 avg300=0.00 total=7\n"),
         ] {
-            fs::write(paths.cgroup.join("system.slice").join(file), text).unwrap();
+            fs::write(cgroup.join("system.slice").join(file), text).unwrap();
         }
-        let group = Group::own(&paths).unwrap();
+        let group = Group::own(&proc, &cgroup).unwrap();
         assert_eq!((group.current(), group.peak()), (Some(Bytes::new(12_000)), Some(Bytes::new(15_000))));
         assert_eq!((group.kills(), group.limit()), (Some(2), None));
         assert_eq!(group.stall(), Some(Stall { some: 10, full: 0 }));

@@ -1,14 +1,15 @@
 //! One memory ceiling for the whole runtime, and admission under it.
 //!
-//! What counts against the ceiling is the larger of two figures: what the kernel says is resident now, and what was
-//! resident at the start plus the peaks of everything admitted since. The second counts a model's activations also while
-//! it is idle, so two models cannot both be let in on memory that only one of them may use. The ceiling is the configured
-//! one or the cgroup's `memory.max`, whichever is lower.
+//! What counts against the ceiling is the largest of three figures: what the kernel says is resident now; what is held on the
+//! heap, be it resident or not; and what was resident at the start plus the peaks of everything admitted since. The last
+//! counts a model's activations also while it is idle, so two models cannot both be let in on memory that only one of them
+//! may use. The ceiling is the configured one or the cgroup's `memory.max`, whichever is lower.
 //!
 //! Admission looks ahead; what happens all the same is watched: [`Memory::strain`] says how near the ceiling the process is
 //! and how long work stalls for want of memory, and the [`Ladder`] what is then given up, rung by rung.
 
 mod group;
+mod heap;
 mod ladder;
 mod stall;
 
@@ -62,18 +63,20 @@ pub enum MemoryError {
     },
 }
 
-/// Where the kernel tells of memory; other places are for tests.
+/// Who tells of memory; others than the kernel and the allocator are for tests.
 #[derive(Clone, Debug)]
-pub struct MemoryPaths {
+pub struct MemorySources {
     /// Usually `/proc`.
     pub proc: PathBuf,
     /// Usually `/sys/fs/cgroup`.
     pub cgroup: PathBuf,
+    /// What is held on the heap now; usually counted by the allocator.
+    pub heap: fn() -> Bytes,
 }
 
-impl Default for MemoryPaths {
+impl Default for MemorySources {
     fn default() -> Self {
-        Self { proc: PathBuf::from("/proc"), cgroup: PathBuf::from("/sys/fs/cgroup") }
+        Self { proc: PathBuf::from("/proc"), cgroup: PathBuf::from("/sys/fs/cgroup"), heap: heap::held }
     }
 }
 
@@ -99,7 +102,7 @@ struct Book {
 #[derive(Clone, Debug)]
 pub struct Memory {
     book: Arc<Mutex<Book>>,
-    paths: MemoryPaths,
+    sources: MemorySources,
     group: Result<Group, NoGroup>,
     group_limit: Option<Bytes>,
     accounting: Accounting,
@@ -132,17 +135,17 @@ impl Drop for Admission {
 impl Memory {
     /// Starts the account; `ceiling` of none leaves only the cgroup's limit. Call it before the first model is loaded.
     /// Fails if the process's own use cannot be read.
-    pub fn new(ceiling: Option<Bytes>, accounting: Accounting, paths: MemoryPaths) -> Result<Self, MemoryError> {
+    pub fn new(ceiling: Option<Bytes>, accounting: Accounting, sources: MemorySources) -> Result<Self, MemoryError> {
         let at_start = match accounting {
-            Accounting::Process => resident(&paths.proc)?,
+            Accounting::Process => resident(&sources.proc)?,
             Accounting::Admitted { runtime } => runtime,
         };
-        let group = Group::own(&paths);
+        let group = Group::own(&sources.proc, &sources.cgroup);
         Ok(Self {
             book: Arc::new(Mutex::new(Book { configured: ceiling, admitted: Bytes::ZERO })),
             group_limit: group.as_ref().ok().and_then(Group::limit),
             group,
-            paths,
+            sources,
             accounting,
             at_start,
         })
@@ -168,14 +171,25 @@ impl Memory {
 
     /// What is resident now, by `/proc/self/statm`.
     pub fn resident(&self) -> Result<Bytes, MemoryError> {
-        resident(&self.paths.proc)
+        resident(&self.sources.proc)
+    }
+
+    /// What is held on the heap now, resident or not.
+    #[must_use]
+    pub fn heap(&self) -> Bytes {
+        (self.sources.heap)()
+    }
+
+    /// What this process takes, whatever it was admitted for.
+    fn taken(&self) -> Result<Bytes, MemoryError> {
+        Ok(self.resident()?.max(self.heap()))
     }
 
     /// What counts against the ceiling now.
     pub fn used(&self) -> Result<Bytes, MemoryError> {
         let committed = self.at_start.plus(self.book().admitted);
         Ok(match self.accounting {
-            Accounting::Process => committed.max(self.resident()?),
+            Accounting::Process => committed.max(self.taken()?),
             Accounting::Admitted { .. } => committed,
         })
     }
@@ -197,7 +211,7 @@ impl Memory {
     /// What the machine has; none where the kernel does not tell.
     #[must_use]
     pub fn machine(&self) -> Option<Bytes> {
-        machine(&self.paths.proc).map(|(_, total)| total)
+        machine(&self.sources.proc).map(|(_, total)| total)
     }
 
     /// How hard memory is pressed. Where no ceiling is set, the machine's own memory is the ceiling. None where this process
@@ -209,12 +223,12 @@ impl Memory {
         }
         let (used, ceiling) = match self.ceiling() {
             Bytes::MAX => {
-                let (available, total) = machine(&self.paths.proc)?;
+                let (available, total) = machine(&self.sources.proc)?;
                 (total.minus(available), total)
             }
-            ceiling => (self.resident().ok()?, ceiling),
+            ceiling => (self.taken().ok()?, ceiling),
         };
-        let stall = self.group.as_ref().ok().and_then(Group::stall).or_else(|| Stall::of_machine(&self.paths.proc));
+        let stall = self.group.as_ref().ok().and_then(Group::stall).or_else(|| Stall::of_machine(&self.sources.proc));
         Some(Strain { share: permille(used, ceiling), stall: stall.unwrap_or_default().some })
     }
 
@@ -226,13 +240,13 @@ impl Memory {
     /// Lets something in whose peak is known from its card, or says what is missing. `what` names it in the error.
     pub fn admit(&self, what: &str, peak: Bytes) -> Result<Admission, MemoryError> {
         let ceiling = self.ceiling();
-        let resident = match self.accounting {
-            Accounting::Process => self.resident()?,
+        let taken = match self.accounting {
+            Accounting::Process => self.taken()?,
             Accounting::Admitted { .. } => Bytes::ZERO,
         };
         // Checked and booked under one lock: two that fit alone but not together are not both let in.
         let mut book = self.book();
-        let left = ceiling.minus(self.at_start.plus(book.admitted).max(resident));
+        let left = ceiling.minus(self.at_start.plus(book.admitted).max(taken));
         if peak > left {
             return Err(MemoryError::Ceiling { what: what.to_owned(), peak, left, ceiling });
         }
@@ -284,9 +298,10 @@ fn read(path: &Path) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn kernel(pages: &str, limits: &[(&str, &str)]) -> (tempfile::TempDir, MemoryPaths) {
+    fn kernel(pages: &str, limits: &[(&str, &str)]) -> (tempfile::TempDir, MemorySources) {
         let root = tempfile::tempdir().unwrap();
-        let paths = MemoryPaths { proc: root.path().join("proc"), cgroup: root.path().join("cgroup") };
+        let place = |name| root.path().join(name);
+        let paths = MemorySources { proc: place("proc"), cgroup: place("cgroup"), heap: || Bytes::ZERO };
         fs::create_dir_all(paths.proc.join("self")).unwrap();
         fs::write(paths.proc.join("self/statm"), pages).unwrap();
         fs::write(paths.proc.join("self/cgroup"), "0::/system.slice/trimtab\n").unwrap();
@@ -347,8 +362,12 @@ mod tests {
 
     #[test]
     fn the_real_process_has_a_figure_and_nonsense_has_none() {
-        let memory = Memory::new(None, Accounting::Process, MemoryPaths::default()).unwrap();
+        let memory = Memory::new(None, Accounting::Process, MemorySources::default()).unwrap();
         assert!(memory.resident().unwrap() > Bytes::new(100_000));
+        // Zeroed by the kernel when it is touched, and not before: held, and not resident.
+        let lazy = std::hint::black_box(vec![0_u8; 256 << 20]);
+        assert!(memory.used().unwrap() > Bytes::new(256 << 20) && memory.resident().unwrap() < Bytes::new(256 << 20));
+        drop(lazy);
         let (_root, paths_without_limit) = kernel("9 1 0 0 0 0 0\n", &[]);
         let unbounded = Memory::new(None, Accounting::Process, paths_without_limit).unwrap();
         assert_eq!(unbounded.left().unwrap(), Bytes::MAX);

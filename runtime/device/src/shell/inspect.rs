@@ -7,7 +7,7 @@ use trimtab_core::Millis;
 use crate::camera::{Camera, CameraSource};
 use crate::clock::ActiveClock;
 use crate::config::{Config, ModelsConfig};
-use crate::memory::{Accounting, Memory, MemoryPaths};
+use crate::memory::{Accounting, Memory, MemorySources};
 use crate::meter::{MeterSources, probe};
 use crate::operator::source_name;
 
@@ -30,7 +30,7 @@ pub struct Inspection {
 #[must_use]
 pub fn inspect_models(config: &Config) -> Inspection {
     let mut found = Inspection::default();
-    let memory = match Memory::new(config.memory_ceiling, Accounting::Process, MemoryPaths::default()) {
+    let memory = match Memory::new(config.memory_ceiling, Accounting::Process, MemorySources::default()) {
         Ok(memory) => memory,
         Err(fault) => {
             found.faults.push(crate::fault_text(&fault));

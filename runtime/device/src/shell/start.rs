@@ -25,7 +25,7 @@ use crate::camera::CameraError;
 use crate::clock::{ActiveClock, Clock};
 use crate::config::{Config, ModelsConfig, MqttConfig};
 use crate::local::weight_bytes;
-use crate::memory::{Accounting, Admission, Memory, MemoryError, MemoryPaths};
+use crate::memory::{Accounting, Admission, Memory, MemoryError, MemorySources};
 use crate::meter::{Counters, Meter, MeterError, MeterKind, MeterSources, probe};
 use crate::offload::{LATE_MAX, Offload, Way};
 use crate::operator::{self, OperatorBook};
@@ -47,8 +47,8 @@ pub struct Parts {
     pub counters: Counters,
     /// What counts against the memory ceiling.
     pub accounting: Accounting,
-    /// Where the kernel tells of memory.
-    pub memory: MemoryPaths,
+    /// Who tells of memory.
+    pub memory: MemorySources,
     /// Who scores the candidates.
     pub chooser: Chooser,
 }
@@ -60,7 +60,7 @@ impl Default for Parts {
             meter: None,
             counters: Counters::default(),
             accounting: Accounting::Process,
-            memory: MemoryPaths::default(),
+            memory: MemorySources::default(),
             chooser: Chooser::Configured,
         }
     }

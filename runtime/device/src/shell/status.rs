@@ -35,6 +35,7 @@ impl Inner {
         json!({
             "ceiling_bytes": limited(self.memory.ceiling()),
             "used_bytes": self.memory.used().ok().map(Bytes::get),
+            "heap_bytes": self.memory.heap().get(),
             "left_bytes": self.memory.left().ok().and_then(limited),
             "group_limit_bytes": self.memory.group_limit().map(Bytes::get),
             "rung": self.rung().name(),

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use trimtab_core::{Bytes, Millis, Placement};
 use trimtab_device::clock::Clock;
-use trimtab_device::memory::{MemoryPaths, REST};
+use trimtab_device::memory::{MemorySources, REST};
 use trimtab_device::shell::{Ask, AskError, Device, Parts};
 
 use crate::home::{Home, local_first};
@@ -42,19 +42,20 @@ struct Kernel(tempfile::TempDir);
 impl Kernel {
     fn new() -> Self {
         let kernel = Self(tempfile::tempdir().unwrap());
-        std::fs::create_dir_all(kernel.paths().proc.join("self")).unwrap();
+        std::fs::create_dir_all(kernel.sources().proc.join("self")).unwrap();
         kernel.takes(100);
         kernel
     }
 
-    fn paths(&self) -> MemoryPaths {
-        MemoryPaths { proc: self.0.path().join("proc"), cgroup: self.0.path().join("cgroup") }
+    fn sources(&self) -> MemorySources {
+        let place = |name| self.0.path().join(name);
+        MemorySources { proc: place("proc"), cgroup: place("cgroup"), heap: || Bytes::ZERO }
     }
 
     /// So many thousandths of the ceiling are resident.
     fn takes(&self, permille: u64) {
         let pages = CEILING / 1000 * permille / rustix_page();
-        let statm = self.paths().proc.join("self/statm");
+        let statm = self.sources().proc.join("self/statm");
         // Replaced as a whole: the runtime never sees half of it.
         let new = Path::new(&statm).with_extension("new");
         std::fs::write(&new, format!("{pages} {pages} 0 0 0 0 0\n")).unwrap();
@@ -91,7 +92,7 @@ async fn the_local_model_goes_before_a_turn_is_refused_and_comes_back() {
     config.memory_ceiling = Some(Bytes::new(CEILING));
     let parts = Parts {
         clock: Some(Arc::clone(&clock) as Arc<dyn Clock>),
-        memory: kernel.paths(),
+        memory: kernel.sources(),
         chooser: local_first(),
         ..Parts::default()
     };
@@ -129,7 +130,7 @@ async fn a_ceiling_below_one_model_refuses_turns_and_says_which() {
     let (home, kernel) = (Home::new(), Kernel::new());
     let mut config = home.config();
     config.memory_ceiling = Some(Bytes::new(CEILING / 10 + 1_000_000));
-    let device = Device::start(config, Parts { memory: kernel.paths(), ..Parts::default() }).await.unwrap();
+    let device = Device::start(config, Parts { memory: kernel.sources(), ..Parts::default() }).await.unwrap();
     let faults = device.faults().join("; ");
     for what in ["the encoder needs", "the local model needs", "raise [memory] ceiling or choose a smaller model"] {
         assert!(faults.contains(what), "{faults}");

@@ -21,7 +21,7 @@ use trimtab_engine::Card;
 use super::{Common, Failure};
 use crate::config::Config;
 use crate::local::weight_bytes;
-use crate::memory::{Accounting, Memory, MemoryPaths};
+use crate::memory::{Accounting, Memory, MemorySources};
 
 #[derive(Subcommand)]
 pub(super) enum ModelsCommand {
@@ -75,7 +75,7 @@ fn failed(fault: &dyn std::error::Error) -> Failure {
 /// the bytes of its weights, whichever is more.
 fn admit(common: &Common, folder: &Path) -> Result<(), Failure> {
     let memory = Config::load(common.config.as_deref())?.memory_ceiling;
-    let memory = Memory::new(memory, Accounting::Process, MemoryPaths::default()).map_err(|fault| failed(&fault))?;
+    let memory = Memory::new(memory, Accounting::Process, MemorySources::default()).map_err(|fault| failed(&fault))?;
     let peak = Card::read(folder).map_err(|fault| failed(&fault))?.peak_bytes().unwrap_or(0).max(weight_bytes(folder));
     // Given back at once: this process loads one model and ends.
     memory.admit(&folder.display().to_string(), Bytes::new(peak)).map(drop).map_err(|fault| failed(&fault))
