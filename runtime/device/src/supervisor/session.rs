@@ -23,8 +23,8 @@ pub(super) enum Heard {
     Greeted(Hello),
     /// None can be.
     Refused(Refusal),
-    /// A message of the microcontroller's.
-    Message(FromMcu),
+    /// A message of the microcontroller's, and how many frames before it did not come.
+    Message { message: FromMcu, missing: u32 },
 }
 
 /// The state of the talk on one connection.
@@ -111,11 +111,11 @@ impl Session {
                 Some(Heard::Refused(Refusal { ours: refusal.theirs, theirs: refusal.ours }))
             }
             Received::Message { number, message } => match self.arrivals.take(number) {
-                Arrival::New { .. } => {
+                Arrival::New { missing } => {
                     if let FromMcu::Nack(Nack { reason: NackReason::NotGreeted, .. }) = message {
                         self.start_anew();
                     }
-                    Some(Heard::Message(message))
+                    Some(Heard::Message { message, missing })
                 }
                 Arrival::Repeated | Arrival::Late => None,
             },
