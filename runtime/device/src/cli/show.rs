@@ -249,7 +249,8 @@ pub(super) fn supervisor(supervisor: &Value, as_json: bool) {
     let waiting = log["waiting"].as_u64().unwrap_or_default();
     let unread = if log["level"] == true { "" } else { ", and the log is not read to its end" };
     line(&format!("  {} events told, {waiting} wait to be told{unread}", log["told"]));
-    for (key, what) in [("lost", "were overwritten before they could be read"), ("damaged", "are damaged in the board's memory")]
+    for (key, what) in
+        [("lost", "were overwritten before they could be read"), ("damaged", "are damaged in the board's memory")]
     {
         if let Some(count) = log[key].as_u64().filter(|count| *count > 0) {
             line(&format!("  {count} events {what}"));

@@ -50,8 +50,9 @@ pub(super) async fn live(inner: Arc<Inner>) {
 pub(super) async fn tell(inner: Arc<Inner>) {
     let Some(supervisor) = &inner.supervisor else { return };
     let mut stop = inner.stop.subscribe();
-    let (book, mut counter) = kept(&inner).await;
-    supervisor.follow(book);
+    supervisor.follow(kept(&inner).await);
+    // Above whatever an earlier start of the runtime has counted.
+    let mut counter = u64::from(inner.ledger.boot()) << 32;
     let mut pause = PAUSE.0;
     loop {
         let told = tokio::select! {
@@ -94,21 +95,18 @@ async fn tell_next(inner: &Inner, supervisor: &Supervisor) -> bool {
     true
 }
 
-/// What was told before, and how often that was kept.
-async fn kept(inner: &Inner) -> (Book, u64) {
-    let setting = match inner.ledger.with(|store| store.setting(TOLD)).await {
-        Ok(None) => return (Book::default(), 0),
-        Ok(Some(setting)) => setting,
-        Err(fault) => {
-            tracing::warn!(fault = %crate::fault_text(&fault), "the supervisor's whole log is told again");
-            return (Book::default(), 0);
-        }
+/// What was told before. Where that cannot be read, an event told twice is better than one that nobody hears of.
+async fn kept(inner: &Inner) -> Book {
+    let fault = match inner.ledger.with(|store| store.setting(TOLD)).await {
+        Ok(None) => return Book::default(),
+        Ok(Some(setting)) => match serde_json::from_value(setting.value) {
+            Ok(book) => return book,
+            Err(fault) => fault.to_string(),
+        },
+        Err(fault) => crate::fault_text(&fault),
     };
-    let book = serde_json::from_value(setting.value).unwrap_or_else(|fault| {
-        tracing::warn!(%fault, "what was told of the supervisor's log cannot be read: the whole log is told again");
-        Book::default()
-    });
-    (book, setting.counter)
+    tracing::warn!(%fault, "what was told of the supervisor's log cannot be read: all that the board keeps is told again");
+    Book::default()
 }
 
 async fn keep(inner: &Inner, book: &Book, counter: u64) {

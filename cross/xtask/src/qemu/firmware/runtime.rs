@@ -262,7 +262,7 @@ fn unplugged(image: &Image, program: &Path) -> Result<()> {
 
 fn told_once(image: &Image, program: &Path) -> Result<()> {
     let mut pair = Pair::apart(program)?;
-    let operator = Operator::new(&pair.folder)?;
+    let mut operator = Operator::new(&pair.folder)?;
     pair.plug(image, Some(operator.port()))?;
     // Before there was ever a runtime.
     pair.until_lines(Lines { throttle: false, cut: false, reset: false })?;
@@ -284,8 +284,13 @@ fn told_once(image: &Image, program: &Path) -> Result<()> {
     let reset = operator.hears("the reset", |told| told["stage"] == "resetting")?;
     ensure!(reset["missed"] == true, "{reset}");
     pair.caught_up(&operator)?;
-    // While the runtime runs.
+    // While the runtime runs, and the broker does not.
+    operator.leave()?;
     pair.show(World { heat: 92_000, ..WORLD })?;
+    pair.until("the last trip to wait", |status| {
+        status["supervisor"]["telemetry"]["state"] == "safe" && status["supervisor"]["log"]["waiting"] != 0
+    })?;
+    operator.come_back()?;
     let live = operator.hears("the last trip", |told| told["trip"]["state"] == "safe")?;
     ensure!(live["trip"]["cause"] == "over-temperature" && live["missed"] == false, "{live}");
     let count = pair.caught_up(&operator)?;
