@@ -7,7 +7,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use trimtab_wire::mcu::Config;
 
 use super::bench::{KEY, LIMIT, Lines, World};
@@ -275,6 +275,11 @@ fn told_once(image: &Image, program: &Path) -> Result<()> {
     pair.start()?;
     let first = operator.hears("the trip", |told| told["trip"]["cause"] == "over-current")?;
     ensure!(first["trip"]["state"] == "cut-accelerator" && first["missed"] == true, "{first}");
+    pair.caught_up(&operator)?;
+    // Across a reset of the board, which loses nothing of its log.
+    pair.machine.as_mut().context("no board")?.qmp.run("system_reset", &json!({}))?;
+    pair.show(WORLD)?;
+    operator.hears("the reset of the board", |told| told["event"] == "started" && told["boot"] == 2)?;
     pair.caught_up(&operator)?;
     // Between two runtimes, of which the first said no goodbye.
     pair.kill()?;
