@@ -51,7 +51,11 @@ levels! {
         Memory = "memory",
         /// Link estimates.
         Link = "link",
-        /// What the microcontroller beside the board did, one message an event.
+        /// What the microcontroller beside the board noted: each line of its log once and in order, kept by the broker for
+        /// a day, also what it noted while no runtime ran. `event` says what; `board`, `number` (from zero), `boot` and
+        /// `at_us` say which line and when by the board's clock; `at_unix_ms` when the runtime heard of it. `missed`: it was
+        /// read from the log later; `lost_before`: so many lines before it were overwritten or damaged unread; `anew`: the
+        /// board lost its log, and numbers from zero again.
         Supervisor = "supervisor",
     }
 }

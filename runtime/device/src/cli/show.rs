@@ -245,6 +245,17 @@ pub(super) fn supervisor(supervisor: &Value, as_json: bool) {
     for said in lists.into_iter().filter_map(Value::as_array).flatten() {
         line(&format!("  {}", text(said)));
     }
+    let log = &supervisor["log"];
+    let waiting = log["waiting"].as_u64().unwrap_or_default();
+    let unread = if log["level"] == true { "" } else { ", and the log is not read to its end" };
+    line(&format!("  {} events told, {waiting} wait to be told{unread}", log["told"]));
+    for (key, what) in
+        [("lost", "were overwritten before they could be read"), ("damaged", "are damaged in the board's memory")]
+    {
+        if let Some(count) = log[key].as_u64().filter(|count| *count > 0) {
+            line(&format!("  {count} events {what}"));
+        }
+    }
     if let Some(trip) = supervisor["challenge"]["trip"]["id"].as_u64() {
         line(&format!("  trip {trip} holds: `trimtab supervisor release --key-file FILE` takes it back"));
     }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use trimtab_core::budget::HoldId;
 use trimtab_core::observation::LinkEstimate;
 use trimtab_core::{Bytes, TurnId, Usd};
-use trimtab_mqtt::{DeliveryError, Incoming, Link, Publication, Qos};
+use trimtab_mqtt::{Delivery, DeliveryError, Incoming, Link, Publication, Qos};
 use trimtab_wire::{DeviceId, Down, FleetId, RequestId, decode_down};
 
 use crate::meter::Uplink;
@@ -259,30 +259,47 @@ impl Offload {
 
     /// Publishes where only the account of bytes and the link estimate care for the outcome: telemetry and reports.
     pub(crate) async fn tell_operator(&self, publication: Publication) {
+        let acknowledged = publication.qos == Qos::AtLeastOnce;
+        // Without an acknowledgement of the broker there is no round trip to be seen.
+        if let Some(sent) = self.hand_over(publication).await.filter(|_| acknowledged) {
+            let this = self.clone();
+            tokio::spawn(async move { this.see_through(sent).await });
+        }
+    }
+
+    /// Publishes what must arrive at the broker; false if that is not certain.
+    pub(crate) async fn deliver(&self, publication: Publication) -> bool {
+        match self.hand_over(publication).await {
+            Some(sent) => self.see_through(sent).await,
+            None => false,
+        }
+    }
+
+    async fn hand_over(&self, publication: Publication) -> Option<Sent> {
         let bytes = publication_bytes(&publication);
         let topic = publication.topic.clone();
-        let acknowledged = publication.qos == Qos::AtLeastOnce;
         let begun = Instant::now();
         // A connection that stalls must not hold up the turn that is told of.
         match tokio::time::timeout(TOLD_WITHIN, self.0.link.0.publish(publication)).await {
             Ok(Ok(delivery)) => {
                 self.0.uplink.add(bytes);
-                // Without an acknowledgement of the broker there is no round trip to be seen.
-                if !acknowledged {
-                    return;
-                }
-                let this = self.clone();
-                tokio::spawn(async move {
-                    let waited = tokio::time::timeout(ACKNOWLEDGED_WITHIN, delivery.acknowledged()).await;
-                    // Also the word that nobody listens has been there and back.
-                    if let Ok(Ok(()) | Err(DeliveryError::NoSubscriber)) = waited {
-                        this.meter().on_acknowledged(bytes.get(), begun.elapsed());
-                    }
-                });
+                return Some(Sent { bytes: bytes.get(), begun, delivery });
             }
             Ok(Err(fault)) => tracing::debug!(%topic, %fault, "not told"),
             Err(_) => tracing::debug!(%topic, "not told: the connection stalls"),
         }
+        None
+    }
+
+    /// Waits for the broker's word; true if it has the message, whether anybody listens or not.
+    async fn see_through(&self, sent: Sent) -> bool {
+        let waited = tokio::time::timeout(ACKNOWLEDGED_WITHIN, sent.delivery.acknowledged()).await;
+        // Also the word that nobody listens has been there and back.
+        let arrived = matches!(waited, Ok(Ok(()) | Err(DeliveryError::NoSubscriber)));
+        if arrived {
+            self.meter().on_acknowledged(sent.bytes, sent.begun.elapsed());
+        }
+        arrived
     }
 
     fn routes(&self) -> MutexGuard<'_, Routes> {
@@ -292,6 +309,13 @@ impl Offload {
     fn meter(&self) -> MutexGuard<'_, LinkMeter> {
         self.0.meter.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the connection has taken.
+struct Sent {
+    bytes: u64,
+    begun: Instant,
+    delivery: Delivery,
 }
 
 /// How long telemetry and reports may wait for the connection.

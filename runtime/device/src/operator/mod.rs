@@ -19,12 +19,11 @@ use trimtab_mqtt::Publication;
 use trimtab_turn::{EnergySource, TurnRecord};
 use trimtab_wire::Topic;
 use trimtab_wire::limits::{CONTENT_TYPE_JSON, VERSION};
-use trimtab_wire::mcu::LogEntry;
 use trimtab_wire::operator::{BudgetState, Decision, Payload, Status};
 use trimtab_wire::topics::Telemetry;
 
 use crate::shell::{Inner, lock, view_names};
-use crate::supervisor::status as supervisor;
+use crate::supervisor::{News, status as supervisor};
 
 pub(crate) use command::on_command;
 pub(crate) use desired::{on_desired, restore};
@@ -125,11 +124,13 @@ pub(crate) async fn tell_readings(inner: &Inner) {
     }
 }
 
-/// Tells an event of the microcontroller's. None of them is of use only for a minute, so each is acknowledged.
-pub(crate) async fn tell_supervisor(inner: &Inner, event: &LogEntry) {
+/// Tells an event of the microcontroller's, which was heard so long `ago`; false if the broker did not acknowledge it.
+pub(crate) async fn tell_supervisor(inner: &Inner, news: &News, ago: Duration) -> bool {
+    let Some(offload) = inner.offload() else { return false };
     let topic = Topic::Telemetry(inner.config.fleet.clone(), inner.config.id.clone(), Telemetry::Supervisor);
-    let payload = supervisor::event(unix_ms(), event).to_string().into_bytes();
-    publish(inner, topic, payload, |publication| publication.expiring(EVENT_EXPIRY)).await;
+    let heard = unix_ms().saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX));
+    let payload = supervisor::event(heard, news).to_string().into_bytes();
+    offload.deliver(Publication::new(topic, CONTENT_TYPE_JSON, payload).expiring(EVENT_EXPIRY)).await
 }
 
 async fn telemetry(inner: &Inner, what: Telemetry, payload: Vec<u8>) {

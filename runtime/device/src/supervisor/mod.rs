@@ -14,6 +14,7 @@
 mod account;
 mod config;
 mod meter;
+mod mirror;
 mod port;
 mod session;
 mod shared;
@@ -30,13 +31,14 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::oneshot;
 use trimtab_core::Millis;
-use trimtab_wire::mcu::{LogEntry, NackReason, Tag, TripId};
+use trimtab_wire::mcu::{NackReason, Tag, TripId};
 
 pub use config::{BAUD, BAUD_RANGE, SupervisorConfig};
 pub use meter::SupervisorMeter;
 pub use port::PortAddress;
 
 pub(crate) use meter::Peak;
+pub(crate) use mirror::{Book, News};
 
 use crate::meter::{Meter, MeterError};
 use shared::Shared;
@@ -113,15 +115,32 @@ impl Supervisor {
         answered.await.unwrap_or(Err(ReleaseError::Away))
     }
 
-    /// Waits for events, and takes them.
-    pub(crate) async fn events(&self) -> Vec<LogEntry> {
+    /// From now on somebody tells what the board notes; `book`: what was told before. Without that the board's log is not
+    /// asked for: whoever only looks takes nothing.
+    pub(crate) fn follow(&self, book: Book) {
+        let (mut mirror, now) = self.shared.mirror();
+        mirror.follow(now, book);
+    }
+
+    /// Waits for what is to be told next.
+    pub(crate) async fn news(&self) -> News {
         loop {
-            let events = self.shared.take_events();
-            if !events.is_empty() {
-                return events;
+            let next = self.shared.mirror().0.next().cloned();
+            match next {
+                Some(news) => return news,
+                None => self.shared.news.notified().await,
             }
-            self.shared.news.notified().await;
         }
+    }
+
+    /// How long ago that was heard.
+    pub(crate) fn age(&self, news: &News) -> Duration {
+        self.shared.start.elapsed().saturating_sub(news.heard)
+    }
+
+    /// It was told: what is to be kept, so that it is never told again.
+    pub(crate) fn told(&self) -> Option<Book> {
+        self.shared.mirror().0.told().cloned()
     }
 
     /// Everything that is known of it.
@@ -129,7 +148,10 @@ impl Supervisor {
     pub fn status(&self) -> Value {
         let seen = self.shared.seen();
         let silent = seen.telemetry.as_ref().is_none_or(|(heard, _)| heard.elapsed() > SILENT_AFTER);
-        status::status(&self.port, &seen, silent)
+        let mut status = status::status(&self.port, &seen, silent);
+        drop(seen);
+        status["log"] = status::log(&self.shared.mirror().0);
+        status
     }
 }
 

@@ -23,8 +23,8 @@ pub(super) enum Heard {
     Greeted(Hello),
     /// None can be.
     Refused(Refusal),
-    /// A message of the microcontroller's.
-    Message(FromMcu),
+    /// A message of the microcontroller's, and how many frames before it did not come.
+    Message { message: FromMcu, missing: u32 },
 }
 
 /// The state of the talk on one connection.
@@ -37,6 +37,8 @@ pub(super) struct Session {
     number: u32,
     version: Option<u8>,
     greeted_at: Option<Duration>,
+    /// A greeting has no answer yet.
+    greets: bool,
     out: VecDeque<u8>,
     dropped: u32,
 }
@@ -62,6 +64,7 @@ impl Session {
             number: 0,
             version: None,
             greeted_at: None,
+            greets: false,
             out: VecDeque::new(),
             dropped: 0,
         }
@@ -76,7 +79,7 @@ impl Session {
     pub(super) fn tick(&mut self, now: Duration) {
         let due = self.greeted_at.is_none_or(|at| now.saturating_sub(at) >= GREET_EVERY);
         if self.version.is_none() && due {
-            self.greeted_at = Some(now);
+            (self.greeted_at, self.greets) = (Some(now), true);
             self.greet();
         }
     }
@@ -93,11 +96,14 @@ impl Session {
                 self.arrivals.restart(number);
                 match self.versions.agree(hello.versions) {
                     Ok(version) => {
-                        // One that greets by itself has started anew and awaits the answer.
-                        if self.version.replace(version).is_some() {
-                            self.greet();
+                        // An answer is not answered in turn, or there would be no end of it.
+                        if std::mem::take(&mut self.greets) {
+                            self.version = Some(version);
+                            return Some(Heard::Greeted(hello));
                         }
-                        Some(Heard::Greeted(hello))
+                        // One that greets by itself has started anew, and knows nobody.
+                        self.start_anew();
+                        None
                     }
                     Err(refusal) => {
                         self.version = None;
@@ -111,11 +117,11 @@ impl Session {
                 Some(Heard::Refused(Refusal { ours: refusal.theirs, theirs: refusal.ours }))
             }
             Received::Message { number, message } => match self.arrivals.take(number) {
-                Arrival::New { .. } => {
+                Arrival::New { missing } => {
                     if let FromMcu::Nack(Nack { reason: NackReason::NotGreeted, .. }) = message {
                         self.start_anew();
                     }
-                    Some(Heard::Message(message))
+                    Some(Heard::Message { message, missing })
                 }
                 Arrival::Repeated | Arrival::Late => None,
             },
@@ -224,8 +230,13 @@ mod tests {
         assert!(session.is_open() && said(&mut session).is_empty());
         // It was reset, and greets by itself.
         let again = encode_greeting(0, &hello(4, Versions::SPOKEN)).unwrap();
-        assert!(matches!(&hear(&mut session, &again)[..], [Heard::Greeted(_)]));
+        assert!(hear(&mut session, &again).is_empty() && !session.is_open());
+        session.tick(SECOND * 9);
         assert!(matches!(&said(&mut session)[..], [Received::Greeting { .. }]));
+        // Its answer ends it: an answer to that would go on for ever.
+        assert!(matches!(&hear(&mut session, &again)[..], [Heard::Greeted(_)]));
+        session.tick(SECOND * 9);
+        assert!(session.is_open() && said(&mut session).is_empty());
         let stranger = FromMcu::Nack(Nack { of: 1, reason: NackReason::NotGreeted });
         hear(&mut session, &encode(1, 1, &stranger).unwrap());
         assert!(!session.is_open());
@@ -251,6 +262,7 @@ mod tests {
     #[test]
     fn garbage_repetitions_and_stragglers_are_counted_and_nothing_else() {
         let mut session = Session::new(1);
+        session.tick(SECOND);
         hear(&mut session, &encode_greeting(9, &hello(1, Versions::SPOKEN)).unwrap());
         let garbage: Vec<u8> = (0..10_000_u32).map(|at| (at * 7 % 251) as u8).collect();
         assert_eq!(hear(&mut session, &garbage), []);
@@ -264,6 +276,7 @@ mod tests {
     #[test]
     fn a_wire_that_takes_nothing_is_given_no_more_than_fits() {
         let mut session = Session::new(1);
+        session.tick(SECOND);
         hear(&mut session, &encode_greeting(9, &hello(1, Versions::SPOKEN)).unwrap());
         for count in 0..10_000 {
             session.send(&ToMcu::Heartbeat { count, uptime_ms: 0 });

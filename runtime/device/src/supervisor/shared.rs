@@ -1,19 +1,17 @@
 //! What is known of the microcontroller, between the thread that hears it and everybody who asks.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use trimtab_wire::mcu::{BudgetWindow, Challenge, Hello, LogEntry, NackReason, Refusal, State as Stepped, Telemetry};
+use trimtab_wire::mcu::{BudgetWindow, Challenge, Hello, NackReason, Refusal, State as Stepped, Telemetry};
 
 use super::SILENT_AFTER;
 use super::meter::SupervisorMeter;
+use super::mirror::Mirror;
 use super::session::Losses;
 
-/// Events that wait to be told; the oldest go first, and are counted.
-const EVENTS_MAX: usize = 64;
 /// A silence that is worth a line in the log.
 const WORTH_TELLING: Duration = Duration::from_secs(1);
 
@@ -39,6 +37,7 @@ pub(super) struct Shared {
     stop: AtomicBool,
     meter: OnceLock<SupervisorMeter>,
     seen: Mutex<Seen>,
+    mirror: Mutex<Mirror>,
     changed: Condvar,
 }
 
@@ -53,8 +52,6 @@ pub(super) struct Seen {
     pub(super) losses: Losses,
     /// Budgets that were not taken, and why.
     pub(super) refused: Vec<(BudgetWindow, NackReason)>,
-    pub(super) events_dropped: u32,
-    events: VecDeque<LogEntry>,
     silent: Silence,
 }
 
@@ -75,8 +72,6 @@ impl Shared {
             challenge: None,
             losses: Losses::default(),
             refused: Vec::new(),
-            events_dropped: 0,
-            events: VecDeque::new(),
             silent: Silence::default(),
         };
         Self {
@@ -86,12 +81,18 @@ impl Shared {
             stop: AtomicBool::new(false),
             meter: OnceLock::new(),
             seen: Mutex::new(seen),
+            mirror: Mutex::new(Mirror::new()),
             changed: Condvar::new(),
         }
     }
 
     pub(super) fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is told on of the board's log, and the time by which it goes.
+    pub(super) fn mirror(&self) -> (MutexGuard<'_, Mirror>, Duration) {
+        (self.mirror.lock().unwrap_or_else(PoisonError::into_inner), self.start.elapsed())
     }
 
     pub(super) fn stop(&self) {
@@ -138,6 +139,9 @@ impl Shared {
     }
 
     pub(super) fn greeted(&self, hello: Hello) {
+        let (mut mirror, now) = self.mirror();
+        mirror.greeted(now, &hello.name, hello.boot);
+        drop(mirror);
         if let Some(meter) = self.meter.get() {
             meter.name(&hello.name);
         }
@@ -170,21 +174,6 @@ impl Shared {
             meter.told(boot, telemetry);
         }
         self.changed.notify_all();
-    }
-
-    pub(super) fn event(&self, entry: LogEntry) {
-        let mut seen = self.seen();
-        if seen.events.len() >= EVENTS_MAX {
-            seen.events.pop_front();
-            seen.events_dropped = seen.events_dropped.saturating_add(1);
-        }
-        seen.events.push_back(entry);
-        drop(seen);
-        self.news.notify_one();
-    }
-
-    pub(super) fn take_events(&self) -> Vec<LogEntry> {
-        self.seen().events.drain(..).collect()
     }
 
     pub(super) fn set_challenge(&self, challenge: Challenge) {

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use trimtab_wire::mcu::{Event, LogEntry, Plausibility, Trip, Verdict, Versions};
+use trimtab_wire::mcu::{Event, Plausibility, Trip, Verdict, Versions};
 
+use super::mirror::{Counts, Mirror, News};
 use super::shared::{Link, Seen};
 use crate::lock::hex;
 
@@ -57,7 +58,6 @@ pub(super) fn status(port: &str, seen: &Seen, is_away: bool) -> Value {
             "has_key": challenge.has_key,
         })),
         "refused": refused,
-        "events_dropped": seen.events_dropped,
         "frames": {
             "garbage_bytes": seen.losses.frames.garbage_bytes,
             "bad": seen.losses.frames.malformed.saturating_add(seen.losses.frames.bad_crc),
@@ -71,6 +71,21 @@ pub(super) fn status(port: &str, seen: &Seen, is_away: bool) -> Value {
     })
 }
 
+/// How far the board's log was told on.
+pub(super) fn log(mirror: &Mirror) -> Value {
+    let Counts { told, lost, damaged, unordered, failed, anew } = *mirror.counts();
+    json!({
+        "level": mirror.is_level(),
+        "waiting": mirror.waiting(),
+        "told": told,
+        "lost": lost,
+        "damaged": damaged,
+        "unordered": unordered,
+        "failed": failed,
+        "anew": anew,
+    })
+}
+
 /// Sensors that are not believed, and why.
 fn doubted(plausibility: Plausibility) -> Vec<String> {
     let Plausibility { current, voltage, temperature } = plausibility;
@@ -81,8 +96,9 @@ fn doubted(plausibility: Plausibility) -> Vec<String> {
         .collect()
 }
 
-/// One event as operators see it.
-pub(crate) fn event(at_unix_ms: u64, entry: &LogEntry) -> Value {
+/// One event as operators see it. `at_unix_ms`: when it was heard.
+pub(crate) fn event(at_unix_ms: u64, news: &News) -> Value {
+    let News { board, entry, missed, lost_before, anew, .. } = news;
     let mut told = match &entry.event {
         Event::Started(cause) => json!({"event": "started", "cause": word(cause)}),
         Event::Tripped(trip) => json!({"event": "tripped", "trip": trip_json(trip)}),
@@ -99,6 +115,15 @@ pub(crate) fn event(at_unix_ms: u64, entry: &LogEntry) -> Value {
     told["number"] = json!(entry.number);
     told["boot"] = json!(entry.stamp.boot.0);
     told["at_us"] = json!(entry.stamp.at.get());
+    told["board"] = json!(board.as_str());
+    told["missed"] = json!(missed);
+    // The exceptions.
+    if *lost_before > 0 {
+        told["lost_before"] = json!(lost_before);
+    }
+    if *anew {
+        told["anew"] = json!(true);
+    }
     told
 }
 
@@ -140,20 +165,31 @@ pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use trimtab_wire::mcu::{BootNumber, Cause, HostStage, Micros, Stamp, State, TripId};
+    use std::time::Duration;
+
+    use trimtab_wire::mcu::{BootNumber, Cause, HostStage, LogEntry, Micros, Name, Stamp, State, TripId};
 
     #[test]
     fn events_are_told_in_words() {
         let stamp = Stamp { boot: BootNumber(3), at: Micros::new(1_500_000) };
         let trip = Trip { id: TripId(7), state: State::CutAccelerator, cause: Cause::OverCurrent };
-        let told = event(9, &LogEntry { number: 12, stamp, event: Event::Tripped(trip) });
+        let news = |number, event| News {
+            board: Name::try_from("bench").unwrap(),
+            heard: Duration::ZERO,
+            entry: LogEntry { number, stamp, event },
+            missed: number == 0,
+            lost_before: number / 4,
+            anew: number == 0,
+        };
+        let told = event(9, &news(12, Event::Tripped(trip)));
         let expected = json!({
             "event": "tripped", "trip": {"id": 7, "state": "cut-accelerator", "cause": "over-current"},
-            "at_unix_ms": 9, "number": 12, "boot": 3, "at_us": 1_500_000,
+            "at_unix_ms": 9, "number": 12, "boot": 3, "at_us": 1_500_000, "board": "bench", "missed": false, "lost_before": 3,
         });
         assert_eq!(told, expected);
-        let host = event(0, &LogEntry { number: 0, stamp, event: Event::Host(HostStage::HoldOff) });
-        assert_eq!(host["stage"], "hold-off");
+        let host = event(0, &news(0, Event::Host(HostStage::HoldOff)));
+        assert_eq!((&host["stage"], &host["missed"], &host["anew"]), (&json!("hold-off"), &json!(true), &json!(true)));
+        assert_eq!(host.get("lost_before"), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use trimtab_wire::mcu::{BudgetWindow, FromMcu, NackReason, Query, ToMcu};
 
+use super::mirror::Mirror;
 use super::port::Port;
 use super::session::{Heard, Session};
 use super::shared::{Link, Shared};
@@ -134,6 +135,7 @@ impl<'a> Talk<'a> {
             self.told = Instant::now();
         }
         self.beat();
+        self.read_log();
         self.take_commands();
         self.expire_orders();
         self.write()?;
@@ -212,7 +214,13 @@ impl<'a> Talk<'a> {
                 self.session.send(&ToMcu::Query(Query::Challenge));
             }
             Heard::Refused(refusal) => shared.set_link(Link::Refused(refusal)),
-            Heard::Message(message) => self.message(message),
+            Heard::Message { message, missing } => {
+                if missing > 0 {
+                    let (mut mirror, now) = shared.mirror();
+                    mirror.torn(now);
+                }
+                self.message(message);
+            }
         }
     }
 
@@ -221,15 +229,38 @@ impl<'a> Talk<'a> {
         match message {
             FromMcu::Telemetry(telemetry) => shared.telemetry(telemetry),
             FromMcu::Event(entry) => {
-                shared.event(entry);
+                self.mirror(|mirror, now| mirror.event(now, entry));
                 // A trip makes a new one.
                 self.session.send(&ToMcu::Query(Query::Challenge));
             }
+            FromMcu::Log(entry) => self.mirror(|mirror, now| mirror.line(now, entry)),
+            FromMcu::LogEnd(end) => self.mirror(|mirror, now| mirror.end(now, end)),
             FromMcu::Challenge(challenge) => shared.set_challenge(challenge),
             FromMcu::Ack { of } => self.answered(of, Ok(())),
             FromMcu::Nack(nack) => self.answered(nack.of, Err(nack.reason)),
             // Nothing here asks for these.
-            FromMcu::Log(_) | FromMcu::LogEnd(_) | FromMcu::Counters(_) | FromMcu::Config(_) | FromMcu::Budgets(_) => {}
+            FromMcu::Counters(_) | FromMcu::Config(_) | FromMcu::Budgets(_) => {}
+        }
+    }
+
+    /// Has the mirror of the log take something, and whoever tells look at it.
+    fn mirror(&self, take: impl FnOnce(&mut Mirror, Duration)) {
+        let (mut mirror, now) = self.worker.shared.mirror();
+        take(&mut mirror, now);
+        if mirror.waiting() > 0 {
+            self.worker.shared.news.notify_one();
+        }
+    }
+
+    /// Asks for the log, if that is due.
+    fn read_log(&mut self) {
+        if !self.session.is_open() {
+            return;
+        }
+        let (mut mirror, now) = self.worker.shared.mirror();
+        if let Some(from) = mirror.wants(now) {
+            let number = self.session.send(&ToMcu::Query(Query::Log { from }));
+            mirror.asked(now, number);
         }
     }
 
@@ -255,6 +286,7 @@ impl<'a> Talk<'a> {
     }
 
     fn answered(&mut self, number: u32, outcome: Result<(), NackReason>) {
+        self.mirror(|mirror, now| mirror.answered(now, number, outcome.is_ok()));
         let Some(at) = self.orders.iter().position(|order| order.number == number) else { return };
         let order = self.orders.swap_remove(at);
         match order.what {

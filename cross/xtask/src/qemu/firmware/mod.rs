@@ -11,6 +11,7 @@
 //! | `scenario` | what a scenario is made of, and how it is played |
 //! | `table`, `checks`, `noise` | the scenarios |
 //! | `runtime` | the device's runtime at the other end of the serial port |
+//! | `operator` | who listens to what that runtime tells |
 //! | `courses` | what is played in simulated time, and judged to the microsecond |
 
 mod bench;
@@ -20,6 +21,7 @@ mod gdb;
 mod image;
 mod machine;
 mod noise;
+mod operator;
 mod qmp;
 mod runtime;
 mod scenario;
