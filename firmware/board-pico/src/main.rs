@@ -17,7 +17,7 @@ use static_cell::StaticCell;
 use trimtab_app::{Pins, Shared};
 use trimtab_store::Store;
 use trimtab_supervisor::wire::FirmwareVersion;
-use trimtab_supervisor::{Boot, Lines, Supervisor};
+use trimtab_supervisor::{Boot, Lines, Memory, Supervisor};
 
 use pins::Board;
 use sensors::OnBoard;
@@ -53,8 +53,6 @@ async fn main(spawner: Spawner) {
     };
     let stored = store.load().await;
     let boot = Boot { name: NAME, firmware: FIRMWARE, reset, entropy: fault::entropy(), key, stored };
-    static SUPERVISOR: StaticCell<Supervisor<'static>> = StaticCell::new();
-    let supervisor = SUPERVISOR.init_with(|| Supervisor::new(memory, &boot));
 
     static BUFFERS: StaticCell<[[u8; SERIAL_BYTES_MAX]; 2]> = StaticCell::new();
     let [sending, received] = BUFFERS.init([[0; SERIAL_BYTES_MAX]; 2]);
@@ -64,23 +62,25 @@ async fn main(spawner: Spawner) {
     let (to_host, from_host) = port.split();
 
     let sensors = OnBoard::new(parts.I2C0, parts.PIN_5, parts.PIN_4);
-    if let (Ok(supervise), Ok(sample), Ok(keep)) =
-        (supervise(supervisor, from_host, to_host, pins), sample(sensors), keep(store))
-    {
+    let tasks = (supervise(memory, boot, from_host, to_host, pins), sample(sensors), keep(store));
+    if let (Ok(supervise), Ok(sample), Ok(keep)) = tasks {
         spawner.spawn(supervise);
         spawner.spawn(sample);
         spawner.spawn(keep);
     }
 }
 
+/// The supervisor is made within the task that holds it, not on the stack.
 #[embassy_executor::task]
 async fn supervise(
-    supervisor: &'static mut Supervisor<'static>,
+    memory: &'static mut Memory,
+    boot: Boot<'static>,
     from_host: BufferedUartRx,
     to_host: BufferedUartTx,
     pins: Board,
 ) {
-    trimtab_app::supervise(supervisor, from_host, to_host, pins, &SHARED).await;
+    let mut supervisor = Supervisor::new(memory, &boot);
+    trimtab_app::supervise(&mut supervisor, from_host, to_host, pins, &SHARED).await;
 }
 
 #[embassy_executor::task]
