@@ -10,7 +10,7 @@ mod storage;
 
 use embassy_executor::Spawner;
 use embassy_rp::bind_interrupts;
-use embassy_rp::peripherals::{DMA_CH0, UART0};
+use embassy_rp::peripherals::UART0;
 use embassy_rp::uart::{self, BufferedInterruptHandler, BufferedUart, BufferedUartRx, BufferedUartTx};
 use embassy_rp::watchdog::Watchdog;
 use static_cell::StaticCell;
@@ -32,7 +32,6 @@ const SERIAL_BYTES_MAX: usize = 512;
 
 bind_interrupts!(struct Interrupts {
     UART0_IRQ => BufferedInterruptHandler<UART0>;
-    DMA_IRQ_0 => embassy_rp::dma::InterruptHandler<DMA_CH0>;
 });
 
 static SHARED: Shared = Shared::new();
@@ -45,8 +44,8 @@ async fn main(spawner: Spawner) {
     let mut pins = Board::new(watchdog, parts.PIN_6, parts.PIN_7, parts.PIN_8);
     pins.set(Lines::SAFE);
 
-    let mut flash = storage::open(parts.FLASH, parts.DMA_CH0, Interrupts);
-    let key = storage::key(&mut flash);
+    let mut flash = Flash::new(parts.FLASH);
+    let key = flash.key();
     let (Some(memory), Ok(mut store)) = (memory::lend(), Store::new(flash, storage::RANGE)) else {
         // Without them nothing below could run; the watchdog starts the board anew.
         return;
