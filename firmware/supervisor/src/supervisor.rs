@@ -443,8 +443,8 @@ impl<'m> Supervisor<'m> {
         let period = Micros::from_millis(config.sample_period);
         let patience = period.plus(period).plus(period).plus(period).plus(SAMPLING_SLACK);
         let stale_at = self.integrator.reached().plus(Micros::from_millis(config.sensor_lost));
-        let deadlines = [Some(stale_at), self.host.deadline(&config.host), self.pace.next()];
-        let wake = deadlines.into_iter().flatten().min().unwrap_or(stale_at);
+        let deadlines = [self.host.deadline(&config.host), self.pace.next()];
+        let wake = deadlines.into_iter().flatten().fold(stale_at, Micros::min);
         Outputs {
             lines: Lines {
                 throttle: state >= State::Throttle,
