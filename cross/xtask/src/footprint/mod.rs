@@ -43,7 +43,7 @@ const PICO: Board = Board {
     program: "supervisor-pico",
     target: "thumbv6m-none-eabi",
     folder: "board-pico",
-    flash: 56 << 10,
+    flash: 55 << 10,
     memory: 12 << 10,
     frame: 2_816,
 };
