@@ -11,5 +11,7 @@ fn main() {
     fs::write(out.join("device.x"), "").expect("the folder can be written");
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
+    // Functions whose machine code is the same are kept once.
+    println!("cargo:rustc-link-arg-bins=--icf=all");
     println!("cargo:rerun-if-changed=memory.x");
 }

@@ -10,5 +10,7 @@ fn main() {
     println!("cargo:rustc-link-search={}", out.display());
     println!("cargo:rustc-link-arg-bins=-Tlink.x");
     println!("cargo:rustc-link-arg-bins=-Tlink-rp.x");
+    // Functions whose machine code is the same are kept once.
+    println!("cargo:rustc-link-arg-bins=--icf=all");
     println!("cargo:rerun-if-changed=memory.x");
 }

@@ -43,19 +43,21 @@ pub async fn supervise(
             from_host.read(&mut received),
             sending.part(&mut to_host),
         );
-        outputs = match happened.await {
-            Either5::First(sample) => supervisor.step(now(), Input::Sample(sample)),
-            Either5::Second(stored) => supervisor.step(now(), Input::Saved { stored }),
-            Either5::Third(()) => supervisor.step(now(), Input::Tick),
+        let input = match happened.await {
+            Either5::First(sample) => Input::Sample(sample),
+            Either5::Second(stored) => Input::Saved { stored },
+            Either5::Third(()) => Input::Tick,
             Either5::Fourth(read) => {
                 let bytes = read.ok().and_then(|count| received.get(..count)).unwrap_or_default();
-                supervisor.step(now(), Input::Serial(bytes))
+                Input::Serial(bytes)
             }
             Either5::Fifth(count) => {
                 sending.sent = sending.sent.saturating_add(count);
-                Outputs { feed: false, save: false, ..outputs }
+                outputs = Outputs { feed: false, save: false, ..outputs };
+                continue;
             }
         };
+        outputs = supervisor.step(now(), input);
     }
 }
 

@@ -1,8 +1,13 @@
 //! What is outside of the board's processor, where a course is played in simulated time: sensors that follow the course, a host that
 //! says what its script says, and a stored configuration. When the course is over, QEMU ends.
+//!
+//! The processor does not wait for interrupts here, but does nothing until one came. QEMU leaps over a wait in another of its threads,
+//! which now and then counts what was executed last a second time: then a run differs from the one before by a part of a microsecond.
 
+use core::arch::asm;
 use core::convert::Infallible;
 use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use cortex_m_semihosting::{debug, hprintln};
 use embassy_executor::Spawner;
@@ -17,7 +22,6 @@ use trimtab_supervisor::wire::{
 };
 use trimtab_supervisor::{Record, Stored};
 
-use crate::executor;
 use crate::flash::Flash;
 use crate::i2c::Bus;
 use crate::sensors::OnBoard;
@@ -54,6 +58,44 @@ pub(crate) fn clock() -> u64 {
 /// An instant of the course.
 fn after(course: &Course, millis: u64) -> Instant {
     Instant::from_micros(course.clock.saturating_add(millis.saturating_mul(1_000)))
+}
+
+/// Whether nothing was to be done, and no interrupt came since.
+static IDLE: AtomicBool = AtomicBool::new(false);
+/// Since when, µs; wraps round.
+static IDLE_SINCE: AtomicU32 = AtomicU32::new(0);
+/// Time without anything to do, µs; wraps round.
+static ASLEEP: AtomicU32 = AtomicU32::new(0);
+
+fn micros() -> u32 {
+    Instant::now().as_micros() as u32
+}
+
+/// Does nothing until an interrupt was served; they are held off until here.
+pub(crate) fn sleep() {
+    IDLE_SINCE.store(micros(), Ordering::Relaxed);
+    IDLE.store(true, Ordering::Release);
+    #[allow(unsafe_code)] // the crate's interface
+    // SAFETY: this is not inside of a critical section, because only the executor's loop sleeps.
+    unsafe {
+        cortex_m::interrupt::enable();
+    }
+    while IDLE.load(Ordering::Acquire) {
+        #[allow(unsafe_code)] // a microsecond at a time, which costs QEMU no more than one instruction does
+        // SAFETY: it changes nothing.
+        unsafe {
+            asm!(".rept 28", "nop", ".endr", options(nomem, nostack, preserves_flags));
+        }
+    }
+}
+
+/// An interrupt begins to be served.
+pub(crate) fn interrupted() {
+    if IDLE.load(Ordering::Acquire) {
+        let span = micros().wrapping_sub(IDLE_SINCE.load(Ordering::Relaxed));
+        ASLEEP.store(ASLEEP.load(Ordering::Relaxed).wrapping_add(span), Ordering::Relaxed);
+        IDLE.store(false, Ordering::Release);
+    }
 }
 
 /// Sensors that follow the course. The board's own are asked too, so that it takes as long as it does, and are not believed.
@@ -159,6 +201,6 @@ pub(crate) fn accompany(spawner: Spawner) {
 async fn end() {
     let course = course();
     Timer::at(after(course, course.length_ms)).await;
-    hprintln!("asleep {} us of {} us", executor::asleep_micros(), course.length_ms * 1_000);
+    hprintln!("asleep {} us of {} us", ASLEEP.load(Ordering::Relaxed), course.length_ms * 1_000);
     debug::exit(debug::EXIT_SUCCESS);
 }

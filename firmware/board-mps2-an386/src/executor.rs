@@ -3,19 +3,16 @@
 //! Embassy's own loop sleeps by an instruction (WFE) that QEMU does not wait at; this one waits for an interrupt (WFI).
 
 use core::ptr;
-#[cfg(feature = "course")]
-use core::sync::atomic::AtomicU32;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use embassy_executor::Spawner;
 use embassy_executor::raw::Executor;
 use static_cell::StaticCell;
 
+use crate::outside;
+
 /// Whether a task was woken since all were polled last.
 static WOKEN: AtomicBool = AtomicBool::new(true);
-/// Time asleep, in µs; wraps round.
-#[cfg(feature = "course")]
-static ASLEEP: AtomicU32 = AtomicU32::new(0);
 
 #[allow(unsafe_code)]
 // how the executor calls out
@@ -44,26 +41,11 @@ pub(crate) fn run(begin: impl FnOnce(Spawner)) -> ! {
 fn sleep() {
     cortex_m::interrupt::disable();
     if !WOKEN.swap(false, Ordering::AcqRel) {
-        #[cfg(feature = "course")]
-        let begun = micros();
-        cortex_m::asm::wfi();
-        #[cfg(feature = "course")]
-        ASLEEP.store(asleep_micros().wrapping_add(micros().wrapping_sub(begun)), Ordering::Relaxed);
+        outside::sleep();
     }
     #[allow(unsafe_code)] // the crate's interface
     // SAFETY: this is not inside of a critical section, because the executor has returned.
     unsafe {
         cortex_m::interrupt::enable();
     }
-}
-
-/// Time asleep since the start, in µs; wraps round.
-#[cfg(feature = "course")]
-pub(crate) fn asleep_micros() -> u32 {
-    ASLEEP.load(Ordering::Relaxed)
-}
-
-#[cfg(feature = "course")]
-fn micros() -> u32 {
-    embassy_time::Instant::now().as_micros() as u32
 }

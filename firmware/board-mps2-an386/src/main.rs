@@ -21,11 +21,10 @@ mod time;
 mod watchdog;
 
 use embassy_executor::Spawner;
-use static_cell::StaticCell;
 use trimtab_app::Shared;
 use trimtab_store::Store;
-use trimtab_supervisor::wire::FirmwareVersion;
-use trimtab_supervisor::{Boot, Lines, Supervisor};
+use trimtab_supervisor::wire::{FirmwareVersion, ResetCause};
+use trimtab_supervisor::{Boot, Lines, Memory, Stored, Supervisor};
 
 use flash::Flash;
 use lines::Board;
@@ -61,10 +60,7 @@ async fn start(spawner: Spawner) {
         return;
     };
     let stored = outside::stored(&mut store).await;
-    let boot = Boot { name: NAME, firmware: FIRMWARE, reset, entropy: [0; 16], key: key::read(), stored };
-    static SUPERVISOR: StaticCell<Supervisor<'static>> = StaticCell::new();
-    let supervisor = SUPERVISOR.init_with(|| Supervisor::new(memory, &boot));
-    let tasks = (supervise(supervisor, pins), sample(outside::sensors()), keep(store));
+    let tasks = (supervise(memory, reset, stored, pins), sample(outside::sensors()), keep(store));
     if let (Ok(supervise), Ok(sample), Ok(keep)) = tasks {
         spawner.spawn(supervise);
         spawner.spawn(sample);
@@ -73,9 +69,14 @@ async fn start(spawner: Spawner) {
     }
 }
 
+/// The supervisor is made within the task that holds it, not on the stack.
 #[embassy_executor::task]
-async fn supervise(supervisor: &'static mut Supervisor<'static>, pins: Board) {
-    trimtab_app::supervise(supervisor, outside::host(), ToHost, pins, &SHARED).await;
+async fn supervise(memory: &'static mut Memory, reset: ResetCause, stored: Stored, pins: Board) {
+    let mut supervisor = {
+        let boot = Boot { name: NAME, firmware: FIRMWARE, reset, entropy: [0; 16], key: key::read(), stored };
+        Supervisor::new(memory, &boot)
+    };
+    trimtab_app::supervise(&mut supervisor, outside::host(), ToHost, pins, &SHARED).await;
 }
 
 #[embassy_executor::task]

@@ -5,7 +5,7 @@ use cortex_m::peripheral::NVIC;
 use cortex_m_rt::exception;
 
 use crate::map::interrupt;
-use crate::{fault, serial, time};
+use crate::{fault, outside, serial, time};
 
 /// Interrupts of the board.
 const INTERRUPTS: usize = 32;
@@ -45,6 +45,7 @@ pub(crate) fn unmask(number: u16) {
 // SAFETY: what it calls is safe code, and shares its state under critical sections.
 #[exception]
 unsafe fn DefaultHandler(number: i16) {
+    outside::interrupted();
     match u16::try_from(number) {
         Ok(interrupt::UART1_RX) => serial::on_received(),
         Ok(interrupt::UART1_TX) => serial::on_sent(),

@@ -19,6 +19,14 @@ pub(crate) fn clock() -> u64 {
     0
 }
 
+/// Waits for an interrupt; they are held off, and one that is pending ends the wait.
+pub(crate) fn sleep() {
+    cortex_m::asm::wfi();
+}
+
+/// An interrupt begins to be served.
+pub(crate) fn interrupted() {}
+
 pub(crate) fn sensors() -> Sensed {
     OnBoard::new(Bus::start())
 }

@@ -10,14 +10,14 @@ mod storage;
 
 use embassy_executor::Spawner;
 use embassy_rp::bind_interrupts;
-use embassy_rp::peripherals::{DMA_CH0, UART0};
+use embassy_rp::peripherals::UART0;
 use embassy_rp::uart::{self, BufferedInterruptHandler, BufferedUart, BufferedUartRx, BufferedUartTx};
 use embassy_rp::watchdog::Watchdog;
 use static_cell::StaticCell;
 use trimtab_app::{Pins, Shared};
 use trimtab_store::Store;
 use trimtab_supervisor::wire::FirmwareVersion;
-use trimtab_supervisor::{Boot, Lines, Supervisor};
+use trimtab_supervisor::{Boot, Lines, Memory, Supervisor};
 
 use pins::Board;
 use sensors::OnBoard;
@@ -32,7 +32,6 @@ const SERIAL_BYTES_MAX: usize = 512;
 
 bind_interrupts!(struct Interrupts {
     UART0_IRQ => BufferedInterruptHandler<UART0>;
-    DMA_IRQ_0 => embassy_rp::dma::InterruptHandler<DMA_CH0>;
 });
 
 static SHARED: Shared = Shared::new();
@@ -45,16 +44,14 @@ async fn main(spawner: Spawner) {
     let mut pins = Board::new(watchdog, parts.PIN_6, parts.PIN_7, parts.PIN_8);
     pins.set(Lines::SAFE);
 
-    let mut flash = storage::open(parts.FLASH, parts.DMA_CH0, Interrupts);
-    let key = storage::key(&mut flash);
+    let mut flash = Flash::new(parts.FLASH);
+    let key = flash.key();
     let (Some(memory), Ok(mut store)) = (memory::lend(), Store::new(flash, storage::RANGE)) else {
         // Without them nothing below could run; the watchdog starts the board anew.
         return;
     };
     let stored = store.load().await;
     let boot = Boot { name: NAME, firmware: FIRMWARE, reset, entropy: fault::entropy(), key, stored };
-    static SUPERVISOR: StaticCell<Supervisor<'static>> = StaticCell::new();
-    let supervisor = SUPERVISOR.init_with(|| Supervisor::new(memory, &boot));
 
     static BUFFERS: StaticCell<[[u8; SERIAL_BYTES_MAX]; 2]> = StaticCell::new();
     let [sending, received] = BUFFERS.init([[0; SERIAL_BYTES_MAX]; 2]);
@@ -64,23 +61,25 @@ async fn main(spawner: Spawner) {
     let (to_host, from_host) = port.split();
 
     let sensors = OnBoard::new(parts.I2C0, parts.PIN_5, parts.PIN_4);
-    if let (Ok(supervise), Ok(sample), Ok(keep)) =
-        (supervise(supervisor, from_host, to_host, pins), sample(sensors), keep(store))
-    {
+    let tasks = (supervise(memory, boot, from_host, to_host, pins), sample(sensors), keep(store));
+    if let (Ok(supervise), Ok(sample), Ok(keep)) = tasks {
         spawner.spawn(supervise);
         spawner.spawn(sample);
         spawner.spawn(keep);
     }
 }
 
+/// The supervisor is made within the task that holds it, not on the stack.
 #[embassy_executor::task]
 async fn supervise(
-    supervisor: &'static mut Supervisor<'static>,
+    memory: &'static mut Memory,
+    boot: Boot<'static>,
     from_host: BufferedUartRx,
     to_host: BufferedUartTx,
     pins: Board,
 ) {
-    trimtab_app::supervise(supervisor, from_host, to_host, pins, &SHARED).await;
+    let mut supervisor = Supervisor::new(memory, &boot);
+    trimtab_app::supervise(&mut supervisor, from_host, to_host, pins, &SHARED).await;
 }
 
 #[embassy_executor::task]

@@ -36,14 +36,8 @@ pub struct Store<F: NorFlash> {
     log: MapStorage<u8, F, Cache<Uncached, Uncached, Uncached, u8>>,
 }
 
-/// What a slot holds.
-// Without a heap there is no box, and two are in hand at most.
-#[expect(clippy::large_enum_variant)]
-enum Slot {
-    Empty,
-    Whole(Record),
-    Damaged,
-}
+/// A slot holds something that is no record.
+struct Damaged;
 
 impl<F: NorFlash> Store<F> {
     /// In this range of the flash, which is erased to ones before its first use.
@@ -57,21 +51,21 @@ impl<F: NorFlash> Store<F> {
 
     /// What is stored. Flash without a record is damaged unless every byte of it is erased: nobody knows what it held.
     pub async fn load(&mut self) -> Stored {
-        let slots = (self.slot(0).await, self.slot(1).await);
-        match slots {
-            (Slot::Empty, Slot::Empty) => {
-                if self.erased().await {
-                    Stored::Empty
-                } else {
-                    Stored::Damaged
+        let (mut newest, mut damaged) = (None::<Record>, false);
+        for key in [0, 1] {
+            match self.slot(key).await {
+                Ok(Some(record)) if newest.is_none_or(|newest| newest.generation <= record.generation) => {
+                    newest = Some(record);
                 }
+                Ok(_) => {}
+                Err(Damaged) => damaged = true,
             }
-            (Slot::Whole(one), Slot::Whole(other)) => {
-                Stored::Whole(if one.generation > other.generation { one } else { other })
-            }
-            (Slot::Whole(only), Slot::Empty) | (Slot::Empty, Slot::Whole(only)) => Stored::Whole(only),
-            (Slot::Whole(only), Slot::Damaged) | (Slot::Damaged, Slot::Whole(only)) => Stored::FellBack(only),
-            (Slot::Damaged, _) | (_, Slot::Damaged) => Stored::Damaged,
+        }
+        match newest {
+            Some(record) if damaged => Stored::FellBack(record),
+            Some(record) => Stored::Whole(record),
+            None if !damaged && self.erased().await => Stored::Empty,
+            None => Stored::Damaged,
         }
     }
 
@@ -81,17 +75,19 @@ impl<F: NorFlash> Store<F> {
         let mut bytes = [0; RECORD_BYTES_MAX];
         let bytes = record.encode(&mut bytes).map_err(|_| NotStored)?;
         let key = (record.generation % 2) as u8;
-        for _ in 0..TRIES {
+        let mut tries = 0;
+        loop {
+            if tries == TRIES {
+                self.log.erase_all().await.map_err(|_| NotStored)?;
+            }
             match self.write(key, bytes).await {
                 Ok(()) if self.holds(key, bytes).await => return Ok(()),
-                Ok(()) => {}
+                Ok(()) if tries < TRIES => tries += 1,
                 Err(Error::Storage { .. }) => return Err(NotStored),
-                Err(_) => break,
+                Err(_) if tries < TRIES => tries = TRIES,
+                _ => return Err(NotStored),
             }
         }
-        self.log.erase_all().await.map_err(|_| NotStored)?;
-        self.write(key, bytes).await.map_err(|_| NotStored)?;
-        if self.holds(key, bytes).await { Ok(()) } else { Err(NotStored) }
     }
 
     async fn erased(&mut self) -> bool {
@@ -109,13 +105,10 @@ impl<F: NorFlash> Store<F> {
         matches!(self.log.fetch_item::<&[u8]>(&mut buffer, &key).await, Ok(Some(found)) if found == bytes)
     }
 
-    async fn slot(&mut self, key: u8) -> Slot {
+    async fn slot(&mut self, key: u8) -> Result<Option<Record>, Damaged> {
         let mut buffer = [0; BUFFER_BYTES];
-        match self.log.fetch_item::<&[u8]>(&mut buffer, &key).await {
-            Ok(None) => Slot::Empty,
-            Ok(Some(bytes)) => Record::decode(bytes).map_or(Slot::Damaged, Slot::Whole),
-            Err(_) => Slot::Damaged,
-        }
+        let found = self.log.fetch_item::<&[u8]>(&mut buffer, &key).await.map_err(|_| Damaged)?;
+        found.map(|bytes| Record::decode(bytes).map_err(|_| Damaged)).transpose()
     }
 
     async fn write(&mut self, key: u8, bytes: &[u8]) -> Result<(), Error<F::Error>> {

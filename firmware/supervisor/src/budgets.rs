@@ -93,7 +93,10 @@ impl Budgets {
 
     fn limit(&self, of: BudgetWindow, limits: &BudgetLimits) -> Option<Joules> {
         let host = self.host.get(of as usize).copied().flatten();
-        [Self::ceiling(of, limits), host].into_iter().flatten().min()
+        match (Self::ceiling(of, limits), host) {
+            (Some(ceiling), Some(host)) => Some(ceiling.min(host)),
+            (ceiling, host) => ceiling.or(host),
+        }
     }
 
     const fn spent(&self, of: BudgetWindow) -> Joules {

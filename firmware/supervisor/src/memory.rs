@@ -82,9 +82,17 @@ fn snapshot_at(memory: &Memory, slot: usize) -> Option<Snapshot> {
 }
 
 /// The newest whole snapshot, if there is any.
+#[inline(never)]
 pub(crate) fn newest(memory: &Memory) -> Option<Snapshot> {
-    let whole = [0, 1].into_iter().filter_map(|slot| snapshot_at(memory, slot));
-    whole.max_by_key(|snapshot| snapshot.generation)
+    let mut newest: Option<Snapshot> = None;
+    for slot in [0, 1] {
+        if let Some(snapshot) = snapshot_at(memory, slot)
+            && newest.is_none_or(|newest| newest.generation <= snapshot.generation)
+        {
+            newest = Some(snapshot);
+        }
+    }
+    newest
 }
 
 /// Keeps a snapshot in the place of the older one.

@@ -10,7 +10,7 @@ const RETRY_AFTER: Micros = Micros::new(1_000_000);
 const ANSWER_WITHIN: Micros = Micros::new(10_000_000);
 
 /// Where storing stands.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Saving {
     wanted: bool,
     asked_at: Option<Micros>,
@@ -19,6 +19,11 @@ pub(crate) struct Saving {
 }
 
 impl Saving {
+    /// At the start, which is to be stored.
+    pub(crate) const fn wanted() -> Self {
+        Self { wanted: true, asked_at: None, tries: 0, not_before: Micros::ZERO }
+    }
+
     /// The record changed.
     pub(crate) const fn want(&mut self) {
         self.wanted = true;

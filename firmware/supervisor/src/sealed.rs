@@ -10,10 +10,14 @@ const FRAME_BYTES: usize = 2 + 4;
 
 /// Writes a value; says how many bytes of `out` are filled, or nothing if it does not fit.
 pub(crate) fn seal<T: Serialize>(value: &T, out: &mut [u8]) -> Option<usize> {
-    let (length, rest) = out.split_first_chunk_mut::<2>()?;
-    let room = rest.len().checked_sub(4)?;
-    let filled = postcard::to_slice(value, rest.get_mut(..room)?).ok()?.len();
-    *length = u16::try_from(filled).ok()?.to_le_bytes();
+    let room = out.len().checked_sub(4)?;
+    let filled = postcard::to_slice(value, out.get_mut(2..room)?).ok()?.len();
+    close(out, filled)
+}
+
+/// Puts the length in front of what is written, and the checksum behind it.
+fn close(out: &mut [u8], filled: usize) -> Option<usize> {
+    *out.first_chunk_mut()? = u16::try_from(filled).ok()?.to_le_bytes();
     let (checked, rest) = out.split_at_mut_checked(filled.checked_add(2)?)?;
     *rest.first_chunk_mut()? = CRC.checksum(checked).to_le_bytes();
     filled.checked_add(FRAME_BYTES)
@@ -21,11 +25,16 @@ pub(crate) fn seal<T: Serialize>(value: &T, out: &mut [u8]) -> Option<usize> {
 
 /// Reads a value, if it is whole. What follows it is of no matter.
 pub(crate) fn open<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    postcard::from_bytes(whole(bytes)?).ok()
+}
+
+/// What is between the length and the checksum, if both are right.
+fn whole(bytes: &[u8]) -> Option<&[u8]> {
     let (length, _) = bytes.split_first_chunk()?;
     let filled = usize::from(u16::from_le_bytes(*length));
     let (checked, rest) = bytes.split_at_checked(filled.checked_add(2)?)?;
     if CRC.checksum(checked) != u32::from_le_bytes(*rest.first_chunk()?) {
         return None;
     }
-    postcard::from_bytes(checked.get(2..)?).ok()
+    checked.get(2..)
 }

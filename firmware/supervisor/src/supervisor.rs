@@ -148,55 +148,64 @@ impl<'m> Supervisor<'m> {
     #[inline(never)]
     pub fn new(memory: &'m mut Memory, boot: &Boot<'_>) -> Self {
         let reset = if memory::take_panic(memory) { ResetCause::Panic } else { boot.reset };
-        let kept = memory::newest(memory);
-        let log = Log::find(memory, kept.is_some());
+        let before = memory::newest(memory);
+        let mut log = Log::find(memory, before.is_some());
         let (mut record, store_fault) = taken(&boot.stored);
-        let number = BootNumber(record.boot.0.max(kept.map_or(0, |kept| kept.boot.0)).saturating_add(1));
-        record.boot = number;
+        let mut kept = before.unwrap_or_default();
+        let number = BootNumber(record.boot.0.max(kept.boot.0).saturating_add(1));
         let mut interlock = Interlock::resumed(record.trip, record.next_trip);
-        if let Some(kept) = kept {
+        if before.is_some() {
             interlock = interlock.or(Interlock::resumed(kept.trip, kept.next_trip));
         }
-        (record.trip, record.next_trip) = (interlock.trip(), interlock.next());
-        let snapshot = kept.unwrap_or_default();
-        let hello = Hello { versions: Versions::SPOKEN, name: name(boot.name), firmware: boot.firmware, boot: number };
-        let mut supervisor = Self {
+        let stamp = Stamp { boot: number, at: Micros::ZERO };
+        log.note(memory, stamp, Event::Started(reset));
+        if let Some(fault) = store_fault {
+            log.note(memory, stamp, Event::Store(fault));
+        }
+        let own = match reset {
+            ResetCause::Panic => interlock.raise(State::Safe, Cause::OwnFault),
+            ResetCause::Watchdog => interlock.raise(State::Throttle, Cause::OwnWatchdog),
+            ResetCause::Power | ResetCause::Pin | ResetCause::Software | ResetCause::Brownout => None,
+        };
+        if let Some(trip) = own {
+            log.note(memory, stamp, Event::Tripped(trip));
+        }
+        // Nobody listens yet: all of it is noted, kept and to be stored.
+        record.generation = record.generation.saturating_add(1);
+        (record.boot, record.trip, record.next_trip) = (number, interlock.trip(), interlock.next());
+        kept.generation = kept.generation.saturating_add(1);
+        (kept.boot, kept.trip, kept.next_trip) = (number, interlock.trip(), interlock.next());
+        memory::keep(memory, &kept);
+        // Made where it is returned to: as a local of this function it would be on the stack besides.
+        Self {
             memory,
-            saving: Saving::default(),
-            link: Link::new(hello),
+            saving: Saving::wanted(),
+            link: Link::new(Hello {
+                versions: Versions::SPOKEN,
+                name: name(boot.name),
+                firmware: boot.firmware,
+                boot: number,
+            }),
             log,
             reading_log: None,
             pace: Pace::default(),
             sampler: Sampler::default(),
             seals: Seals::new(boot.key.clone(), number, boot.entropy),
-            budgets: Budgets::resumed(snapshot.hour(), snapshot.day(), snapshot.energy, snapshot.host_limits),
+            budgets: Budgets::resumed(kept.hour(), kept.day(), kept.energy, kept.host_limits),
             interlock,
-            host: Host::starting(&record.config.host, snapshot.resets),
-            faults: Faults::default(),
+            host: Host::starting(&record.config.host, kept.resets),
+            faults: Faults { store: u32::from(store_fault.is_some()), ..Faults::default() },
             config_invalid: matches!(store_fault, Some(StoreFault::Damaged | StoreFault::Rules(_))),
             now: Micros::ZERO,
-            integrator: Integrator::resumed(snapshot.energy, snapshot.widened, snapshot.rest),
+            integrator: Integrator::resumed(kept.energy, kept.widened, kept.rest),
             readings: Readings::worst(&record.config, Verdict::Missing),
             sampled_at: Micros::ZERO,
             dangers: Dangers::default(),
             boot: number,
-            active_before: snapshot.active,
-            kept: snapshot,
+            active_before: kept.active,
+            kept,
             record,
-        };
-        supervisor.note(Event::Started(reset));
-        if let Some(fault) = store_fault {
-            supervisor.faults.store = 1;
-            supervisor.note(Event::Store(fault));
         }
-        match reset {
-            ResetCause::Panic => supervisor.raise(State::Safe, Cause::OwnFault),
-            ResetCause::Watchdog => supervisor.raise(State::Throttle, Cause::OwnWatchdog),
-            ResetCause::Power | ResetCause::Pin | ResetCause::Software | ResetCause::Brownout => {}
-        }
-        supervisor.touch();
-        supervisor.keep();
-        supervisor
     }
 
     /// Takes what happened at `now`, microseconds since the start; says what must now be done.
@@ -434,8 +443,8 @@ impl<'m> Supervisor<'m> {
         let period = Micros::from_millis(config.sample_period);
         let patience = period.plus(period).plus(period).plus(period).plus(SAMPLING_SLACK);
         let stale_at = self.integrator.reached().plus(Micros::from_millis(config.sensor_lost));
-        let deadlines = [Some(stale_at), self.host.deadline(&config.host), self.pace.next()];
-        let wake = deadlines.into_iter().flatten().min().unwrap_or(stale_at);
+        let deadlines = [self.host.deadline(&config.host), self.pace.next()];
+        let wake = deadlines.into_iter().flatten().fold(stale_at, Micros::min);
         Outputs {
             lines: Lines {
                 throttle: state >= State::Throttle,
@@ -455,26 +464,23 @@ const WAKE_MIN: Micros = Micros::new(1_000);
 const WAKE_MAX: Micros = Micros::new(100_000);
 
 /// What of the store is in force, and what is wrong with it.
+#[inline(never)]
 fn taken(stored: &Stored) -> (Record, Option<StoreFault>) {
-    let (record, fault) = match *stored {
+    let (mut record, mut fault) = match stored {
         Stored::Empty => (Record::NEW, None),
-        Stored::Whole(record) => (record, None),
-        Stored::FellBack(record) => (record, Some(StoreFault::FellBack)),
+        Stored::Whole(record) => (*record, None),
+        Stored::FellBack(record) => (*record, Some(StoreFault::FellBack)),
         Stored::Damaged => (Record::NEW, Some(StoreFault::Damaged)),
     };
-    match record.config.check() {
-        Ok(()) => (record, fault),
-        Err(broken) => (Record { config: Config::DEFAULT, ..record }, Some(StoreFault::Rules(broken))),
+    if let Err(broken) = record.config.check() {
+        record.config = Config::DEFAULT;
+        fault = Some(StoreFault::Rules(broken));
     }
+    (record, fault)
 }
 
 /// As much of a name as fits.
 fn name(of: &str) -> Name {
-    let mut name = Name::new();
-    for letter in of.chars() {
-        if name.push(letter).is_err() {
-            break;
-        }
-    }
-    name
+    let most = of.floor_char_boundary(Name::new().capacity());
+    of.get(..most).and_then(|of| Name::try_from(of).ok()).unwrap_or_default()
 }

@@ -98,20 +98,33 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
-    /// Where the calls and far jumps of a function lead.
+    /// Where the calls and jumps of a function lead, and what is at the addresses that it holds: what is called often within a few
+    /// lines is called by its address.
     fn targets(&self, function: &Function) -> BTreeSet<u64> {
         let mut targets = BTreeSet::new();
+        let end = function.start + function.size;
         let mut at = function.start;
-        while at < function.start + function.size {
+        while at < end {
             let Some(first) = self.half(at) else { break };
-            // The first five bits tell how long an instruction is; what is no code is passed over by halves.
-            if is_data(&self.marks, at) || first >> 11 < 0b11101 {
+            if is_data(&self.marks, at) {
+                if at.is_multiple_of(4) {
+                    let address = self.half(at + 2).map(|second| u64::from(second) << 16 | u64::from(first));
+                    // The lowest bit says that there is code.
+                    targets.extend(address.filter(|it| it & 1 != 0).map(|it| it & !1));
+                }
                 at += 2;
                 continue;
             }
-            targets.extend(self.half(at + 2).and_then(|second| target(at, first, second)));
-            at += 4;
+            // The first five bits tell how long an instruction is.
+            if first >> 11 < 0b11101 {
+                targets.extend(near(at, first));
+                at += 2;
+            } else {
+                targets.extend(self.half(at + 2).and_then(|second| target(at, first, second)));
+                at += 4;
+            }
         }
+        targets.retain(|it| !(function.start..end).contains(it));
         targets
     }
 
@@ -140,16 +153,61 @@ fn is_data(marks: &[(u64, bool)], at: u64) -> bool {
     place.checked_sub(1).and_then(|place| marks.get(place)).is_some_and(|(_, data)| *data)
 }
 
-/// Where a call (BL) or a far jump (B.W) leads; none for any other instruction. ARMv7-M Architecture Reference Manual, A7.7.12, A7.7.18.
+/// Where a short jump (B) leads; none for any other instruction. ARMv6-M Architecture Reference Manual, A6.7.10.
+fn near(at: u64, code: u16) -> Option<u64> {
+    let (word, bits) = match code >> 11 {
+        0b11100 => (code & 0x7ff, 11),
+        // The last two conditions are other instructions.
+        0b11010 | 0b11011 if code >> 9 != 0b110_1111 => (code & 0xff, 8),
+        _ => return None,
+    };
+    let offset = i64::from(word) - (i64::from(word >> (bits - 1)) << bits);
+    at.checked_add(4)?.checked_add_signed(2 * offset)
+}
+
+/// Where a call (BL) or a far jump (B.W, with a condition or without) leads; none for any other instruction. ARMv7-M Architecture
+/// Reference Manual, A7.7.12, A7.7.18; ARMv6-M has the call alone.
 fn target(at: u64, first: u16, second: u16) -> Option<u64> {
-    let (call, jump) = (second & 0xd000 == 0xd000, second & 0xd000 == 0x9000);
-    if first >> 11 != 0b11110 || !(call || jump) {
+    if first >> 11 != 0b11110 || second & 0x8000 == 0 {
         return None;
     }
     let bit = |word: u16, place: u16| i64::from(word >> place & 1);
     let sign = bit(first, 10);
-    let high = [bit(second, 13), bit(second, 11)].map(|it| 1 - (it ^ sign));
-    let offset =
-        -(sign << 24) | high[0] << 23 | high[1] << 22 | i64::from(first & 0x3ff) << 12 | i64::from(second & 0x7ff) << 1;
+    let low = i64::from(second & 0x7ff) << 1;
+    let offset = match second >> 12 & 0b101 {
+        0b101 | 0b001 => {
+            let high = [bit(second, 13), bit(second, 11)].map(|it| 1 - (it ^ sign));
+            -(sign << 24) | high[0] << 23 | high[1] << 22 | i64::from(first & 0x3ff) << 12 | low
+        }
+        // Conditions that are none are other instructions.
+        0b000 if first >> 7 & 0b111 != 0b111 => {
+            let high = bit(second, 11) << 19 | bit(second, 13) << 18;
+            -(sign << 20) | high | i64::from(first & 0x3f) << 12 | low
+        }
+        _ => return None,
+    };
     at.checked_add(4)?.checked_add_signed(offset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_and_jumps_lead_where_an_assembler_says() {
+        // b, beq, bl, b.w, beq.w to themselves, and forward.
+        assert_eq!(near(0x100, 0xe7fe), Some(0x100));
+        assert_eq!(near(0x100, 0xd0fe), Some(0x100));
+        assert_eq!(near(0x100, 0xe3ff), Some(0x100 + 4 + 2 * 0x3ff));
+        for [first, second] in [[0xf7ff, 0xfffe], [0xf7ff, 0xbffe], [0xf43f, 0xaffe]] {
+            assert_eq!(target(0x100, first, second), Some(0x100), "{first:#x} {second:#x}");
+        }
+        assert_eq!(target(0x100, 0xf000, 0xf800), Some(0x104));
+        assert_eq!(target(0x100, 0xf040, 0x8001), Some(0x106));
+        // udf, svc; mrs, dsb; movw.
+        assert_eq!([near(0x100, 0xde00), near(0x100, 0xdf00)], [None; 2]);
+        for [first, second] in [[0xf3ef, 0x8005], [0xf3bf, 0x8f4f], [0xf240, 0x0001]] {
+            assert_eq!(target(0x100, first, second), None, "{first:#x} {second:#x}");
+        }
+    }
 }

@@ -46,6 +46,11 @@ fn frame<M: Serialize>(version: u8, number: u32, message: &M) -> Result<Encoded,
     *first = version;
     let room = rest.get_mut(..BODY_BYTES_MAX - 1 - CRC_BYTES).ok_or(TooLong)?;
     let length = 1 + postcard::to_slice(&(number, message), room).map_err(|_| TooLong)?.len();
+    close(&mut body, length)
+}
+
+/// Adds the checksum to what is written of a body, and makes it travel.
+fn close(body: &mut [u8; BODY_BYTES_MAX], length: usize) -> Result<Encoded, TooLong> {
     let crc = CRC.checksum(body.get(..length).ok_or(TooLong)?).to_le_bytes();
     let end = length + CRC_BYTES;
     body.get_mut(length..end).ok_or(TooLong)?.iter_mut().zip(crc).for_each(|(to, from)| *to = from);

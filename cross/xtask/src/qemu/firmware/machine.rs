@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -114,39 +114,59 @@ impl Drop for Machine {
     }
 }
 
-/// Plays course number `choice` in simulated time; returns what came over the serial port, and what the image printed.
-pub(super) fn play(image: &Path, choice: usize, limit: Duration) -> Result<(Vec<u8>, String)> {
+/// Plays course number `choice` in simulated time; returns what came over the serial port, and what the image printed. `disturbed`:
+/// QEMU is asked something all the time, which is nothing to the board.
+pub(super) fn play(image: &Path, choice: usize, disturbed: bool, limit: Duration) -> Result<(Vec<u8>, String)> {
     let folder = std::env::temp_dir().join(format!("trimtab-mcu-{}-course", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let [trace, printed, errors] = ["trace", "printed", "errors"].map(|name| folder.join(name));
+    let [trace, printed, errors, line] = ["trace", "printed", "errors", "qmp"].map(|name| folder.join(name));
     let mut command = emulator();
     solder(&mut command, Parts::ALL);
     command.args(["-icount", "shift=5,sleep=off", "-semihosting-config", "enable=on,target=native"]);
     let mut to_file = OsString::from("file:");
     to_file.push(&trace);
     command.arg("-serial").arg(to_file);
+    if disturbed {
+        command.arg("-qmp").arg(format!("unix:{},server=on,wait=on", line.display()));
+    }
     command.arg("-device").arg(format!("loader,addr={CHOICE_ADDRESS:#x},data={choice},data-len=4"));
     command.arg("-kernel").arg(image).stdin(Stdio::null());
     command.stdout(File::create(&printed)?).stderr(File::create(&errors)?);
     let mut qemu = command.spawn().context("cannot start setpriv and qemu-system-arm")?;
-    let begun = Instant::now();
-    let status = loop {
-        if let Some(status) = qemu.try_wait()? {
-            break status;
-        }
-        if begun.elapsed() > limit {
-            let _ = qemu.kill();
-            let _ = qemu.wait();
-            bail!("the course did not end within {limit:?}");
-        }
-        sleep(Duration::from_millis(5));
-    };
+    let ended = until_ended(&mut qemu, disturbed.then_some(&line), limit);
+    if ended.is_err() {
+        let _ = qemu.kill();
+        let _ = qemu.wait();
+    }
+    let status = ended?;
     let text = fs::read_to_string(&printed)?;
     let errors = fs::read_to_string(&errors)?;
     ensure!(status.success(), "the course ended with {status}; it printed\n{text}{errors}");
     let bytes = fs::read(&trace).context("no trace")?;
     fs::remove_dir_all(&folder)?;
     Ok((bytes, text))
+}
+
+/// Waits until QEMU has ended, and asks it something all the time where it has a line.
+fn until_ended(qemu: &mut Child, line: Option<&PathBuf>, limit: Duration) -> Result<ExitStatus> {
+    let begun = Instant::now();
+    let mut qmp = None;
+    loop {
+        if let Some(status) = qemu.try_wait()? {
+            return Ok(status);
+        }
+        ensure!(begun.elapsed() < limit, "the course did not end within {limit:?}");
+        if let Some(line) = line
+            && qmp.is_none()
+        {
+            qmp = Qmp::connect(line).ok();
+        }
+        // It answers no more when it ends.
+        let answer = qmp.as_mut().map(|qmp| qmp.run("query-version", &json!({})));
+        if !matches!(answer, Some(Ok(_))) {
+            sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 /// Puts sensors on the board's bus.
