@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use trimtab_v4l2::Layout;
 
+use super::conceal::concealed;
 use super::live::{Desk, Feed, LOOK};
 use super::mjpeg::Splitter;
 use super::slot::Exposure;
@@ -24,8 +25,10 @@ const GRACE: Duration = Duration::from_millis(500);
 const READ_BYTES: usize = 64 * 1024;
 /// How long the last words of a program that has ended are waited for.
 const WORDS_WAIT: Duration = Duration::from_millis(200);
-/// What is kept of the program's last words.
+/// What is shown of the program's last words, bytes.
 const WORDS_MAX: usize = 256;
+/// What is looked at for them, bytes.
+const TAIL_MAX: usize = 4096;
 
 pub(super) struct Program {
     program: String,
@@ -193,15 +196,41 @@ impl Group {
 fn listen(mut stderr: ChildStderr, words: &Mutex<String>) {
     let mut bytes = [0; 1024];
     let mut tail = Vec::new();
+    let mut cut = false;
     while let Ok(count) = stderr.read(&mut bytes) {
         if count == 0 {
             return;
         }
         tail.extend_from_slice(&bytes[..count]);
-        tail.drain(..tail.len().saturating_sub(WORDS_MAX));
-        let text = String::from_utf8_lossy(&tail);
-        if let Some(line) = text.lines().rfind(|line| !line.trim().is_empty()) {
-            *words.lock().unwrap_or_else(PoisonError::into_inner) = line.trim().to_owned();
+        let over = tail.len().saturating_sub(TAIL_MAX);
+        cut |= over > 0;
+        tail.drain(..over);
+        if let Some(line) = last_line(&String::from_utf8_lossy(&tail), cut) {
+            *words.lock().unwrap_or_else(PoisonError::into_inner) = line;
         }
+    }
+}
+
+/// The last line that says something, as it may be shown; `cut`: the text is the end of a longer one.
+fn last_line(text: &str, cut: bool) -> Option<String> {
+    // Half a word may be the second half of a password.
+    let whole = if cut { text.split_once(char::is_whitespace)?.1 } else { text };
+    let line = concealed(whole.lines().rfind(|line| !line.trim().is_empty())?.trim());
+    let from = line.ceil_char_boundary(line.len().saturating_sub(WORDS_MAX));
+    Some(line[from..].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_are_short_and_tell_no_password() {
+        let told = |text: &str, cut| last_line(text, cut);
+        assert_eq!(told("a\nrtsp://me:s3cret@cam/: refused\n \n", false).unwrap(), "rtsp://***@cam/: refused");
+        assert_eq!(told("cret@cam/: refused", true).unwrap(), "refused");
+        assert_eq!((told("cret@cam/", true), told(" \n", false)), (None, None));
+        let long = format!("{}é{}", "x".repeat(300), "y".repeat(WORDS_MAX - 1));
+        assert_eq!(told(&long, false).unwrap(), "y".repeat(WORDS_MAX - 1));
     }
 }

@@ -7,6 +7,7 @@
 //! allowed, and nothing but an [`UploadView`] is ever sent.
 
 mod change;
+mod conceal;
 mod config;
 mod credential;
 mod darkroom;

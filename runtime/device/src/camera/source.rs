@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use super::conceal::concealed;
 use super::config::CameraConfigError;
 use super::url::StreamUrl;
 
@@ -46,7 +47,7 @@ impl FromStr for CameraSource {
     type Err = CameraConfigError;
 
     fn from_str(text: &str) -> Result<Self, CameraConfigError> {
-        let unknown = || CameraConfigError::Source { given: text.to_owned() };
+        let unknown = || CameraConfigError::Source { given: concealed(text) };
         let (kind, rest) = text.trim().split_once(':').ok_or_else(unknown)?;
         match (kind, rest.trim()) {
             ("v4l2", path) if !path.is_empty() => Ok(Self::Device { path: path.into() }),
@@ -87,6 +88,7 @@ impl CameraSource {
     }
 }
 
+/// As people may read it: without user, password and query of addresses.
 impl fmt::Display for CameraSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -95,7 +97,7 @@ impl fmt::Display for CameraSource {
             Self::Dir { path } => write!(f, "dir:{}", path.display()),
             Self::Exec { program, args } => {
                 write!(f, "exec:{program}")?;
-                args.iter().try_for_each(|arg| write!(f, " {arg}"))
+                args.iter().try_for_each(|arg| write!(f, " {}", concealed(arg)))
             }
             Self::Pattern => f.write_str("pattern:"),
         }
@@ -119,6 +121,8 @@ mod tests {
             let source: CameraSource = text.parse().unwrap();
             assert_eq!(source.to_string(), text);
         }
+        let log_in: CameraSource = "exec:ffmpeg -i rtsp://me:s3cret@cam/live -".parse().unwrap();
+        assert_eq!(log_in.to_string(), "exec:ffmpeg -i rtsp://***@cam/live -");
         for text in ["", "dir:", "exec: ", "pattern:640", "v4l2:", "/dev/video0"] {
             let error = text.parse::<CameraSource>().unwrap_err();
             assert!(error.to_string().contains("\"pattern:\""), "{error}");

@@ -66,6 +66,12 @@ pub(super) async fn tell(inner: Arc<Inner>) {
                 keep(&inner, &book, counter).await;
             }
         } else {
+            // An access list that forbids the topic looks just so.
+            if pause == PAUSE.0 {
+                tracing::warn!(
+                    "the broker acknowledged no event of the supervisor's: they wait, and are told again and again"
+                );
+            }
             tokio::select! {
                 () = tokio::time::sleep(pause) => pause = (pause * 2).min(PAUSE.1),
                 () = stopped(&mut stop) => return,
