@@ -41,7 +41,7 @@ struct Need {
     present: fn() -> bool,
 }
 
-const NEEDS: [Need; 24] = [
+const NEEDS: [Need; 25] = [
     Need { package: "build-essential", why: "C compiler for ring and SQLite", present: || on_path("cc") },
     Need { package: "cmake", why: "builds llama.cpp", present: || on_path("cmake") },
     Need { package: "libclang-dev", why: "reads llama.cpp's headers", present: has_libclang },
@@ -53,6 +53,11 @@ const NEEDS: [Need; 24] = [
         present: || has_python("import gi; gi.require_version('GstRtspServer', '1.0')"),
     },
     Need { package: "python3-gi", why: "starts that server", present: || has_python("import gi") },
+    Need {
+        package: "glib-networking",
+        why: "TLS for that server",
+        present: || has_python("from gi.repository import Gio; Gio.TlsBackend.get_default().supports_tls() or exit(1)"),
+    },
     Need { package: "gstreamer1.0-plugins-base", why: "its test pictures", present: || has_gstreamer("videotestsrc") },
     Need { package: "gstreamer1.0-plugins-good", why: "JPEG for it", present: || has_gstreamer("jpeg") },
     Need { package: "gstreamer1.0-plugins-ugly", why: "H.264 for it", present: || has_gstreamer("x264") },

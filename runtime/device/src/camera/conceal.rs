@@ -1,7 +1,7 @@
 //! Addresses in words that people read: a command line, a program's complaint. Whoever reads a log is not told how to log in.
 
 /// What stands for what is not shown.
-const HIDDEN: &str = "***";
+const HIDDEN: &str = "…";
 /// What no address has in it.
 const ENDS: [char; 5] = ['"', '\'', '`', '<', '>'];
 
@@ -44,11 +44,11 @@ mod tests {
         for (text, shown) in [
             (
                 "ffmpeg -i rtsp://me:s3cret@10.0.0.7:554/live -f mjpeg -",
-                "ffmpeg -i rtsp://***@10.0.0.7:554/live -f mjpeg -",
+                "ffmpeg -i rtsp://…@10.0.0.7:554/live -f mjpeg -",
             ),
-            ("rtsp://me:a@b@cam: Connection refused", "rtsp://***@cam: Connection refused"),
-            ("Error opening 'http://cam/mjpg?user=me&pwd=s3cret#x': 404", "Error opening 'http://cam/mjpg?***': 404"),
-            ("http://me@a http://b/c@d?e http://f", "http://***@a http://b/c@d?*** http://f"),
+            ("rtsp://me:a@b@cam: Connection refused", "rtsp://…@cam: Connection refused"),
+            ("Error opening 'http://cam/mjpg?user=me&pwd=s3cret#x': 404", "Error opening 'http://cam/mjpg?…': 404"),
+            ("http://me@a http://b/c@d?e http://f", "http://…@a http://b/c@d?… http://f"),
             ("rpicam-vid -t 0 -o - a@b ?c", "rpicam-vid -t 0 -o - a@b ?c"),
             ("://", "://"),
         ] {

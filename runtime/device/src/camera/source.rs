@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(source.to_string(), text);
         }
         let log_in: CameraSource = "exec:ffmpeg -i rtsp://me:s3cret@cam/live -".parse().unwrap();
-        assert_eq!(log_in.to_string(), "exec:ffmpeg -i rtsp://***@cam/live -");
+        assert_eq!(log_in.to_string(), "exec:ffmpeg -i rtsp://…@cam/live -");
         for text in ["", "dir:", "exec: ", "pattern:640", "v4l2:", "/dev/video0"] {
             let error = text.parse::<CameraSource>().unwrap_err();
             assert!(error.to_string().contains("\"pattern:\""), "{error}");

@@ -4,6 +4,7 @@ use std::fmt;
 
 use hyper::Uri;
 
+use super::conceal::concealed;
 use super::config::CameraConfigError;
 
 /// Longest address, bytes.
@@ -105,10 +106,7 @@ impl StreamUrl {
 
 impl fmt::Display for StreamUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = self.scheme.name();
-        let path = self.target.split('?').next().unwrap_or_default();
-        let query = if self.target.contains('?') { "?…" } else { "" };
-        write!(f, "{scheme}://{}{path}{query}", self.authority)
+        f.write_str(&concealed(&self.whole()))
     }
 }
 

@@ -1,17 +1,26 @@
-//! `trimtab cameras list` and `trimtab cameras test`, as an operator calls them.
+//! `trimtab cameras list` and `trimtab cameras test`, as an operator calls them; the second also of a camera behind TLS, because a
+//! program of its own can be given authorities to trust.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use trimtab_engine::RgbFrame;
 
 use crate::picture;
+use crate::rtsp::{Server, free_port};
 
 fn trimtab(folder: &Path, cameras: &str, arguments: &[&str]) -> Output {
+    command(folder, cameras, arguments).output().unwrap()
+}
+
+fn command(folder: &Path, cameras: &str, arguments: &[&str]) -> Command {
     let path = folder.join("trimtab.toml");
     fs::write(&path, cameras).unwrap();
-    Command::new(env!("CARGO_BIN_EXE_trimtab")).arg("--config").arg(path).args(arguments).output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_trimtab"));
+    command.arg("--config").arg(path).args(arguments);
+    command
 }
 
 fn json(output: &Output) -> serde_json::Value {
@@ -52,6 +61,49 @@ fn configured_cameras_are_tried_and_their_pictures_saved() {
     let output = trimtab(folder.path(), &cameras, &["cameras", "test", "porch"]);
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(text.contains("no camera is called \"porch\"; there are doorway, wrist, gone"), "{text}");
+}
+
+/// Writes an authority and a server of its, `localhost`; says where authority, certificate and key are.
+fn certificates(folder: &Path) -> [PathBuf; 3] {
+    let places = ["ca.pem", "server.pem", "key.pem"].map(|name| folder.join(name));
+    let (ca_key, key) = (KeyPair::generate().unwrap(), KeyPair::generate().unwrap());
+    let mut ca = CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let server = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let issuer = Issuer::from_params(&ca, &ca_key);
+    let texts =
+        [ca.self_signed(&ca_key).unwrap().pem(), server.signed_by(&key, &issuer).unwrap().pem(), key.serialize_pem()];
+    for (place, text) in places.iter().zip(texts) {
+        fs::write(place, text).unwrap();
+    }
+    places
+}
+
+#[test]
+fn a_camera_behind_tls_is_watched_if_its_authority_is_trusted_under_its_own_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let [authority, certificate, key] = certificates(folder.path());
+    let port = free_port();
+    let _server = Server::start(port, &["tls", certificate.to_str().unwrap(), key.to_str().unwrap()]);
+    let look = |host: &str, trusted: &Path| {
+        let camera = format!("[[camera]]\nname = \"gate\"\nsource = \"rtsps://{host}:{port}/jpeg\"\n");
+        let mut command = command(folder.path(), &camera, &["--json", "cameras", "test", "--seconds", "3"]);
+        json(&command.env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR").output().unwrap())["cameras"][0].take()
+    };
+    let found = look("localhost", &authority);
+    assert_eq!((&found["width"], &found["height"], &found["bad"]), (&320.into(), &240.into(), &0.into()), "{found}");
+    assert!(found["frames"].as_u64().unwrap() > 2, "{found}");
+    let stranger = folder.path().join("stranger.pem");
+    fs::write(
+        &stranger,
+        CertificateParams::new(Vec::new()).unwrap().self_signed(&KeyPair::generate().unwrap()).unwrap().pem(),
+    )
+    .unwrap();
+    for (host, trusted) in [("localhost", &stranger), ("127.0.0.1", &authority)] {
+        let found = look(host, trusted);
+        let trouble = found["trouble"].as_str().unwrap();
+        assert!(trouble.contains("is not trusted (") && trouble.contains("update-ca-certificates"), "{found}");
+    }
 }
 
 #[test]

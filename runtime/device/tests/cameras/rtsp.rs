@@ -18,16 +18,17 @@ const PYTHON: &str = "/usr/bin/python3";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cameras/rtsp_server.py");
 
 /// GStreamer's server with the mounts of `rtsp_server.py`.
-struct Server {
+pub(crate) struct Server {
     child: Child,
 }
 
 impl Server {
-    fn start(port: u16, login: &[&str]) -> Self {
+    /// `guarded`: how whoever looks proves who they are, or the server who it is.
+    pub(crate) fn start(port: u16, guarded: &[&str]) -> Self {
         let child = Command::new(PYTHON)
             .arg(SCRIPT)
             .arg(port.to_string())
-            .args(login)
+            .args(guarded)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -52,7 +53,7 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

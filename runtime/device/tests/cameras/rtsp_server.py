@@ -1,4 +1,4 @@
-"""GStreamer's RTSP server with a few cameras, for one run of a test: rtsp_server.py PORT [basic|digest USER PASSWORD]"""
+"""GStreamer's RTSP server with a few cameras, for one run of a test: rtsp_server.py PORT [basic|digest USER PASSWORD | tls CERTIFICATE KEY]"""
 
 import sys
 
@@ -7,7 +7,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 PICTURES = "videotestsrc is-live=true pattern=smpte ! video/x-raw,format=I420,width=320,height=240,framerate=15/1"
 MOUNTS = {
@@ -21,25 +21,29 @@ MOUNTS = {
 ROLE = "viewer"
 
 
-def guard(server, method, user, password):
+def guard(server, method, *files_or_names):
     auth = GstRtspServer.RTSPAuth()
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", ROLE)
-    if method == "digest":
+    if method == "tls":
+        # Whoever trusts it may look.
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(*files_or_names))
+        auth.set_default_token(token)
+    elif method == "digest":
         auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-        auth.add_digest(user, password, token)
+        auth.add_digest(*files_or_names, token)
     else:
-        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(*files_or_names), token)
     server.set_auth(auth)
 
 
-def main(port, *login):
+def main(port, *guarded):
     Gst.init(None)
     server = GstRtspServer.RTSPServer()
     server.set_address("127.0.0.1")
     server.set_service(port)
-    if login:
-        guard(server, *login)
+    if guarded:
+        guard(server, *guarded)
     for name, pipeline in MOUNTS.items():
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(f"( {pipeline} )")
@@ -47,7 +51,7 @@ def main(port, *login):
         permissions = GstRtspServer.RTSPPermissions()
         permissions.add_permission_for_role(ROLE, "media.factory.access", True)
         permissions.add_permission_for_role(ROLE, "media.factory.construct", True)
-        if login:
+        if guarded:
             factory.set_permissions(permissions)
         server.get_mount_points().add_factory(f"/{name}", factory)
     if not server.attach(None):
