@@ -2,6 +2,7 @@
 #![no_std]
 #![no_main]
 
+mod bus;
 mod fault;
 mod memory;
 mod pins;
@@ -19,6 +20,7 @@ use trimtab_store::Store;
 use trimtab_supervisor::wire::FirmwareVersion;
 use trimtab_supervisor::{Boot, Lines, Memory, Supervisor};
 
+use bus::Bus;
 use pins::Board;
 use sensors::OnBoard;
 use storage::Flash;
@@ -60,7 +62,7 @@ async fn main(spawner: Spawner) {
     let port = BufferedUart::new(parts.UART0, parts.PIN_0, parts.PIN_1, Interrupts, sending, received, config);
     let (to_host, from_host) = port.split();
 
-    let sensors = OnBoard::new(parts.I2C0, parts.PIN_5, parts.PIN_4);
+    let sensors = OnBoard(Bus::new(parts.I2C0, parts.PIN_5, parts.PIN_4));
     let tasks = (supervise(memory, boot, from_host, to_host, pins), sample(sensors), keep(store));
     if let (Ok(supervise), Ok(sample), Ok(keep)) = tasks {
         spawner.spawn(supervise);
