@@ -5,16 +5,14 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::bench::LIMIT;
+use super::runtime::LOOK;
 use crate::clock::must;
-
-/// Between two looks.
-const LOOK: Duration = Duration::from_millis(20);
 /// What every device tells of its microcontroller.
 const TOPIC: &str = "trimtab/v1/+/+/tele/supervisor";
 
@@ -79,23 +77,12 @@ impl Operator {
 
     /// Everything that was told, in order.
     pub(super) fn told(&self) -> Result<Vec<Value>> {
-        let text = fs::read_to_string(self.written())?;
-        // What begins otherwise is the subscriber's own account; what has no end is being written.
-        let whole = text.split_inclusive('\n').filter(|line| line.starts_with('{') && line.ends_with('\n'));
-        whole.map(|line| serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))).collect()
+        told(&fs::read_to_string(self.written())?)
     }
 
     /// Waits until something was told.
     pub(super) fn hears(&self, what: &str, is: impl Fn(&Value) -> bool) -> Result<Value> {
-        let begun = Instant::now();
-        loop {
-            let told = self.told()?;
-            if let Some(found) = told.iter().find(|told| is(told)) {
-                return Ok(found.clone());
-            }
-            ensure!(begun.elapsed() < LIMIT, "waited in vain for {what}: {told:#?}");
-            sleep(LOOK);
-        }
+        self.until(what, |written| told(written).ok()?.into_iter().find(&is))
     }
 
     fn until<T>(&self, what: &str, look: impl Fn(&str) -> Option<T>) -> Result<T> {
@@ -109,6 +96,12 @@ impl Operator {
             sleep(LOOK);
         }
     }
+}
+
+/// What of it was told. What begins otherwise is the subscriber's own account; what has no end is being written.
+fn told(written: &str) -> Result<Vec<Value>> {
+    let whole = written.split_inclusive('\n').filter(|line| line.starts_with('{') && line.ends_with('\n'));
+    whole.map(|line| serde_json::from_str(line).with_context(|| format!("no JSON: {line}"))).collect()
 }
 
 impl Drop for Operator {

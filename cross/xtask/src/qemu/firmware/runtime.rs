@@ -22,7 +22,7 @@ const POWER_UW: u64 = 12_000_000;
 /// What was acknowledged is at its subscriber after so long.
 const SETTLE: Duration = Duration::from_millis(500);
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(20);
+pub(super) const LOOK: Duration = Duration::from_millis(20);
 
 /// Plays a scenario with the image and the program of this machine.
 type Play = fn(&Image, &Path) -> Result<()>;
